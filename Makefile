@@ -1,0 +1,75 @@
+# libnotimewait: `make` builds the library, `make demo` shows it, `make check` tests it.
+
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+BUILD   ?= build
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+DOCDIR  ?= $(PREFIX)/share/doc/libnotimewait
+
+WARN    = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP
+# Without fortification: the library defines some of the functions that it would redirect.
+SHIM    = $(COMMON) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -fno-plt -Ishim
+LINK    = -shared -Wl,-soname,libnotimewait.so -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs \
+          -Wl,-Bsymbolic-functions -Wl,-z,nodelete -Wl,-z,initfirst -Wl,--as-needed -ldl
+
+LIB     = $(BUILD)/libnotimewait.so
+OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/*.c))
+# What the library shares with programs that are not preloaded: no globals, no system calls.
+PURE    = $(BUILD)/shim/policy.o $(BUILD)/shim/config.o $(BUILD)/shim/text.o
+TOOLS   = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+UNIT    = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
+EXAMPLE = $(BUILD)/examples/legacy-client $(BUILD)/examples/legacy-server
+
+all: $(LIB)
+examples: $(EXAMPLE)
+tests: $(LIB) $(EXAMPLE) $(TOOLS) $(UNIT)
+
+$(LIB): $(OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LINK)
+
+$(BUILD)/shim/%.o: shim/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CPPFLAGS) $(SHIM) -c -o $@ $<
+
+$(BUILD)/examples/%: examples/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -o $@ $< $(LDFLAGS)
+
+$(BUILD)/tests/%: tests/tools/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -pthread -o $@ $< $(LDFLAGS)
+
+$(BUILD)/tests/%: tests/unit/%.c $(PURE)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(LDFLAGS)
+
+demo:
+	@tests/need demo
+	@$(MAKE) --no-print-directory -s all examples
+	@examples/demo $(BUILD)
+
+check:
+	@tests/need check
+	@$(MAKE) --no-print-directory -s tests
+	@tests/run $(BUILD)
+
+lint:
+	@tests/need lint
+	@tests/lint
+
+install: all
+	install -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/libnotimewait.so
+	install -D -m 644 README.md $(DESTDIR)$(DOCDIR)/README.md
+	install -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
+
+uninstall:
+	rm -f $(DESTDIR)$(LIBDIR)/libnotimewait.so
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all examples tests demo check lint install uninstall clean
+-include $(wildcard $(BUILD)/*/*.d)

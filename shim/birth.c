@@ -1,0 +1,223 @@
+#include "birth.h"
+
+#include "facts.h"
+#include "levers.h"
+#include "owner.h"
+#include "shim.h"
+#include "table.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch)
+{
+    int saved = errno;
+    bool stream = (type & 0xf) == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6);
+    if (stream && (protocol == 0 || protocol == IPPROTO_TCP))
+        table_set(fd, conn_new(epoch));
+    else
+        table_set(fd, stream ? NULL : TABLE_NO_TCP); /* MPTCP may fall back to TCP */
+    errno = saved;
+}
+
+/** What the policy arms at birth, unless the application's own linger is to be respected. */
+static bool wants_arming(struct conn *c)
+{
+    if (conn_is(c, CONN_APP_LINGERS) && !shim.config.override_app_linger)
+        return false;
+    return policy_kinds[c->policy->kind].armed;
+}
+
+static void arm(int fd, struct conn *c)
+{
+    if (lever_fin_rst(fd))
+        conn_mark(c, CONN_ARMED);
+}
+
+static void disarm(int fd, struct conn *c)
+{
+    if (conn_is(c, CONN_ARMED) && lever_fin_rst_off(fd))
+        conn_unmark(c, CONN_ARMED);
+}
+
+void birth_rearm(int fd, struct conn *c)
+{
+    if (!conn_is(c, CONN_BORN))
+        return;
+    if (!wants_arming(c))
+        disarm(fd, c);
+    else if (!conn_is(c, CONN_ARMED))
+        arm(fd, c);
+}
+
+void birth_undo(int fd, struct conn *c)
+{
+    conn_unmark(c, CONN_BORN | CONN_SHUT_RD);
+    disarm(fd, c);
+}
+
+/** A socket that did not come from socket(): passed, inherited, or made by a raw system call.
+ */
+static struct conn *adopt(int fd)
+{
+    if (!facts_is_tcp(fd))
+        return NULL;
+    struct conn *c = conn_new(owner_epoch());
+    if (!c || !table_set(fd, c))
+        return NULL;
+    conn_mark(c, CONN_SHARED);
+    return c;
+}
+
+struct birth birth_connecting(int fd)
+{
+    struct birth birth = {.fd = fd};
+    struct conn *c = table_peek(fd);
+    if (c == TABLE_NO_TCP)
+        return birth;
+    int saved = errno;
+    bool known = c != NULL;
+    if (!known)
+        c = adopt(fd);
+    if (c && !conn_is(c, CONN_BORN)) {
+        c->policy = &shim.config.policy;
+        if (wants_arming(c))
+            arm(fd, c);
+        /* The kernel refuses to arm what is no TCP; otherwise one has to ask. */
+        bool tcp = !known || (wants_arming(c) ? conn_is(c, CONN_ARMED) : facts_is_tcp(fd));
+        birth.c = tcp ? c : NULL;
+    } else {
+        birth.c = c;
+    }
+    errno = saved;
+    return birth;
+}
+
+struct birth birth_sending(int fd, int flags)
+{
+    return flags & MSG_FASTOPEN ? birth_connecting(fd) : (struct birth){.fd = fd};
+}
+
+static void copy_address(union address *to, const struct sockaddr *addr, socklen_t len)
+{
+    to->any.sa_family = AF_UNSPEC;
+    if (addr && len >= sizeof(struct sockaddr_in) && addr->sa_family == AF_INET)
+        memcpy(&to->in, addr, sizeof(to->in));
+    else if (addr && len >= sizeof(struct sockaddr_in6) && addr->sa_family == AF_INET6)
+        memcpy(&to->in6, addr, sizeof(to->in6));
+}
+
+typedef int name_function(int fd, struct sockaddr *addr, socklen_t *len);
+
+static void ask_address(int fd, union address *to, name_function *name)
+{
+    socklen_t len = sizeof(*to);
+    if (name(fd, &to->any, &len) != 0)
+        to->any.sa_family = AF_UNSPEC;
+}
+
+/** From now on c is a connection. */
+static void born(int fd, struct conn *c, enum role role)
+{
+    c->role = role;
+    c->cookie = facts_cookie(fd);
+    if (shim.reporting)
+        ask_address(fd, &c->local, getsockname);
+    conn_mark(c, CONN_BORN);
+}
+
+void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
+{
+    struct conn *c = birth->c;
+    if (!c)
+        return;
+    int saved = errno;
+    /* EINTR: the handshake goes on (connect(2)). EALREADY, EISCONN: it began earlier. */
+    bool under_way = r >= 0 || saved == EINPROGRESS || saved == EINTR;
+    if (under_way && addr && addr->sa_family != AF_UNSPEC) {
+        if (!conn_is(c, CONN_BORN))
+            born(birth->fd, c, ROLE_CLIENT);
+        copy_address(&c->peer, addr, len);
+    } else if (!conn_is(c, CONN_BORN)) {
+        disarm(birth->fd, c);
+    }
+    errno = saved;
+}
+
+void birth_sent(struct birth *birth, long r, const struct msghdr *msg)
+{
+    bool taken = r >= 0 || errno == EINPROGRESS || errno == EINTR;
+    birth_connected(birth, r, taken ? msg->msg_name : NULL, taken ? msg->msg_namelen : 0);
+}
+
+/**
+ * Whether TCP_LINGER2 has to be looked at: an accepted socket inherits it (fact 9), and who set
+ * it on a listener that we did not see being made is not known.
+ */
+static void set_back(int fd, struct conn *c, struct conn *listener)
+{
+    if (conn_is(c, CONN_APP_LINGERS) || (listener && !conn_is(listener, CONN_ARMED)))
+        return;
+    if (facts_linger2(fd) < 0)
+        lever_fin_rst_off(fd);
+}
+
+void birth_accepted(int listener_fd, int fd, uint32_t epoch)
+{
+    int saved = errno;
+    struct conn *listener = table_peek(listener_fd);
+    bool tcp = table_is_conn(listener) || (!listener && facts_is_tcp(fd));
+    struct conn *c = tcp ? conn_new(epoch) : NULL;
+    if (!table_set(fd, tcp ? c : TABLE_NO_TCP) || !c) {
+        errno = saved;
+        return;
+    }
+    if (listener)
+        conn_mark(c, atomic_load(&listener->flags) & CONN_APP_LINGERS);
+    c->policy = &shim.config.policy;
+    if (wants_arming(c))
+        arm(fd, c);
+    else
+        set_back(fd, c, listener);
+    if (shim.reporting)
+        ask_address(fd, &c->peer, getpeername);
+    born(fd, c, ROLE_SERVER);
+    errno = saved;
+}
+
+/** Another fd of the process was adopted with this cookie already: the same socket. */
+static bool adopted_twice(int fd, uint64_t cookie)
+{
+    for (int other = table_next(0, TABLE_FDS - 1); other >= 0;
+         other = table_next((unsigned)other + 1, TABLE_FDS - 1)) {
+        struct conn *c = table_find(other);
+        if (c && c->cookie == cookie) {
+            table_copy(other, fd);
+            return true;
+        }
+    }
+    return false;
+}
+
+void birth_inherited(int fd)
+{
+    if (!facts_is_tcp(fd) || adopted_twice(fd, facts_cookie(fd)))
+        return;
+    struct conn *c = adopt(fd);
+    if (!c)
+        return;
+    if (facts_linger(fd))
+        conn_mark(c, CONN_APP_LINGER);
+    if (facts_linger2(fd) < 0)
+        conn_mark(c, CONN_ARMED); /* whoever did it: accepted sockets inherit it */
+    c->policy = &shim.config.policy;
+    c->cookie = facts_cookie(fd);
+    if (facts_is_listener(fd))
+        return;
+    if (wants_arming(c))
+        arm(fd, c);
+    if (shim.reporting)
+        ask_address(fd, &c->peer, getpeername);
+    born(fd, c, ROLE_UNKNOWN);
+}

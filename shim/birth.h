@@ -1,0 +1,46 @@
+/*
+ * birth: a socket becomes a TCP connection.
+ *
+ * Owns: what is recorded and armed at socket(), connect(), accept(), a Fast Open send, and for
+ * the fds that a process is started with. errno is left as it was.
+ */
+#ifndef BIRTH_H
+#define BIRTH_H
+
+#include "conn.h"
+
+/** socket() returned fd: remembers whether it is TCP; nothing is done to it. */
+void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch);
+
+/** A connect() or a Fast Open send that is under way. */
+struct birth {
+    int fd;
+    struct conn *c; /* NULL: not ours */
+};
+
+/** Before the call: arms, if the policy is one that the kernel alone can carry. */
+struct birth birth_connecting(int fd);
+
+/** The same for a send: one with MSG_FASTOPEN may begin a connection (tcp(7)). */
+struct birth birth_sending(int fd, int flags);
+
+/** After the call, which returned r with errno; addr is read only if the kernel has taken it.
+ */
+void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len);
+
+/** The same after sendmsg(). */
+void birth_sent(struct birth *birth, long r, const struct msghdr *msg);
+
+/** accept() on `listener` returned fd; epoch as it was before the call. */
+void birth_accepted(int listener, int fd, uint32_t epoch);
+
+/** Looks once at an fd that the process was started with. */
+void birth_inherited(int fd);
+
+/** After connect(AF_UNSPEC): no connection any more, perhaps another one later. */
+void birth_undo(int fd, struct conn *c);
+
+/** Sets or takes back TCP_LINGER2 after the application changed its own linger. */
+void birth_rearm(int fd, struct conn *c);
+
+#endif

@@ -1,0 +1,238 @@
+#include "ending.h"
+
+#include "birth.h"
+#include "facts.h"
+#include "levers.h"
+#include "owner.h"
+#include "shim.h"
+#include "table.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+static int64_t now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static bool respected_linger(struct conn *c)
+{
+    return conn_is(c, CONN_APP_LINGERS) && !shim.config.override_app_linger;
+}
+
+/** What was done at birth is all that the policy can do for c. */
+static bool no_lever_left(struct conn *c)
+{
+    enum policy_kind kind = c->policy->kind;
+    if (kind == POLICY_OFF || respected_linger(c))
+        return true;
+    return conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGERS) &&
+           (kind == POLICY_FIN_RST || (policy_kinds[kind].armed && !conn_is_sole(c)));
+}
+
+/**
+ * Nothing to do or to tell, so not even a system call to make sure: the entry stays, stale,
+ * until the fd's next birth replaces it. No lever is ever pulled on a stale entry: SO_COOKIE
+ * tells.
+ */
+static bool may_stay(struct conn *c)
+{
+    if (atomic_load_explicit(&c->refs, memory_order_relaxed) != 1)
+        return false;
+    return !conn_is(c, CONN_BORN) || (!shim.reporting && no_lever_left(c));
+}
+
+/** Removes fd's reference. Returns whether c was a connection, still this one, and it ends now.
+ */
+static bool take(int fd, struct conn *c)
+{
+    if (!table_take(fd, c) || !conn_put(c))
+        return false;
+    if (conn_is(c, CONN_BORN) && facts_cookie(fd) == c->cookie)
+        return true;
+    conn_free(c);
+    return false;
+}
+
+/** Puts c, which has no reference, back behind fd. */
+static void put_back(int fd, struct conn *c)
+{
+    atomic_store(&c->refs, 1);
+    table_set(fd, c);
+}
+
+/** Whether unread input has to be counted: for the record, or to tell an unknown last
+ * operation. */
+static bool counts_unread(const struct conn *c, enum last_op last)
+{
+    bool unknown = last == LAST_NONE || last == LAST_UNKNOWN;
+    return shim.reporting || (unknown && c->policy->kind == POLICY_LAST_READ);
+}
+
+/** Asks what the policy or the record needs to know, and notes it in the record. */
+static void look(struct ending *e, struct facts *facts)
+{
+    struct conn *c = e->c;
+    struct record *record = &e->record;
+    facts->state = STATE_ESTABLISHED;
+    if (!policy_kinds[c->policy->kind].asks && !shim.reporting)
+        return;
+    struct tcp_facts tcp = facts_ask(record->fd);
+    record->unread = counts_unread(c, conn_last(c)) ? facts_unread(record->fd) : 0;
+    record->unacked = shim.reporting ? facts_unacked(record->fd, &tcp) : 0;
+    record->established = tcp.established;
+    record->state = tcp.state;
+    record->last = facts_last(c, &tcp, record->unread);
+    facts->state = tcp.state;
+    facts->unacked = tcp.unacked;
+    facts->last = facts_resolve_last(record->last, &tcp, record->unread);
+}
+
+static bool pull(enum action action, int fd, struct conn *c)
+{
+    switch (action) {
+    case ACTION_RST:
+        return lever_rst(fd);
+    case ACTION_LINGER:
+        return lever_linger(fd, c->policy->argument);
+    case ACTION_FIN_RST:
+        /* The application may have set TCP_LINGER2 after we had. */
+        return (conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER2)) || lever_fin_rst(fd);
+    default:
+        return true;
+    }
+}
+
+/** Decides, and does what was decided. */
+static void act(struct ending *e, struct facts *facts)
+{
+    struct conn *c = e->c;
+    int fd = e->record.fd;
+    lever_prepare(fd, policy_prepare(c->policy, facts), c->policy, facts);
+    struct decision decision = policy_decide(c->policy, facts);
+    bool ours = decision.reason != REASON_OFF && decision.reason != REASON_APP_LINGER;
+    if (ours && conn_is(c, CONN_APP_LINGER))
+        lever_linger_off(fd); /* NOTIMEWAIT_LINGER=override */
+    if (!pull(decision.action, fd, c))
+        decision = (struct decision){.action = ACTION_NONE, .reason = REASON_LEVER_FAILED};
+    e->record.decision = decision;
+}
+
+/** Levers once pulled, the thread must not be cancelled before the call that they are for. */
+static void hold_cancel(struct ending *e, enum via via)
+{
+    if (via == VIA_CLOSE)
+        pthread_testcancel(); /* as close() itself would */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &e->cancel);
+}
+
+static bool begin(struct ending *e, int fd, struct conn *c, enum via via, bool stdio_output)
+{
+    if (!owner_is_me())
+        return false;
+    hold_cancel(e, via);
+    bool sole = conn_is_sole(c);
+    if (!take(fd, c)) {
+        pthread_setcancelstate(e->cancel, NULL);
+        return false;
+    }
+    *e = (struct ending){.c = c, .record = {.fd = fd, .via = via}, .cancel = e->cancel};
+    e->begun = shim.reporting ? now() : 0;
+    struct facts facts = {
+        .sole = sole, .app_linger = respected_linger(c), .stdio_output = stdio_output};
+    look(e, &facts);
+    act(e, &facts);
+    return true;
+}
+
+bool ending_begin(struct ending *ending, int fd, enum via via, bool stdio_output)
+{
+    struct conn *c = table_find(fd);
+    if (!c || may_stay(c))
+        return false;
+    int saved = errno;
+    bool begun = begin(ending, fd, c, via, stdio_output);
+    errno = saved;
+    return begun;
+}
+
+void ending_finish(struct ending *ending, bool closed)
+{
+    int saved = errno;
+    struct conn *c = ending->c;
+    if (!closed) {
+        put_back(ending->record.fd, c);
+    } else {
+        if (shim.reporting) {
+            ending->record.close_ns = now() - ending->begun;
+            report_close(&ending->record, c);
+        }
+        conn_free(c);
+    }
+    pthread_setcancelstate(ending->cancel, NULL);
+    errno = saved;
+}
+
+bool ending_disconnect(struct ending *ending, int fd)
+{
+    struct conn *c = table_find(fd);
+    if (!c || !conn_is(c, CONN_BORN))
+        return false;
+    int saved = errno;
+    *ending = (struct ending){.c = c, .record = {.fd = fd, .via = VIA_DISCONNECT}};
+    ending->record.decision.reason = REASON_DISCONNECT;
+    bool ours = owner_is_me() && facts_cookie(fd) == c->cookie;
+    if (ours && shim.reporting) {
+        struct facts facts = {0};
+        look(ending, &facts);
+        ending->begun = now();
+    }
+    errno = saved;
+    return ours;
+}
+
+void ending_disconnected(struct ending *ending, bool done)
+{
+    if (!done)
+        return;
+    int saved = errno;
+    if (shim.reporting) {
+        ending->record.close_ns = now() - ending->begun;
+        report_close(&ending->record, ending->c);
+    }
+    birth_undo(ending->record.fd, ending->c);
+    errno = saved;
+}
+
+/** Takes c out of the table by whatever fd it is found, and reports it. */
+static void report_left_open(int fd, struct conn *c)
+{
+    if (!take(fd, c))
+        return;
+    struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
+    struct facts facts = {0};
+    look(&e, &facts);
+    bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGERS);
+    e.record.decision.action =
+        armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;
+    e.record.decision.reason = REASON_EXIT;
+    report_close(&e.record, c);
+    conn_free(c);
+}
+
+void ending_at_exit(void)
+{
+    if (!shim.reporting || !owner_is_me())
+        return;
+    int saved = errno;
+    for (int fd = table_next(0, TABLE_FDS - 1); fd >= 0;
+         fd = table_next((unsigned)fd + 1, TABLE_FDS - 1)) {
+        struct conn *c = table_find(fd);
+        if (c && conn_is(c, CONN_BORN) && c->epoch >= owner_first_epoch())
+            report_left_open(fd, c);
+    }
+    errno = saved;
+}

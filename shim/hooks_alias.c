@@ -1,0 +1,13 @@
+/*
+ * hooks_alias: other public names of hooked functions (hooks.def).
+ */
+#include "next.h"
+
+#define HOOK(type, name, parameters, arguments)
+#define VARIADIC HOOK
+#define ALIAS(type, alias, name, parameters, arguments)                                        \
+    type hook_##alias parameters                                                               \
+    {                                                                                          \
+        return hook_##name arguments;                                                          \
+    }
+#include "hooks.def"

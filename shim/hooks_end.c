@@ -1,0 +1,148 @@
+/*
+ * hooks_end: the calls that may close the last fd of a connection, and the process's own end.
+ *
+ * Each proves first that the call is certain to close the fd; a lever pulled for a call that
+ * then fails would stay on a living socket.
+ */
+#include "ending.h"
+#include "next.h"
+#include "owner.h"
+#include "share.h"
+#include "table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stddef.h>
+#include <stdio_ext.h>
+#include <unistd.h>
+
+int hook_close(int fd)
+{
+    struct conn *c = table_peek(fd);
+    if (!c)
+        return next.close(fd);
+    if (c == TABLE_NO_TCP) {
+        table_set(fd, NULL);
+        return next.close(fd);
+    }
+    struct ending ending;
+    if (!ending_begin(&ending, fd, VIA_CLOSE, false))
+        return next.close(fd);
+    int r = next.close(fd);
+    ending_finish(&ending, true); /* also on EINTR: Linux has closed it (close(2)) */
+    return r;
+}
+
+/** dup2() and dup3() close `new` where `old` is open, `new` can be, and both are not the same.
+ */
+static bool replaces(int old, int new, int flags)
+{
+    if (old == new || new < 0 || (flags & ~O_CLOEXEC))
+        return false;
+    int saved = errno;
+    bool valid = new < sysconf(_SC_OPEN_MAX) && next.fcntl(old, F_GETFD) >= 0;
+    errno = saved;
+    return valid;
+}
+
+/** What dup2() and dup3() share: `duplicate` is called in between. */
+static int duplicate(int old, int new, int flags, bool three)
+{
+    struct ending ending;
+    bool ends = table_find(new) && replaces(old, new, flags) && !share_same_socket(old, new) &&
+                ending_begin(&ending, new, VIA_DUP2, false);
+    int r = three ? next.dup3(old, new, flags) : next.dup2(old, new);
+    if (ends)
+        ending_finish(&ending, r >= 0);
+    if (r >= 0 && old != new)
+        share_copied(old, new);
+    return r;
+}
+
+int hook_dup2(int old, int new)
+{
+    return duplicate(old, new, 0, false);
+}
+
+int hook_dup3(int old, int new, int flags)
+{
+    return duplicate(old, new, flags, true);
+}
+
+/** Closes the connections among first..last one by one; the real call closes the rest. */
+static void close_connections(unsigned first, unsigned last)
+{
+    for (int fd = table_next(first, last); fd >= 0; fd = table_next((unsigned)fd + 1, last)) {
+        struct ending ending;
+        if (ending_begin(&ending, fd, VIA_CLOSE_RANGE, false)) {
+            next.close(fd);
+            ending_finish(&ending, true);
+        }
+    }
+}
+
+int hook_close_range(unsigned first, unsigned last, int flags)
+{
+    int saved = errno;
+    /* The empty range at the end says whether this kernel has the call at all. */
+    bool certain = flags == 0 && first <= last && table_next(first, last) >= 0 &&
+                   next.close_range(~0u, ~0u, 0) == 0;
+    errno = saved;
+    if (certain)
+        close_connections(first, last);
+    if ((unsigned)flags & CLOSE_RANGE_UNSHARE)
+        owner_shared_all();
+    return next.close_range(first, last, flags);
+}
+
+void hook_closefrom(int first)
+{
+    close_connections(first < 0 ? 0 : (unsigned)first, ~0u);
+    next.closefrom(first);
+}
+
+/** fclose(), and freopen(), which closes first: fds without one (fmemopen()) are none of ours.
+ */
+static bool stream_ends(struct ending *ending, FILE *stream)
+{
+    if (!stream)
+        return false;
+    int saved = errno;
+    int fd = fileno(stream);
+    errno = saved;
+    return fd >= 0 && table_find(fd) &&
+           ending_begin(ending, fd, VIA_FCLOSE, __fpending(stream) > 0);
+}
+
+int hook_fclose(FILE *stream)
+{
+    struct ending ending;
+    bool ends = stream_ends(&ending, stream);
+    int r = next.fclose(stream);
+    if (ends)
+        ending_finish(&ending, true);
+    return r;
+}
+
+#define FREOPEN(name)                                                                          \
+    FILE *hook_##name(const char *path, const char *mode, FILE *stream)                        \
+    {                                                                                          \
+        struct ending ending;                                                                  \
+        bool ends = stream_ends(&ending, stream);                                              \
+        FILE *r = next.name(path, mode, stream);                                               \
+        if (ends)                                                                              \
+            ending_finish(&ending, true);                                                      \
+        return r;                                                                              \
+    }
+
+FREOPEN(freopen)
+FREOPEN(freopen64)
+
+/** Reports what is left open; exit() and quick_exit() do so by their handlers (init.c). */
+void hook__exit(int status)
+{
+    ending_at_exit();
+    next._exit(status);
+    __builtin_unreachable();
+}

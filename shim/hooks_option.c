@@ -1,0 +1,49 @@
+/*
+ * hooks_option: what the application itself says about how its connections end.
+ */
+#include "birth.h"
+#include "next.h"
+#include "table.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+
+/** The application set its SO_LINGER or TCP_LINGER2: NOTIMEWAIT_LINGER says who prevails. */
+static void note_linger(int fd, struct conn *c, int level, const void *value)
+{
+    int saved = errno;
+    struct linger linger;
+    if (level == IPPROTO_TCP) {
+        conn_mark(c, CONN_APP_LINGER2);
+    } else {
+        memcpy(&linger, value, sizeof(linger));
+        if (linger.l_onoff)
+            conn_mark(c, CONN_APP_LINGER);
+        else
+            conn_unmark(c, CONN_APP_LINGER);
+    }
+    birth_rearm(fd, c);
+    errno = saved;
+}
+
+int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    int r = next.setsockopt(fd, level, name, value, len);
+    bool lingers = (level == SOL_SOCKET && name == SO_LINGER) ||
+                   (level == IPPROTO_TCP && name == TCP_LINGER2);
+    struct conn *c = lingers && r == 0 ? table_find(fd) : NULL;
+    if (c)
+        note_linger(fd, c, level, value);
+    return r;
+}
+
+int hook_shutdown(int fd, int how)
+{
+    int r = next.shutdown(fd, how);
+    struct conn *c = r == 0 && how != SHUT_WR ? table_find(fd) : NULL;
+    if (c)
+        conn_mark(c, CONN_SHUT_RD);
+    return r;
+}

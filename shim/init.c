@@ -1,0 +1,82 @@
+/*
+ * init: what happens when the library is loaded, and when the process exits.
+ */
+#include "birth.h"
+#include "ending.h"
+#include "next.h"
+#include "owner.h"
+#include "report.h"
+#include "shim.h"
+#include "sink.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+struct shim shim;
+
+extern int __cxa_atexit(void (*function)(void *), void *argument, void *object);
+
+static void at_exit(void *unused)
+{
+    (void)unused;
+    ending_at_exit();
+}
+
+/** The value of a variable of `env` as a number; 0 where it is none. */
+static long number_of(char **env, const char *name)
+{
+    size_t len = strlen(name);
+    for (; *env; env++)
+        if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+            return strtol(*env + len + 1, NULL, 10);
+    return 0;
+}
+
+/** Connections that came with the process: inetd's fds 0 to 2, systemd's 3...
+ * (sd_listen_fds(3)) */
+static void adopt_inherited(char **env)
+{
+    int last = STDERR_FILENO;
+    long passed = number_of(env, "LISTEN_FDS");
+    if (passed > 0 && passed < 1024 && number_of(env, "LISTEN_PID") == getpid())
+        last += (int)passed;
+    for (int fd = 0; fd <= last; fd++)
+        birth_inherited(fd);
+}
+
+static void start(char **env)
+{
+    char error[CONFIG_ERROR_SIZE];
+    sink_init();
+    if (!config_parse(env, &shim.config, error)) {
+        sink_message(error);
+        return;
+    }
+    shim.reporting = shim.config.log != NULL;
+    shim.active = shim.reporting || shim.config.policy.kind != POLICY_OFF;
+    if (!shim.active)
+        return;
+    owner_init();
+    report_init();
+    adopt_inherited(env);
+    if (shim.reporting) {
+        sink_open(shim.config.log);
+        /* Registered before anybody else's: called after all of them, destructors included. */
+        __cxa_atexit(at_exit, NULL, NULL);
+        at_quick_exit(ending_at_exit);
+    }
+}
+
+__attribute__((constructor)) static void init(int argc, char **argv, char **env)
+{
+    (void)argc;
+    (void)argv;
+#ifndef __GLIBC__
+    env = environ; /* only glibc passes arguments to constructors */
+#endif
+    next_resolve();
+    if (!getauxval(AT_SECURE))
+        start(env);
+}

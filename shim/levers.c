@@ -1,0 +1,141 @@
+#include "levers.h"
+
+#include "facts.h"
+#include "next.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define NS_PER_S  1000000000LL
+#define NS_PER_MS 1000000LL
+#define NS_PER_US 1000LL
+
+static bool set_linger(int fd, int on, uint32_t seconds)
+{
+    struct linger linger = {.l_onoff = on, .l_linger = (int)seconds};
+    return next.setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0;
+}
+
+static bool set_linger2(int fd, int value)
+{
+    return next.setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &value, sizeof(value)) == 0;
+}
+
+bool lever_rst(int fd)
+{
+    return set_linger(fd, 1, 0);
+}
+
+bool lever_linger(int fd, uint32_t seconds)
+{
+    return set_linger(fd, 1, seconds);
+}
+
+bool lever_linger_off(int fd)
+{
+    return set_linger(fd, 0, 0);
+}
+
+bool lever_fin_rst(int fd)
+{
+    return set_linger2(fd, -1);
+}
+
+bool lever_fin_rst_off(int fd)
+{
+    return set_linger2(fd, 0);
+}
+
+/**
+ * Discards what has arrived, without copying it and never waiting (fact 7): at most `calls`
+ * times, since MSG_TRUNC stops at an urgent byte. Returns what the last call did: > 0 when
+ * there may be more, 0 at the peer's EOF, -1 when nothing is left.
+ */
+static ssize_t discard(int fd, int calls, struct facts *facts)
+{
+    ssize_t r = -1;
+    while (calls-- > 0) {
+        r = next.recv(fd, NULL, INT_MAX, MSG_TRUNC | MSG_DONTWAIT);
+        if (r <= 0)
+            break;
+        facts->discarded = true;
+    }
+    return r;
+}
+
+static int64_t now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+/** Waits for `ns`, or for input where fd is not -1, or for a signal's handler. */
+static void wait_for(int fd, int64_t ns)
+{
+    struct pollfd input = {.fd = fd, .events = POLLIN};
+    struct timespec ts = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+    ppoll(&input, 1, &ts, NULL);
+}
+
+static void ask_again(int fd, struct facts *facts)
+{
+    struct tcp_facts tcp = facts_ask(fd);
+    facts->state = tcp.state;
+    facts->unacked = tcp.unacked;
+}
+
+static bool drained(const struct facts *facts, bool to_eof)
+{
+    return !policy_state_resets(facts->state) ||
+           (!facts->unacked && (!to_eof || facts->state == STATE_CLOSE_WAIT));
+}
+
+/** An acknowledgement wakes nobody: asks again after 100 us, 200 us, ... 4 ms. */
+static void drain(int fd, bool to_eof, uint32_t ms, struct facts *facts)
+{
+    int64_t deadline = now() + ms * NS_PER_MS;
+    int64_t step = 100 * NS_PER_US;
+    for (;;) {
+        bool at_eof = discard(fd, 4, facts) == 0;
+        int64_t left = deadline - now();
+        if (drained(facts, to_eof) || left <= 0)
+            return;
+        wait_for(at_eof ? -1 : fd, left < step ? left : step);
+        step = step < 2 * NS_PER_MS ? 2 * step : 4 * NS_PER_MS;
+        ask_again(fd, facts);
+    }
+}
+
+static void sleep_for(int fd, uint32_t ms, struct facts *facts)
+{
+    int64_t deadline = now() + ms * NS_PER_MS;
+    for (int64_t left = deadline - now(); left > 0; left = deadline - now())
+        wait_for(-1, left);
+    /* Only our FIN's acknowledgement leads out of the states in which close can reset. */
+    if (facts->state == STATE_FIN_WAIT1)
+        ask_again(fd, facts);
+}
+
+void lever_prepare(int fd, enum prepare what, const struct policy *policy, struct facts *facts)
+{
+    switch (what) {
+    case PREPARE_NONE:
+        break;
+    case PREPARE_DISCARD:
+        facts->unread = discard(fd, 4, facts) > 0;
+        break;
+    case PREPARE_DRAIN:
+    case PREPARE_DRAIN_EOF:
+        drain(fd, what == PREPARE_DRAIN_EOF, policy->argument, facts);
+        break;
+    case PREPARE_SLEEP:
+        sleep_for(fd, policy->argument, facts);
+        break;
+    }
+}

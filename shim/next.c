@@ -1,0 +1,73 @@
+#include "next.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/*
+ * Until it is resolved, each pointer leads to a first_<name>() that resolves it and goes on. A
+ * hook may run before our constructor: another library's constructor or an IRELATIVE resolver.
+ */
+#define HOOK(type, name, parameters, arguments) static type first_##name parameters;
+#define VARIADIC                                HOOK
+#define ALIAS(type, alias, name, parameters, arguments)
+#include "hooks.def"
+#undef HOOK
+#undef VARIADIC
+
+struct next next = {
+#define HOOK(type, name, parameters, arguments) .name = first_##name,
+#define VARIADIC                                HOOK
+#include "hooks.def"
+#undef HOOK
+#undef VARIADIC
+};
+
+/** Stands in for a function that this libc does not have. */
+static long missing(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+/** Stores the address of `name` in the function pointer at `slot` (POSIX: dlsym, rationale). */
+static void resolve(void *slot, const char *name)
+{
+    int saved = errno;
+    void *found = dlsym(RTLD_NEXT, name);
+    long (*none)(void) = missing;
+    memcpy(slot, found ? (void *)&found : (void *)&none, sizeof(found));
+    errno = saved;
+}
+
+#define HOOK(type, name, parameters, arguments)                                                \
+    static type first_##name parameters                                                        \
+    {                                                                                          \
+        resolve(&next.name, #name);                                                            \
+        return next.name arguments;                                                            \
+    }
+#define VARIADIC(type, name, parameters, arguments)                                            \
+    static type first_##name parameters                                                        \
+    {                                                                                          \
+        va_list list;                                                                          \
+        va_start(list, command);                                                               \
+        void *argument = va_arg(list, void *);                                                 \
+        va_end(list);                                                                          \
+        resolve(&next.name, #name);                                                            \
+        return next.name arguments;                                                            \
+    }
+#include "hooks.def"
+#undef HOOK
+#undef VARIADIC
+
+void next_resolve(void)
+{
+#define HOOK(type, name, parameters, arguments) resolve(&next.name, #name);
+#define VARIADIC                                HOOK
+#include "hooks.def"
+#undef HOOK
+#undef VARIADIC
+}

@@ -1,0 +1,43 @@
+/*
+ * next: the libc functions that the program would have called without us.
+ *
+ * Owns: finding them (dlsym(RTLD_NEXT)), once, also when a hook is called before our
+ * constructor. Does not own: anything about connections.
+ */
+#ifndef NEXT_H
+#define NEXT_H
+
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+struct next {
+#define HOOK(type, name, parameters, arguments) type(*name) parameters;
+#define VARIADIC                                HOOK
+#define ALIAS(type, alias, name, parameters, arguments)
+#include "hooks.def"
+#undef HOOK
+#undef VARIADIC
+#undef ALIAS
+};
+
+/** The next function of each name. Callable at any time. */
+extern struct next next;
+
+/** Resolves all of `next`, so that no later call needs the dynamic linker (and its locks). */
+void next_resolve(void);
+
+/* The hooks themselves: hook_close() is what the program reaches as close(). */
+#define HOOK(type, name, parameters, arguments)                                                \
+    type hook_##name parameters __asm__(#name) __attribute__((visibility("default")));
+#define VARIADIC                                        HOOK
+#define ALIAS(type, alias, name, parameters, arguments) HOOK(type, alias, parameters, arguments)
+#include "hooks.def"
+#undef HOOK
+#undef VARIADIC
+#undef ALIAS
+
+#endif

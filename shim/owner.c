@@ -1,0 +1,44 @@
+#include "owner.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static _Atomic pid_t owner_pid;
+static _Atomic uint32_t epoch = 1;
+static _Atomic uint32_t first_epoch = 1;
+
+uint32_t owner_epoch(void)
+{
+    return atomic_load(&epoch);
+}
+
+uint32_t owner_first_epoch(void)
+{
+    return atomic_load(&first_epoch);
+}
+
+void owner_shared_all(void)
+{
+    atomic_fetch_add(&epoch, 1);
+}
+
+void owner_is_child(void)
+{
+    atomic_store(&owner_pid, getpid());
+    atomic_store(&first_epoch, atomic_fetch_add(&epoch, 1) + 1);
+}
+
+bool owner_is_me(void)
+{
+    return getpid() == atomic_load(&owner_pid);
+}
+
+void owner_init(void)
+{
+    atomic_store(&owner_pid, getpid());
+    /* Before the fork for the sockets that exist, after it for those that other threads made
+     * meanwhile. */
+    pthread_atfork(owner_shared_all, owner_shared_all, owner_is_child);
+}

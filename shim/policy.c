@@ -1,0 +1,166 @@
+#include "policy.h"
+
+const struct policy_kind_info policy_kinds[POLICY_KINDS] = {
+#define POLICY(id, ...) [POLICY_##id] = {__VA_ARGS__},
+#include "policy.def"
+#undef POLICY
+};
+
+const char *const state_names[STATES] = {
+#define STATE(id, number) [STATE_##id] = #id,
+#include "policy.def"
+#undef STATE
+};
+
+const char *const action_names[ACTIONS] = {
+#define ACTION(id, name) [ACTION_##id] = name,
+#include "policy.def"
+#undef ACTION
+};
+
+const char *const reason_names[REASONS] = {
+#define REASON(id, name, meaning) [REASON_##id] = name,
+#include "policy.def"
+#undef REASON
+};
+
+const char *const last_op_names[LAST_OPS] = {
+    [LAST_NONE] = "none",   [LAST_READ] = "read",       [LAST_EOF] = "eof",
+    [LAST_WRITE] = "write", [LAST_UNKNOWN] = "unknown",
+};
+
+bool policy_state_resets(enum tcp_state state)
+{
+    switch (state) {
+    case STATE_SYN_RECV:
+    case STATE_ESTABLISHED:
+    case STATE_FIN_WAIT1:
+    case STATE_FIN_WAIT2:
+    case STATE_CLOSE_WAIT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/** Whether RST, discarding and waiting are allowed at all. */
+static bool free_to_act(const struct facts *facts)
+{
+    return facts->sole && !facts->stdio_output && !facts->app_linger &&
+           policy_state_resets(facts->state);
+}
+
+enum prepare policy_prepare(const struct policy *policy, const struct facts *facts)
+{
+    if (!free_to_act(facts))
+        return PREPARE_NONE;
+    switch (policy->kind) {
+    case POLICY_AUTO:
+        return PREPARE_DISCARD;
+    case POLICY_DRAIN:
+        return PREPARE_DRAIN;
+    case POLICY_DRAIN_EOF:
+        return PREPARE_DRAIN_EOF;
+    case POLICY_DELAY:
+        return PREPARE_SLEEP;
+    default:
+        return PREPARE_NONE;
+    }
+}
+
+static struct decision decision(enum action action, enum reason reason)
+{
+    return (struct decision){.action = action, .reason = reason};
+}
+
+/** FIN first, RST once it is acknowledged: the kernel's part of every policy but off. */
+static struct decision decide_fin_rst(const struct facts *facts)
+{
+    if (facts->state == STATE_CLOSE_WAIT)
+        return decision(ACTION_FIN_RST, REASON_PASSIVE_CLOSE);
+    return decision(ACTION_FIN_RST, REASON_ARMED);
+}
+
+static struct decision decide_auto(const struct facts *facts)
+{
+    if (facts->unread)
+        return decision(ACTION_FIN_RST, REASON_UNREAD);
+    if (facts->discarded)
+        return decision(ACTION_FIN_RST, REASON_DISCARDED);
+    return decide_fin_rst(facts);
+}
+
+static struct decision decide_last_read(const struct facts *facts)
+{
+    if (facts->last != LAST_READ && facts->last != LAST_EOF)
+        return decision(ACTION_NONE, REASON_NOT_READ_LAST);
+    if (facts->unacked)
+        return decision(ACTION_NONE, REASON_UNACKED);
+    return decision(ACTION_RST, facts->last == LAST_EOF ? REASON_EOF_LAST : REASON_READ_LAST);
+}
+
+static struct decision decide_drain(const struct facts *facts, bool to_eof)
+{
+    if (facts->unacked || (to_eof && facts->state != STATE_CLOSE_WAIT))
+        return decision(ACTION_FIN_RST, REASON_DRAIN_TIMEOUT);
+    return decision(ACTION_RST, to_eof ? REASON_PEER_EOF : REASON_DRAINED);
+}
+
+/** What the policy does with a connection that is this process's alone. */
+static struct decision decide_sole(const struct policy *policy, const struct facts *facts)
+{
+    switch (policy->kind) {
+    case POLICY_AUTO:
+        return decide_auto(facts);
+    case POLICY_LAST_READ:
+        return decide_last_read(facts);
+    case POLICY_DRAIN:
+        return decide_drain(facts, false);
+    case POLICY_DRAIN_EOF:
+        return decide_drain(facts, true);
+    case POLICY_ABORT:
+        return decision(ACTION_RST, REASON_ABORT);
+    case POLICY_DELAY:
+        return decision(ACTION_RST, REASON_DELAYED);
+    case POLICY_LINGER:
+        return decision(ACTION_LINGER, REASON_LINGER);
+    default:
+        return decide_fin_rst(facts);
+    }
+}
+
+/** At most fin-rst, which cannot lose what others still have to say (fact 9). */
+static struct decision decide_held(const struct policy *policy, const struct facts *facts)
+{
+    if (policy->kind == POLICY_FIN_RST)
+        return decide_fin_rst(facts);
+    if (policy->kind == POLICY_LAST_READ) {
+        struct decision alone = decide_last_read(facts);
+        if (alone.action == ACTION_NONE)
+            return alone;
+    }
+    return decision(ACTION_FIN_RST, facts->sole ? REASON_STDIO_OUTPUT : REASON_SHARED);
+}
+
+struct decision policy_decide(const struct policy *policy, const struct facts *facts)
+{
+    if (policy->kind == POLICY_OFF)
+        return decision(ACTION_NONE, REASON_OFF);
+    if (facts->app_linger)
+        return decision(ACTION_NONE, REASON_APP_LINGER);
+    if (!policy_state_resets(facts->state))
+        return decision(ACTION_NONE, REASON_STATE);
+    if (!facts->sole || facts->stdio_output)
+        return decide_held(policy, facts);
+    return decide_sole(policy, facts);
+}
+
+void policy_text(struct text *text, const struct policy *policy)
+{
+    const struct policy_kind_info *info = &policy_kinds[policy->kind];
+    text_str(text, info->name);
+    if (info->unit[0]) {
+        text_char(text, ':');
+        text_number(text, policy->argument, 1);
+    }
+}

@@ -1,0 +1,28 @@
+#include "share.h"
+
+#include "owner.h"
+#include "table.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+void share_copied(int from, int to)
+{
+    struct conn *source = table_peek(from);
+    if (source == NULL && table_peek(to) == NULL)
+        return;
+    int saved = errno;
+    /* In a child of vfork() the fds are the child's, but this memory is its parent's. */
+    if (owner_is_me()) {
+        if (table_is_conn(source))
+            conn_mark(source, CONN_SHARED);
+        table_copy(from, to);
+    }
+    errno = saved;
+}
+
+bool share_same_socket(int a, int b)
+{
+    struct conn *c = table_find(a);
+    return c != NULL && c == table_find(b);
+}

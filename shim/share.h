@@ -1,0 +1,18 @@
+/*
+ * share: one socket behind several fds of this process.
+ *
+ * Owns: keeping the table right when an fd is copied. Once copied, a connection counts as
+ * shared for good: other holders may have come and gone unseen.
+ */
+#ifndef SHARE_H
+#define SHARE_H
+
+#include <stdbool.h>
+
+/** `to` is now a copy of `from`; whatever was behind `to` is gone. */
+void share_copied(int from, int to);
+
+/** Both fds lead to the same connection. */
+bool share_same_socket(int a, int b);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * shim: what was settled when the library was loaded.
+ *
+ * Owns: the configuration in force. Written before main, only read afterwards.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#include "config.h"
+
+struct shim {
+    struct config config;
+    bool active;    /* something is to be done or reported; otherwise hooks only pass on */
+    bool reporting; /* closes are reported */
+};
+
+extern struct shim shim;
+
+#endif

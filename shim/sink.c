@@ -1,0 +1,206 @@
+#include "sink.h"
+
+#include "next.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const int log_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+static struct stat stderr_at_start;
+static bool stderr_usable;
+static char log_path[PATH_MAX]; /* absolute, %p still in it; "" is stderr */
+static _Atomic uint64_t dropped;
+
+void sink_init(void)
+{
+    stderr_usable = fstat(STDERR_FILENO, &stderr_at_start) == 0 &&
+                    !S_ISSOCK(stderr_at_start.st_mode) && S_ISDIR(stderr_at_start.st_mode) == 0;
+}
+
+/** fd 2 is what it was at start: programs close it, and get it again as a socket or a file. */
+static bool stderr_is_stderr(void)
+{
+    struct stat now;
+    return stderr_usable && fstat(STDERR_FILENO, &now) == 0 &&
+           now.st_dev == stderr_at_start.st_dev && now.st_ino == stderr_at_start.st_ino;
+}
+
+/** The signals that our write may cause. */
+static void write_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGPIPE);
+    sigaddset(set, SIGXFSZ);
+    sigaddset(set, SIGTTOU);
+}
+
+struct guard {
+    sigset_t before;  /* the thread's mask */
+    sigset_t pending; /* these were pending already: the program's own */
+};
+
+static void guard_begin(struct guard *guard)
+{
+    sigset_t ours;
+    write_signals(&ours);
+    sigpending(&guard->pending);
+    pthread_sigmask(SIG_BLOCK, &ours, &guard->before);
+}
+
+/** Takes away what our write caused, and nothing else. */
+static void guard_end(struct guard *guard)
+{
+    sigset_t now;
+    sigpending(&now);
+    const int signals[] = {SIGPIPE, SIGXFSZ, SIGTTOU};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        sigset_t one;
+        struct timespec at_once = {0};
+        sigemptyset(&one);
+        sigaddset(&one, signals[i]);
+        if (sigismember(&now, signals[i]) == 1 && sigismember(&guard->pending, signals[i]) == 0)
+            sigtimedwait(&one, NULL, &at_once);
+    }
+    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
+/** Writes to stderr unless it would wait. stderr's own flags are the program's. */
+static bool write_stderr(const char *line, size_t len)
+{
+    if (!stderr_is_stderr())
+        return false;
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)line, .iov_len = len};
+    ssize_t r = next.pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT);
+    if (r < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
+        struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+        if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+            return false;
+        r = next.write(STDERR_FILENO, line, len);
+    }
+    return r == (ssize_t)len;
+}
+
+/** log_path with the pid in place of each %p. */
+static void file_name(struct text *name)
+{
+    for (const char *p = log_path; *p; p++) {
+        if (p[0] == '%' && p[1] == 'p') {
+            text_number(name, (uint64_t)getpid(), 1);
+            p++;
+        } else {
+            text_char(name, *p);
+        }
+    }
+}
+
+static int open_file(int extra_flags)
+{
+    char path[PATH_MAX];
+    struct text name = text_in(path, sizeof(path));
+    file_name(&name);
+    if (name.cut) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return open(path, log_flags | extra_flags, 0666);
+}
+
+static bool write_file(const char *line, size_t len)
+{
+    int fd = open_file(O_CREAT);
+    if (fd < 0)
+        return false;
+    bool written = next.write(fd, line, len) == (ssize_t)len;
+    next.close(fd);
+    return written;
+}
+
+void sink_write(const char *line, size_t len, uint64_t told)
+{
+    bool written = false;
+    if (line) {
+        struct guard guard;
+        guard_begin(&guard);
+        written = log_path[0] ? write_file(line, len) : write_stderr(line, len);
+        guard_end(&guard);
+    }
+    if (written)
+        atomic_fetch_sub(&dropped, told);
+    else
+        atomic_fetch_add(&dropped, 1);
+}
+
+uint64_t sink_dropped(void)
+{
+    return atomic_load(&dropped);
+}
+
+void sink_message(const char *line)
+{
+    char buf[1024];
+    struct text text = text_in(buf, sizeof(buf));
+    text_str(&text, line);
+    text_str(&text, "\n");
+    struct guard guard;
+    guard_begin(&guard);
+    write_stderr(buf, text.len);
+    guard_end(&guard);
+}
+
+/** The file can be opened, or made where it is not there yet; sets errno if not. */
+static bool can_open(void)
+{
+    int fd = open_file(0);
+    if (fd >= 0) {
+        next.close(fd);
+        return true;
+    }
+    if (errno != ENOENT)
+        return false;
+    char directory[PATH_MAX];
+    strcpy(directory, log_path);
+    char *slash = strrchr(directory, '/');
+    slash[slash == directory ? 1 : 0] = '\0';
+    return access(directory, W_OK | X_OK) == 0;
+}
+
+/** The program may chdir(): a relative name is taken from where it started. */
+static bool make_absolute(const char *log)
+{
+    struct text path = text_in(log_path, sizeof(log_path));
+    if (log[0] != '/') {
+        if (!getcwd(log_path, sizeof(log_path)))
+            return false;
+        path.len = strlen(log_path);
+        text_char(&path, '/');
+    }
+    text_str(&path, log);
+    errno = ENAMETOOLONG;
+    return !path.cut;
+}
+
+void sink_open(const char *log)
+{
+    if (strcmp(log, "stderr") == 0)
+        return;
+    if (make_absolute(log) && can_open())
+        return;
+    int error = errno;
+    char buf[512];
+    struct text text = text_in(buf, sizeof(buf));
+    text_str(&text, "libnotimewait: NOTIMEWAIT_LOG: '");
+    text_printable(&text, log, 200);
+    text_str(&text, "' cannot be opened: ");
+    text_str(&text, strerrordesc_np(error) ? strerrordesc_np(error) : "error");
+    text_str(&text, "; policies still apply");
+    sink_message(buf);
+}

@@ -1,0 +1,65 @@
+/*
+ * table: which connection is behind which fd.
+ *
+ * Owns: the slots, one per fd, in pages that are mapped when first needed. Says nothing about
+ * the kernel's view: an entry may be stale where an fd was closed behind our back, which
+ * SO_COOKIE tells (facts.h). fds of TABLE_FDS and above are not recorded.
+ * No locks, no malloc: async-signal-safe.
+ */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include "conn.h"
+
+#define TABLE_PAGE_FDS 1024u
+#define TABLE_PAGES    1024u
+#define TABLE_FDS      (TABLE_PAGE_FDS * TABLE_PAGES)
+
+typedef struct conn *_Atomic table_slot;
+
+extern table_slot *_Atomic table_pages[TABLE_PAGES];
+
+/** What the slot of an fd holds that is known to be no TCP socket. NULL: nothing is known. */
+#define TABLE_NO_TCP ((struct conn *)1)
+
+/** The slot's content as it is: NULL, TABLE_NO_TCP or a connection. Does no harm on any fd. */
+static inline struct conn *table_peek(int fd)
+{
+    if ((unsigned)fd >= TABLE_FDS)
+        return NULL;
+    table_slot *page =
+        atomic_load_explicit(&table_pages[(unsigned)fd / TABLE_PAGE_FDS], memory_order_acquire);
+    if (!page)
+        return NULL;
+    return atomic_load_explicit(&page[(unsigned)fd % TABLE_PAGE_FDS], memory_order_acquire);
+}
+
+static inline bool table_is_conn(struct conn *c)
+{
+    return (uintptr_t)c > (uintptr_t)TABLE_NO_TCP;
+}
+
+/** The connection behind fd, or NULL; may be recycled while one looks (conn.h). */
+static inline struct conn *table_find(int fd)
+{
+    struct conn *c = table_peek(fd);
+    return table_is_conn(c) ? c : NULL;
+}
+
+/**
+ * Puts c, whose reference goes with it, TABLE_NO_TCP or NULL behind fd; what was there is put
+ * back. Returns whether fd can be recorded; if not, c is freed.
+ */
+bool table_set(int fd, struct conn *c);
+
+/** Empties the slot of fd if c is still there: true for one caller only, who gets its
+ * reference. */
+bool table_take(int fd, struct conn *c);
+
+/** fd `to` now leads where `from` does: one more reference. */
+void table_copy(int from, int to);
+
+/** The first fd from `fd` to `last` that leads to a connection, or -1. */
+int table_next(unsigned fd, unsigned last);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * text: a string built in a buffer of fixed size.
+ *
+ * Owns: formatting without stdio, locale or malloc, so that a hook in a signal handler may do
+ * it. What does not fit is cut, and the buffer always ends in a NUL.
+ */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct text {
+    char *buf;
+    size_t size; /* of buf, in bytes, the NUL included */
+    size_t len;
+    bool cut; /* something did not fit */
+};
+
+/** An empty text in buf[size]; size > 0. */
+struct text text_in(char *buf, size_t size);
+
+void text_char(struct text *text, char c);
+void text_str(struct text *text, const char *s);
+
+/** Decimal, with at least `digits` digits (leading zeros). */
+void text_number(struct text *text, uint64_t number, unsigned digits);
+void text_hex(struct text *text, unsigned number);
+
+/** A JSON string with its quotes (RFC 8259, section 7); bytes beyond ASCII pass as they are. */
+void text_json(struct text *text, const char *s);
+
+/** At most `most` bytes of s, control characters as '?': for a line on somebody's terminal. */
+void text_printable(struct text *text, const char *s, size_t most);
+
+#endif
