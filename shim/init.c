@@ -65,7 +65,7 @@ static void start(char **env)
         sink_open(shim.config.log);
         /* Registered before anybody else's: called after all of them, destructors included. */
         __cxa_atexit(at_exit, NULL, NULL);
-        at_quick_exit(ending_at_exit);
+        (void)at_quick_exit(ending_at_exit);
     }
 }
 

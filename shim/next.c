@@ -38,8 +38,8 @@ static void resolve(void *slot, const char *name)
 {
     int saved = errno;
     void *found = dlsym(RTLD_NEXT, name);
-    long (*none)(void) = missing;
-    memcpy(slot, found ? (void *)&found : (void *)&none, sizeof(found));
+    uintptr_t address = found ? (uintptr_t)found : (uintptr_t)missing;
+    memcpy(slot, &address, sizeof(address));
     errno = saved;
 }
 

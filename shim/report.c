@@ -60,7 +60,7 @@ static void text_in6(struct text *text, const struct in6_addr *addr)
 {
     uint16_t groups[8];
     for (int i = 0; i < 8; i++)
-        groups[i] = (uint16_t)(addr->s6_addr[2 * i] << 8 | addr->s6_addr[2 * i + 1]);
+        groups[i] = ntohs(addr->s6_addr16[i]);
     int begin, end;
     longest_zeros(groups, &begin, &end);
     for (int i = 0; i < 8; i++) {

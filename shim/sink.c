@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,7 +16,9 @@ static const int log_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NO
 
 static struct stat stderr_at_start;
 static bool stderr_usable;
-static char log_path[PATH_MAX]; /* absolute, %p still in it; "" is stderr */
+/* Absolute, %p still in it; "" is stderr. Short, because a hook may run on a signal stack. */
+#define PATH_SIZE 1024
+static char log_path[PATH_SIZE];
 static _Atomic uint64_t dropped;
 
 void sink_init(void)
@@ -104,7 +105,7 @@ static void file_name(struct text *name)
 
 static int open_file(int extra_flags)
 {
-    char path[PATH_MAX];
+    char path[PATH_SIZE];
     struct text name = text_in(path, sizeof(path));
     file_name(&name);
     if (name.cut) {
@@ -166,8 +167,8 @@ static bool can_open(void)
     }
     if (errno != ENOENT)
         return false;
-    char directory[PATH_MAX];
-    strcpy(directory, log_path);
+    char directory[PATH_SIZE];
+    memcpy(directory, log_path, sizeof(directory));
     char *slash = strrchr(directory, '/');
     slash[slash == directory ? 1 : 0] = '\0';
     return access(directory, W_OK | X_OK) == 0;

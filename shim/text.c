@@ -65,7 +65,7 @@ void text_json(struct text *text, const char *s)
 
 void text_printable(struct text *text, const char *s, size_t most)
 {
-    for (size_t i = 0; s[i] && i < most; i++)
+    for (size_t i = 0; i < most && s[i]; i++)
         text_char(text, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i]);
     if (strlen(s) > most)
         text_str(text, "...");
