@@ -1,0 +1,20 @@
+# The pure decision and the configuration parser, without a socket.
+load helper
+
+@test "every policy x state x last operation x facts decides as the design's table says" {
+    run "$BUILD/tests/decision"
+    echo "$output"
+    [[ $status -eq 0 && $output =~ ^[1-9][0-9]{4,}' combinations, 0 failures'$ ]]
+}
+
+@test "the decision and the parser make no system call and have no state" {
+    # Nothing but string functions of libc, and no writable data.
+    local object
+    for object in policy config text; do
+        run nm -u "$BUILD/shim/$object.o"
+        echo "$output"
+        [[ $status -eq 0 && -n $output ]] || [[ $object == text ]]
+        run ! grep -Eqv ' (mem|str)[a-z]+$| (policy|config|text)_[a-z_]+$| [a-z]+_(names|kinds)$|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail' <<<"$output"
+        run ! grep -Eq ' [bBdC] ' <<<"$(nm "$BUILD/shim/$object.o" | grep -v 'variables$')"
+    done
+}
