@@ -3,8 +3,6 @@
  */
 #include "next.h"
 
-#define HOOK(type, name, parameters, arguments)
-#define VARIADIC HOOK
 #define ALIAS(type, alias, name, parameters, arguments)                                        \
     type hook_##alias parameters                                                               \
     {                                                                                          \

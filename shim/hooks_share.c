@@ -1,8 +1,7 @@
 /*
- * hooks_share: the calls by which a socket gets another holder: an fd, or a process.
+ * hooks_share: the calls by which a socket gets another fd.
  */
 #include "next.h"
-#include "owner.h"
 #include "share.h"
 
 #include <fcntl.h>
@@ -32,40 +31,3 @@ int hook_dup(int fd)
 
 FCNTL(fcntl)
 FCNTL(fcntl64)
-
-pid_t hook__Fork(void)
-{
-    owner_shared_all();
-    pid_t pid = next._Fork();
-    if (pid == 0)
-        owner_is_child();
-    else
-        owner_shared_all();
-    return pid;
-}
-
-/*
- * Children that libc makes by itself, without pthread_atfork() handlers. They inherit what is
- * not O_CLOEXEC: before the call for what exists, after it for what other threads made
- * meanwhile.
- */
-#define AROUND(type, name, parameters, arguments)                                              \
-    type hook_##name parameters                                                                \
-    {                                                                                          \
-        owner_shared_all();                                                                    \
-        type r = next.name arguments;                                                          \
-        owner_shared_all();                                                                    \
-        return r;                                                                              \
-    }
-
-/* clang-format off */
-AROUND(int, posix_spawn,
-       (pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
-       (pid, path, actions, attributes, argv, envp))
-AROUND(int, posix_spawnp,
-       (pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
-       (pid, file, actions, attributes, argv, envp))
-AROUND(int, system, (const char *command), (command))
-AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))

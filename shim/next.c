@@ -12,18 +12,11 @@
  * hook may run before our constructor: another library's constructor or an IRELATIVE resolver.
  */
 #define HOOK(type, name, parameters, arguments) static type first_##name parameters;
-#define VARIADIC                                HOOK
-#define ALIAS(type, alias, name, parameters, arguments)
 #include "hooks.def"
-#undef HOOK
-#undef VARIADIC
 
 struct next next = {
 #define HOOK(type, name, parameters, arguments) .name = first_##name,
-#define VARIADIC                                HOOK
 #include "hooks.def"
-#undef HOOK
-#undef VARIADIC
 };
 
 /** Stands in for a function that this libc does not have. */
@@ -60,14 +53,10 @@ static void resolve(void *slot, const char *name)
         return next.name arguments;                                                            \
     }
 #include "hooks.def"
-#undef HOOK
-#undef VARIADIC
 
 void next_resolve(void)
 {
 #define HOOK(type, name, parameters, arguments) resolve(&next.name, #name);
-#define VARIADIC                                HOOK
+#define JUMP(name)                              resolve(&next.name, #name);
 #include "hooks.def"
-#undef HOOK
-#undef VARIADIC
 }

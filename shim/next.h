@@ -16,15 +16,11 @@
 
 struct next {
 #define HOOK(type, name, parameters, arguments) type(*name) parameters;
-#define VARIADIC                                HOOK
-#define ALIAS(type, alias, name, parameters, arguments)
+#define JUMP(name)                              void *name;
 #include "hooks.def"
-#undef HOOK
-#undef VARIADIC
-#undef ALIAS
 };
 
-/** The next function of each name. Callable at any time. */
+/** The next function of each name. Callable at any time, but for those of JUMP. */
 extern struct next next;
 
 /** Resolves all of `next`, so that no later call needs the dynamic linker (and its locks). */
@@ -33,11 +29,7 @@ void next_resolve(void);
 /* The hooks themselves: hook_close() is what the program reaches as close(). */
 #define HOOK(type, name, parameters, arguments)                                                \
     type hook_##name parameters __asm__(#name) __attribute__((visibility("default")));
-#define VARIADIC                                        HOOK
 #define ALIAS(type, alias, name, parameters, arguments) HOOK(type, alias, parameters, arguments)
 #include "hooks.def"
-#undef HOOK
-#undef VARIADIC
-#undef ALIAS
 
 #endif
