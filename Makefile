@@ -45,6 +45,20 @@ $(BUILD)/tests/%: tests/unit/%.c $(PURE)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(LDFLAGS)
 
+# The parser under libFuzzer: FUZZ_RUNS inputs, what it finds new in $(BUILD)/fuzz.
+FUZZ_RUNS ?= 5000000
+$(BUILD)/tests/fuzz-config: tests/fuzz/config.c $(patsubst $(BUILD)/%.o,%.c,$(PURE))
+	@mkdir -p $(@D)
+	clang -O1 -g $(filter-out -MMD -MP,$(COMMON)) -Ishim -fno-sanitize-recover=all \
+	    -fsanitize=fuzzer,address,undefined -o $@ $^
+
+fuzz:
+	@tests/need check
+	@$(MAKE) --no-print-directory -s $(BUILD)/tests/fuzz-config
+	@mkdir -p $(BUILD)/fuzz
+	$(BUILD)/tests/fuzz-config -runs=$(FUZZ_RUNS) -max_len=512 -timeout=10 -print_final_stats=1 \
+	    $(BUILD)/fuzz tests/fuzz/corpus
+
 demo:
 	@tests/need demo
 	@$(MAKE) --no-print-directory -s all examples
@@ -71,5 +85,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all examples tests demo check lint install uninstall clean
+.PHONY: all examples tests demo check fuzz lint install uninstall clean
 -include $(wildcard $(BUILD)/*/*.d)

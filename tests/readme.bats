@@ -1,4 +1,5 @@
 # What the README says is what the code says.
+# shellcheck disable=SC2016 # backquotes of Markdown
 load helper
 
 # defined KIND: the second field of each KIND(...) in the table of policies, actions, reasons.
