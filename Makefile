@@ -8,6 +8,9 @@ LIBDIR  ?= $(PREFIX)/lib
 DOCDIR  ?= $(PREFIX)/share/doc/libnotimewait
 
 WARN    = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+ifneq (,$(findstring musl,$(CC)))
+WARN   += -Wno-sign-conversion # in musl's own macros
+endif
 COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP
 # Without fortification: the library defines some of the functions that it would redirect.
 SHIM    = $(COMMON) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -fno-plt -Ishim

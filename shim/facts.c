@@ -1,11 +1,19 @@
 #include "facts.h"
 
-#include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <termios.h>
+#ifdef __GLIBC__
+#include <linux/tcp.h> /* its own struct tcp_info ends before the byte counts */
+#else
+#include <netinet/tcp.h>
+#endif
+
+/* As linux/sockios.h has them, which not every libc's headers come with. */
+#define SIOCINQ  FIONREAD
+#define SIOCOUTQ TIOCOUTQ
 
 static int option(int fd, int level, int name)
 {
@@ -85,7 +93,7 @@ struct tcp_facts facts_ask(int fd)
     return tcp;
 }
 
-static uint32_t queue(int fd, unsigned long request)
+static uint32_t queue(int fd, unsigned request)
 {
     int bytes = 0;
     return ioctl(fd, request, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;

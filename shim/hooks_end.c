@@ -12,10 +12,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <stddef.h>
 #include <stdio_ext.h>
 #include <unistd.h>
+
+#ifndef CLOSE_RANGE_UNSHARE /* linux/close_range.h */
+#define CLOSE_RANGE_UNSHARE (1u << 1)
+#endif
 
 int hook_close(int fd)
 {

@@ -100,7 +100,8 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
     uint32_t generation = conn_generation(c);
     ssize_t r = next.recvmsg(fd, msg, flags);
     if (!(flags & NO_INPUT))
-        note_input(c, generation, r, r == 0 ? iov_bytes(msg->msg_iov, msg->msg_iovlen) : 0);
+        note_input(c, generation, r,
+                   r == 0 ? iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen) : 0);
     return r;
 }
 
@@ -116,7 +117,7 @@ int hook_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,
             rights_received(msg);
         else if (!(flags & NO_INPUT))
             note_input(c, generation, (ssize_t)msgs[i].msg_len,
-                       iov_bytes(msg->msg_iov, msg->msg_iovlen));
+                       iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen));
     }
     return r;
 }

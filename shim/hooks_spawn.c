@@ -58,6 +58,10 @@ AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
     "sub $8, %rsp\n .cfi_adjust_cfa_offset 56\n call jump_" name "\n mov %rax, %r11\n"         \
     "add $8, %rsp\n pop %r9\n pop %r8\n pop %rcx\n pop %rdx\n pop %rsi\n pop %rdi\n"           \
     ".cfi_adjust_cfa_offset -56\n jmp *%r11\n"
+#elif defined(__i386__)
+#define JUMP_CODE(name)                                                                        \
+    "pushl 12(%esp)\n pushl 12(%esp)\n pushl 12(%esp)\n .cfi_adjust_cfa_offset 12\n"           \
+    "call jump_" name "\n add $12, %esp\n .cfi_adjust_cfa_offset -12\n jmp *%eax\n"
 #elif defined(__aarch64__)
 #define JUMP_CODE(name)                                                                        \
     "hint #34\n stp x29, x30, [sp, #-80]!\n stp x0, x1, [sp, #16]\n"                           \

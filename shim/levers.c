@@ -79,7 +79,7 @@ static int64_t now(void)
 static void wait_for(int fd, int64_t ns)
 {
     struct pollfd input = {.fd = fd, .events = POLLIN};
-    struct timespec ts = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+    struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
     ppoll(&input, 1, &ts, NULL);
 }
 

@@ -14,6 +14,13 @@
 #include <sys/uio.h>
 #include <time.h>
 
+/* Large-file names that are macros where they need no functions of their own (musl). */
+#undef fcntl64
+#undef freopen64
+#undef preadv64v2
+#undef pwritev64v2
+#undef sendfile64
+
 struct next {
 #define HOOK(type, name, parameters, arguments) type(*name) parameters;
 #define JUMP(name)                              void *name;

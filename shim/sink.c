@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef RWF_NOWAIT /* linux/fs.h */
+#define RWF_NOWAIT 8
+#endif
+
 static const int log_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
 static struct stat stderr_at_start;
@@ -201,7 +205,7 @@ void sink_open(const char *log)
     text_str(&text, "libnotimewait: NOTIMEWAIT_LOG: '");
     text_printable(&text, log, 200);
     text_str(&text, "' cannot be opened: ");
-    text_str(&text, strerrordesc_np(error) ? strerrordesc_np(error) : "error");
+    text_str(&text, strerror(error));
     text_str(&text, "; policies still apply");
     sink_message(buf);
 }
