@@ -48,6 +48,11 @@ $(BUILD)/tests/%: tests/unit/%.c $(PURE)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(LDFLAGS)
 
+# For 32-bit programs on a 64-bit machine: build/lib32/libnotimewait.so
+lib32:
+	@tests/need lib32
+	@$(MAKE) --no-print-directory CC="$(CC) -m32" BUILD=$(BUILD)/lib32 all
+
 # The parser under libFuzzer: FUZZ_RUNS inputs, what it finds new in $(BUILD)/fuzz.
 FUZZ_RUNS ?= 5000000
 $(BUILD)/tests/fuzz-config: tests/fuzz/config.c $(patsubst $(BUILD)/%.o,%.c,$(PURE))
@@ -88,5 +93,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all examples tests demo check fuzz lint install uninstall clean
+.PHONY: all lib32 examples tests demo check fuzz lint install uninstall clean
 -include $(wildcard $(BUILD)/*/*.d)
