@@ -29,22 +29,28 @@ all: $(LIB)
 examples: $(EXAMPLE)
 tests: $(LIB) $(EXAMPLE) $(TOOLS) $(UNIT)
 
+# Rewritten when the compiler or its flags are others than last time: everything depends on it.
+$(BUILD)/flags: force
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+	    echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' >$@
+
 $(LIB): $(OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LINK)
 
-$(BUILD)/shim/%.o: shim/%.c
+$(BUILD)/shim/%.o: shim/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(CPPFLAGS) $(SHIM) -c -o $@ $<
 
-$(BUILD)/examples/%: examples/%.c
+$(BUILD)/examples/%: examples/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -o $@ $< $(LDFLAGS)
 
-$(BUILD)/tests/%: tests/tools/%.c
+$(BUILD)/tests/%: tests/tools/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -pthread -o $@ $< $(LDFLAGS)
 
-$(BUILD)/tests/%: tests/unit/%.c $(PURE)
+$(BUILD)/tests/%: tests/unit/%.c $(PURE) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(LDFLAGS)
 
@@ -93,5 +99,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all lib32 examples tests demo check fuzz lint install uninstall clean
+.PHONY: force all lib32 examples tests demo check fuzz lint install uninstall clean
 -include $(wildcard $(BUILD)/*/*.d)

@@ -10,8 +10,24 @@
 #include <stddef.h>
 #include <string.h>
 
+/**
+ * Where the fd of a new socket leads to a connection whose close we have not seen, this may be
+ * a child of vfork(), in its parent's memory: then the table is not ours. (Under fin-rst and
+ * off, entries stay behind by design, and nothing depends on them.)
+ */
+static bool may_record(int fd)
+{
+    struct conn *c = table_find(fd);
+    if (!c || !conn_is(c, CONN_BORN))
+        return true;
+    bool idle = c->policy->kind == POLICY_FIN_RST || c->policy->kind == POLICY_OFF;
+    return idle || owner_is_me();
+}
+
 void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch)
 {
+    if (!may_record(fd))
+        return;
     int saved = errno;
     bool stream = (type & 0xf) == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6);
     if (stream && (protocol == 0 || protocol == IPPROTO_TCP))
@@ -41,10 +57,12 @@ static void disarm(int fd, struct conn *c)
         conn_unmark(c, CONN_ARMED);
 }
 
-void birth_rearm(int fd, struct conn *c)
+void birth_rearm(int fd, struct conn *c, bool overwritten)
 {
-    if (!conn_is(c, CONN_BORN))
+    if (!conn_is(c, CONN_BORN) || !facts_is_same(fd, c))
         return;
+    if (overwritten)
+        conn_unmark(c, CONN_ARMED); /* the value is the application's now */
     if (!wants_arming(c))
         disarm(fd, c);
     else if (!conn_is(c, CONN_ARMED))
@@ -53,6 +71,7 @@ void birth_rearm(int fd, struct conn *c)
 
 void birth_undo(int fd, struct conn *c)
 {
+    conn_note(c, conn_generation(c), LAST_NONE);
     conn_unmark(c, CONN_BORN | CONN_SHUT_RD);
     disarm(fd, c);
 }
@@ -67,6 +86,8 @@ static struct conn *adopt(int fd)
     if (!c || !table_set(fd, c))
         return NULL;
     conn_mark(c, CONN_SHARED);
+    if (facts_linger(fd))
+        conn_mark(c, CONN_APP_LINGER);
     return c;
 }
 
@@ -96,7 +117,8 @@ struct birth birth_connecting(int fd)
 
 struct birth birth_sending(int fd, int flags)
 {
-    return flags & MSG_FASTOPEN ? birth_connecting(fd) : (struct birth){.fd = fd};
+    bool begins = fd >= 0 && (flags & MSG_FASTOPEN) && shim.active;
+    return begins ? birth_connecting(fd) : (struct birth){.fd = fd};
 }
 
 static void copy_address(union address *to, const struct sockaddr *addr, socklen_t len)
@@ -117,13 +139,20 @@ static void ask_address(int fd, union address *to, name_function *name)
         to->any.sa_family = AF_UNSPEC;
 }
 
+/** For the record: as they are now, which is before a peer that resets is forgotten. */
+static void note_addresses(int fd, struct conn *c)
+{
+    if (!shim.reporting)
+        return;
+    ask_address(fd, &c->local, getsockname);
+    ask_address(fd, &c->peer, getpeername);
+}
+
 /** From now on c is a connection. */
 static void born(int fd, struct conn *c, enum role role)
 {
     c->role = role;
     c->cookie = facts_cookie(fd);
-    if (shim.reporting)
-        ask_address(fd, &c->local, getsockname);
     conn_mark(c, CONN_BORN);
 }
 
@@ -138,7 +167,9 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
     if (under_way && addr && addr->sa_family != AF_UNSPEC) {
         if (!conn_is(c, CONN_BORN))
             born(birth->fd, c, ROLE_CLIENT);
-        copy_address(&c->peer, addr, len);
+        note_addresses(birth->fd, c);
+        if (c->peer.any.sa_family == AF_UNSPEC)
+            copy_address(&c->peer, addr, len); /* in SYN_SENT the kernel does not tell */
     } else if (!conn_is(c, CONN_BORN)) {
         disarm(birth->fd, c);
     }
@@ -165,6 +196,8 @@ static void set_back(int fd, struct conn *c, struct conn *listener)
 
 void birth_accepted(int listener_fd, int fd, uint32_t epoch)
 {
+    if (!may_record(fd))
+        return;
     int saved = errno;
     struct conn *listener = table_peek(listener_fd);
     bool tcp = table_is_conn(listener) || (!listener && facts_is_tcp(fd));
@@ -175,13 +208,14 @@ void birth_accepted(int listener_fd, int fd, uint32_t epoch)
     }
     if (listener)
         conn_mark(c, atomic_load(&listener->flags) & CONN_APP_LINGERS);
+    else if (facts_linger(fd))
+        conn_mark(c, CONN_APP_LINGER);
     c->policy = &shim.config.policy;
     if (wants_arming(c))
         arm(fd, c);
     else
         set_back(fd, c, listener);
-    if (shim.reporting)
-        ask_address(fd, &c->peer, getpeername);
+    note_addresses(fd, c);
     born(fd, c, ROLE_SERVER);
     errno = saved;
 }
@@ -207,8 +241,6 @@ void birth_inherited(int fd)
     struct conn *c = adopt(fd);
     if (!c)
         return;
-    if (facts_linger(fd))
-        conn_mark(c, CONN_APP_LINGER);
     if (facts_linger2(fd) < 0)
         conn_mark(c, CONN_ARMED); /* whoever did it: accepted sockets inherit it */
     c->policy = &shim.config.policy;
@@ -217,7 +249,6 @@ void birth_inherited(int fd)
         return;
     if (wants_arming(c))
         arm(fd, c);
-    if (shim.reporting)
-        ask_address(fd, &c->peer, getpeername);
+    note_addresses(fd, c);
     born(fd, c, ROLE_UNKNOWN);
 }

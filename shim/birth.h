@@ -40,7 +40,10 @@ void birth_inherited(int fd);
 /** After connect(AF_UNSPEC): no connection any more, perhaps another one later. */
 void birth_undo(int fd, struct conn *c);
 
-/** Sets or takes back TCP_LINGER2 after the application changed its own linger. */
-void birth_rearm(int fd, struct conn *c);
+/**
+ * Sets TCP_LINGER2, or takes it back, after the application changed a linger of its own;
+ * overwritten: TCP_LINGER2 itself.
+ */
+void birth_rearm(int fd, struct conn *c, bool overwritten);
 
 #endif

@@ -21,7 +21,7 @@ enum role { ROLE_UNKNOWN, ROLE_CLIENT, ROLE_SERVER };
 enum conn_flag {
     CONN_BORN = 1 << 0,        /* connected or accepted: cookie, role and policy are valid */
     CONN_SHARED = 1 << 1,      /* dup'ed, passed or inherited, now or earlier */
-    CONN_ARMED = 1 << 2,       /* we set TCP_LINGER2 to -1 */
+    CONN_ARMED = 1 << 2,       /* TCP_LINGER2 is -1, and not by the application's wish */
     CONN_APP_LINGER = 1 << 3,  /* the application's SO_LINGER is on */
     CONN_APP_LINGER2 = 1 << 4, /* the application set TCP_LINGER2 */
     CONN_SHUT_RD = 1 << 5,     /* the application's shutdown(SHUT_RD): reads of 0 are no EOF */

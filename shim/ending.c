@@ -1,6 +1,7 @@
 #include "ending.h"
 
 #include "birth.h"
+#include "clock.h"
 #include "facts.h"
 #include "levers.h"
 #include "owner.h"
@@ -9,14 +10,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <time.h>
-
-static int64_t now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static bool respected_linger(struct conn *c)
 {
@@ -51,7 +44,7 @@ static bool take(int fd, struct conn *c)
 {
     if (!table_take(fd, c) || !conn_put(c))
         return false;
-    if (conn_is(c, CONN_BORN) && facts_cookie(fd) == c->cookie)
+    if (conn_is(c, CONN_BORN) && facts_is_same(fd, c))
         return true;
     conn_free(c);
     return false;
@@ -83,7 +76,8 @@ static void look(struct ending *e, struct facts *facts)
     struct tcp_facts tcp = facts_ask(record->fd);
     record->unread = counts_unread(c, conn_last(c)) ? facts_unread(record->fd) : 0;
     record->unacked = shim.reporting ? facts_unacked(record->fd, &tcp) : 0;
-    record->established = tcp.established;
+    record->established =
+        tcp.established || (tcp.state == STATE_CLOSE && c->role == ROLE_SERVER);
     record->state = tcp.state;
     record->last = facts_last(c, &tcp, record->unread);
     facts->state = tcp.state;
@@ -112,6 +106,7 @@ static void act(struct ending *e, struct facts *facts)
     struct conn *c = e->c;
     int fd = e->record.fd;
     lever_prepare(fd, policy_prepare(c->policy, facts), c->policy, facts);
+    facts->sole = facts->sole && conn_is_sole(c); /* it may have forked while we waited */
     struct decision decision = policy_decide(c->policy, facts);
     bool ours = decision.reason != REASON_OFF && decision.reason != REASON_APP_LINGER;
     if (ours && conn_is(c, CONN_APP_LINGER))
@@ -140,7 +135,7 @@ static bool begin(struct ending *e, int fd, struct conn *c, enum via via, bool s
         return false;
     }
     *e = (struct ending){.c = c, .record = {.fd = fd, .via = via}, .cancel = e->cancel};
-    e->begun = shim.reporting ? now() : 0;
+    e->begun = shim.reporting ? clock_now() : 0;
     struct facts facts = {
         .sole = sole, .app_linger = respected_linger(c), .stdio_output = stdio_output};
     look(e, &facts);
@@ -148,13 +143,19 @@ static bool begin(struct ending *e, int fd, struct conn *c, enum via via, bool s
     return true;
 }
 
-bool ending_begin(struct ending *ending, int fd, enum via via, bool stdio_output)
+bool ending_matters(int fd)
 {
     struct conn *c = table_find(fd);
-    if (!c || may_stay(c))
+    return c && !may_stay(c);
+}
+
+bool ending_begin(struct ending *ending, int fd, enum via via, bool stdio_output)
+{
+    if (!ending_matters(fd))
         return false;
     int saved = errno;
-    bool begun = begin(ending, fd, c, via, stdio_output);
+    struct conn *c = table_find(fd);
+    bool begun = c && begin(ending, fd, c, via, stdio_output);
     errno = saved;
     return begun;
 }
@@ -167,7 +168,7 @@ void ending_finish(struct ending *ending, bool closed)
         put_back(ending->record.fd, c);
     } else {
         if (shim.reporting) {
-            ending->record.close_ns = now() - ending->begun;
+            ending->record.close_ns = clock_now() - ending->begun;
             report_close(&ending->record, c);
         }
         conn_free(c);
@@ -184,11 +185,11 @@ bool ending_disconnect(struct ending *ending, int fd)
     int saved = errno;
     *ending = (struct ending){.c = c, .record = {.fd = fd, .via = VIA_DISCONNECT}};
     ending->record.decision.reason = REASON_DISCONNECT;
-    bool ours = owner_is_me() && facts_cookie(fd) == c->cookie;
+    bool ours = owner_is_me() && facts_is_same(fd, c);
     if (ours && shim.reporting) {
         struct facts facts = {0};
         look(ending, &facts);
-        ending->begun = now();
+        ending->begun = clock_now();
     }
     errno = saved;
     return ours;
@@ -200,7 +201,7 @@ void ending_disconnected(struct ending *ending, bool done)
         return;
     int saved = errno;
     if (shim.reporting) {
-        ending->record.close_ns = now() - ending->begun;
+        ending->record.close_ns = clock_now() - ending->begun;
         report_close(&ending->record, ending->c);
     }
     birth_undo(ending->record.fd, ending->c);

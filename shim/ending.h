@@ -18,6 +18,9 @@ struct ending {
     int cancel;    /* the thread's cancellation state, held until ending_finish() */
 };
 
+/** Closing fd may have to do with a connection of ours; without a system call. */
+bool ending_matters(int fd);
+
 /**
  * The call that follows is certain to close fd. Returns false when that ends no connection of
  * ours; otherwise ending_finish() must follow it.

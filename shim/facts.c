@@ -51,6 +51,11 @@ uint64_t facts_cookie(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
 }
 
+bool facts_is_same(int fd, const struct conn *c)
+{
+    return c->cookie != 0 && facts_cookie(fd) == c->cookie;
+}
+
 /** The SYN was acknowledged, or the state says so. An aborted connection is in CLOSE. */
 static bool was_established(const struct tcp_info *info)
 {
@@ -66,12 +71,11 @@ static bool was_established(const struct tcp_info *info)
     }
 }
 
-/** The peer's FIN has come; it counts as a byte in tcpi_bytes_received (tcp_rcv_nxt_update()).
- */
+/** The peer's FIN has come, or in CLOSE may have: it counts in tcpi_bytes_received. */
 static bool fin_received(int state)
 {
     return state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK || state == STATE_CLOSING ||
-           state == STATE_TIME_WAIT;
+           state == STATE_TIME_WAIT || state == STATE_CLOSE;
 }
 
 struct tcp_facts facts_ask(int fd)

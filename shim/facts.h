@@ -14,7 +14,7 @@ struct tcp_facts {
     enum tcp_state state;
     bool established;  /* it once was */
     bool unacked;      /* data, or our FIN, that the peer has not acknowledged */
-    uint64_t sent;     /* data bytes, those in our queue included */
+    uint64_t sent;     /* data bytes, those in our queue and retransmitted ones included */
     uint64_t received; /* data bytes, unread ones included */
 };
 
@@ -26,6 +26,9 @@ bool facts_is_listener(int fd);
 
 /** SO_COOKIE, which no other socket of this boot has; 0 when fd is no socket. */
 uint64_t facts_cookie(int fd);
+
+/** fd is the socket that c records, and no later one. */
+bool facts_is_same(int fd, const struct conn *c);
 
 /** The value of TCP_LINGER2 (tcp(7)): -1 where FIN is to be followed by RST; 0 on error. */
 int facts_linger2(int fd);

@@ -53,8 +53,8 @@ static bool replaces(int old, int new, int flags)
 static int duplicate(int old, int new, int flags, bool three)
 {
     struct ending ending;
-    bool ends = table_find(new) && replaces(old, new, flags) && !share_same_socket(old, new) &&
-                ending_begin(&ending, new, VIA_DUP2, false);
+    bool ends = ending_matters(new) && replaces(old, new, flags) &&
+                !share_same_socket(old, new) && ending_begin(&ending, new, VIA_DUP2, false);
     int r = three ? next.dup3(old, new, flags) : next.dup2(old, new);
     if (ends)
         ending_finish(&ending, r >= 0);
@@ -73,15 +73,17 @@ int hook_dup3(int old, int new, int flags)
     return duplicate(old, new, flags, true);
 }
 
-/** Closes the connections among first..last one by one; the real call closes the rest. */
-static void close_connections(unsigned first, unsigned last)
+/**
+ * Prepares the connections among first..last, one after another, for the real call, which
+ * closes them all. (Not one by one here: what another thread opens meanwhile would be closed,
+ * too.)
+ */
+static void end_connections(unsigned first, unsigned last)
 {
     for (int fd = table_next(first, last); fd >= 0; fd = table_next((unsigned)fd + 1, last)) {
         struct ending ending;
-        if (ending_begin(&ending, fd, VIA_CLOSE_RANGE, false)) {
-            next.close(fd);
+        if (ending_begin(&ending, fd, VIA_CLOSE_RANGE, false))
             ending_finish(&ending, true);
-        }
     }
 }
 
@@ -93,7 +95,7 @@ int hook_close_range(unsigned first, unsigned last, int flags)
                    next.close_range(~0u, ~0u, 0) == 0;
     errno = saved;
     if (certain)
-        close_connections(first, last);
+        end_connections(first, last);
     if ((unsigned)flags & CLOSE_RANGE_UNSHARE)
         owner_shared_all();
     return next.close_range(first, last, flags);
@@ -101,7 +103,7 @@ int hook_close_range(unsigned first, unsigned last, int flags)
 
 void hook_closefrom(int first)
 {
-    close_connections(first < 0 ? 0 : (unsigned)first, ~0u);
+    end_connections(first < 0 ? 0 : (unsigned)first, ~0u);
     next.closefrom(first);
 }
 

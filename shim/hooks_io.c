@@ -19,12 +19,16 @@ static size_t iov_bytes(const struct iovec *iov, size_t count)
     return bytes;
 }
 
-/** Notes input. 0 is the peer's EOF if `wanted` bytes were more, unless we shut it down. */
-static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, size_t wanted)
+/**
+ * Notes input: what is only looked at stays, and the error queue is none of the peer's
+ * (recv(2)). 0 is the peer's EOF if `wanted` bytes were more, unless we shut it down.
+ */
+static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, size_t wanted,
+                              int flags)
 {
-    if (r > 0)
+    if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
         conn_note(c, generation, LAST_READ);
-    else if (r == 0 && wanted > 0 && !conn_is(c, CONN_SHUT_RD))
+    else if (r == 0 && wanted > 0 && !(flags & MSG_ERRQUEUE) && !conn_is(c, CONN_SHUT_RD))
         conn_note(c, generation, LAST_EOF);
 }
 
@@ -34,18 +38,15 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
         conn_note(c, generation, LAST_WRITE);
 }
 
-/** Input that is looked at and stays, or is no input of the peer's (recv(2)). */
-#define NO_INPUT (MSG_PEEK | MSG_ERRQUEUE)
-
 #define INPUT(name, parameters, arguments, wanted, flags)                                      \
     ssize_t hook_##name parameters                                                             \
     {                                                                                          \
         struct conn *c = table_find(fd);                                                       \
-        if (__builtin_expect(!c, 1) || ((flags)&NO_INPUT))                                     \
+        if (__builtin_expect(!c, 1))                                                           \
             return next.name arguments;                                                        \
         uint32_t generation = conn_generation(c);                                              \
         ssize_t r = next.name arguments;                                                       \
-        note_input(c, generation, r, r == 0 ? (wanted) : 0);                                   \
+        note_input(c, generation, r, r == 0 ? (wanted) : 0, flags);                            \
         return r;                                                                              \
     }
 
@@ -88,20 +89,19 @@ OUTPUT(pwritev64v2, (int fd, const struct iovec *iov, int count, off64_t at, int
 OUTPUT(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags))
 /* clang-format on */
 
+/* fds that come or go by SCM_RIGHTS do so whatever the table, which may be stale, says of fd.
+ */
+
 ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     struct conn *c = table_find(fd);
-    if (!c) {
-        ssize_t received = next.recvmsg(fd, msg, flags);
-        if (received >= 0 && msg->msg_controllen > 0)
-            rights_received(msg);
-        return received;
-    }
-    uint32_t generation = conn_generation(c);
+    uint32_t generation = c ? conn_generation(c) : 0;
     ssize_t r = next.recvmsg(fd, msg, flags);
-    if (!(flags & NO_INPUT))
+    if (r >= 0)
+        rights_received(msg);
+    if (c)
         note_input(c, generation, r,
-                   r == 0 ? iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen) : 0);
+                   r == 0 ? iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen) : 0, flags);
     return r;
 }
 
@@ -113,11 +113,10 @@ int hook_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,
     int r = next.recvmmsg(fd, msgs, count, flags, timeout);
     for (int i = 0; i < r; i++) {
         const struct msghdr *msg = &msgs[i].msg_hdr;
-        if (!c)
-            rights_received(msg);
-        else if (!(flags & NO_INPUT))
+        rights_received(msg);
+        if (c)
             note_input(c, generation, (ssize_t)msgs[i].msg_len,
-                       iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen));
+                       iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen), flags);
     }
     return r;
 }
@@ -144,18 +143,15 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     struct conn *c = table_find(fd);
-    if (!c) {
-        ssize_t sent = next.sendmsg(fd, msg, flags);
-        if (sent >= 0)
-            rights_sent(msg);
-        return sent;
-    }
-    uint32_t generation = conn_generation(c);
-    struct birth birth = birth_sending(fd, flags);
+    uint32_t generation = c ? conn_generation(c) : 0;
+    struct birth birth = birth_sending(c ? fd : -1, flags);
     ssize_t r = next.sendmsg(fd, msg, flags);
     if (birth.c)
         birth_sent(&birth, r, msg);
-    note_output(c, generation, r);
+    if (r >= 0)
+        rights_sent(msg);
+    if (c)
+        note_output(c, generation, r);
     return r;
 }
 
@@ -163,15 +159,14 @@ int hook_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
 {
     struct conn *c = table_find(fd);
     uint32_t generation = c ? conn_generation(c) : 0;
-    struct birth birth = birth_sending(c ? fd : -1, flags);
+    struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags);
     int r = next.sendmmsg(fd, msgs, count, flags);
     if (birth.c)
         birth_sent(&birth, r, &msgs[0].msg_hdr);
     for (int i = 0; i < r; i++) {
+        rights_sent(&msgs[i].msg_hdr);
         if (c)
             note_output(c, generation, (ssize_t)msgs[i].msg_len);
-        else
-            rights_sent(&msgs[i].msg_hdr);
     }
     return r;
 }
@@ -199,7 +194,7 @@ ssize_t hook_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, 
     uint32_t to_generation = to ? conn_generation(to) : 0;
     ssize_t r = next.splice(in, in_at, out, out_at, n, flags);
     if (from)
-        note_input(from, from_generation, r, n);
+        note_input(from, from_generation, r, n, 0);
     if (to)
         note_output(to, to_generation, r);
     return r;

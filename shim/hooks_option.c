@@ -24,7 +24,7 @@ static void note_linger(int fd, struct conn *c, int level, const void *value)
         else
             conn_unmark(c, CONN_APP_LINGER);
     }
-    birth_rearm(fd, c);
+    birth_rearm(fd, c, level == IPPROTO_TCP);
     errno = saved;
 }
 

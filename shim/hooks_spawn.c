@@ -7,6 +7,7 @@
 #include "owner.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 pid_t hook__Fork(void)
 {
@@ -85,15 +86,30 @@ AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
     __asm__(".text\n .globl " #name "\n .type " #name ", %function\n" #name ":\n"              \
             ".cfi_startproc\n" JUMP_CODE(#name) ".cfi_endproc\n .size " #name ", . - " #name);
 
-#define UNUSED __attribute__((unused))
-
 #ifdef JUMP_CODE
 /* clang-format off */
 JUMP_HOOK(vfork, (void), true)
 JUMP_HOOK(__vfork, (void), true)
-JUMP_HOOK(clone, (UNUSED void *function, UNUSED void *stack, unsigned flags),
-          !(flags & CLONE_FILES))
-JUMP_HOOK(__clone, (UNUSED void *function, UNUSED void *stack, unsigned flags),
-          !(flags & CLONE_FILES))
+JUMP_HOOK(clone, (void *function, void *stack, unsigned flags),
+          function && stack && !(flags & CLONE_FILES))
+JUMP_HOOK(__clone, (void *function, void *stack, unsigned flags),
+          function && stack && !(flags & CLONE_FILES))
 /* clang-format on */
+#else
+/*
+ * No assembly for this machine yet. fork() is a vfork() that copies, which POSIX allows;
+ * clone() is not seen.
+ */
+pid_t hook_vfork(void) __asm__("vfork") __attribute__((visibility("default")));
+pid_t hook___vfork(void) __asm__("__vfork") __attribute__((visibility("default")));
+
+pid_t hook_vfork(void)
+{
+    return fork();
+}
+
+pid_t hook___vfork(void)
+{
+    return fork();
+}
 #endif

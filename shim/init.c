@@ -61,8 +61,9 @@ static void start(char **env)
     owner_init();
     report_init();
     adopt_inherited(env);
+    if (shim.config.log && !sink_open(shim.config.log))
+        shim.reporting = false;
     if (shim.reporting) {
-        sink_open(shim.config.log);
         /* Registered before anybody else's: called after all of them, destructors included. */
         __cxa_atexit(at_exit, NULL, NULL);
         (void)at_quick_exit(ending_at_exit);

@@ -1,19 +1,17 @@
 #include "levers.h"
 
+#include "clock.h"
 #include "facts.h"
 #include "next.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
-
-#define NS_PER_S  1000000000LL
-#define NS_PER_MS 1000000LL
-#define NS_PER_US 1000LL
+#include <unistd.h>
 
 static bool set_linger(int fd, int on, uint32_t seconds)
 {
@@ -60,19 +58,13 @@ static ssize_t discard(int fd, int calls, struct facts *facts)
 {
     ssize_t r = -1;
     while (calls-- > 0) {
-        r = next.recv(fd, NULL, INT_MAX, MSG_TRUNC | MSG_DONTWAIT);
+        r = syscall(SYS_recvfrom, fd, NULL, (size_t)INT_MAX, MSG_TRUNC | MSG_DONTWAIT, NULL,
+                    NULL);
         if (r <= 0)
             break;
         facts->discarded = true;
     }
     return r;
-}
-
-static int64_t now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
 /** Waits for `ns`, or for input where fd is not -1, or for a signal's handler. */
@@ -99,11 +91,11 @@ static bool drained(const struct facts *facts, bool to_eof)
 /** An acknowledgement wakes nobody: asks again after 100 us, 200 us, ... 4 ms. */
 static void drain(int fd, bool to_eof, uint32_t ms, struct facts *facts)
 {
-    int64_t deadline = now() + ms * NS_PER_MS;
+    int64_t deadline = clock_now() + ms * NS_PER_MS;
     int64_t step = 100 * NS_PER_US;
     for (;;) {
         bool at_eof = discard(fd, 4, facts) == 0;
-        int64_t left = deadline - now();
+        int64_t left = deadline - clock_now();
         if (drained(facts, to_eof) || left <= 0)
             return;
         wait_for(at_eof ? -1 : fd, left < step ? left : step);
@@ -114,11 +106,12 @@ static void drain(int fd, bool to_eof, uint32_t ms, struct facts *facts)
 
 static void sleep_for(int fd, uint32_t ms, struct facts *facts)
 {
-    int64_t deadline = now() + ms * NS_PER_MS;
-    for (int64_t left = deadline - now(); left > 0; left = deadline - now())
+    int64_t deadline = clock_now() + ms * NS_PER_MS;
+    for (int64_t left = deadline - clock_now(); left > 0; left = deadline - clock_now())
         wait_for(-1, left);
-    /* Only our FIN's acknowledgement leads out of the states in which close can reset. */
-    if (facts->state == STATE_FIN_WAIT1)
+    /* From the other states, only a reset leads to one in which SO_LINGER would not be right.
+     */
+    if (facts->state == STATE_FIN_WAIT1 || facts->state == STATE_FIN_WAIT2)
         ask_again(fd, facts);
 }
 

@@ -5,9 +5,14 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static _Atomic pid_t owner_pid;
+static _Atomic pid_t owner;
 static _Atomic uint32_t epoch = 1;
 static _Atomic uint32_t first_epoch = 1;
+
+int owner_pid(void)
+{
+    return atomic_load(&owner);
+}
 
 uint32_t owner_epoch(void)
 {
@@ -26,18 +31,18 @@ void owner_shared_all(void)
 
 void owner_is_child(void)
 {
-    atomic_store(&owner_pid, getpid());
+    atomic_store(&owner, getpid());
     atomic_store(&first_epoch, atomic_fetch_add(&epoch, 1) + 1);
 }
 
 bool owner_is_me(void)
 {
-    return getpid() == atomic_load(&owner_pid);
+    return getpid() == atomic_load(&owner);
 }
 
 void owner_init(void)
 {
-    atomic_store(&owner_pid, getpid());
+    atomic_store(&owner, getpid());
     /* Before the fork for the sockets that exist, after it for those that other threads made
      * meanwhile. */
     pthread_atfork(owner_shared_all, owner_shared_all, owner_is_child);

@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct msghdr;
+/** The pid of this process, without a system call. */
+int owner_pid(void);
 
 /** Records the pid and registers for fork(); called once, before main. */
 void owner_init(void);

@@ -73,7 +73,7 @@ static struct decision decision(enum action action, enum reason reason)
     return (struct decision){.action = action, .reason = reason};
 }
 
-/** FIN first, RST once it is acknowledged: the kernel's part of every policy but off. */
+/** FIN first, RST once it is acknowledged: what the kernel does by itself. */
 static struct decision decide_fin_rst(const struct facts *facts)
 {
     if (facts->state == STATE_CLOSE_WAIT)

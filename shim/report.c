@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include "owner.h"
 #include "shim.h"
 #include "sink.h"
 
@@ -7,7 +8,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <time.h>
-#include <unistd.h>
 
 static const char *const via_names[] = {
     [VIA_CLOSE] = "close",   [VIA_DUP2] = "dup2",
@@ -126,7 +126,7 @@ static void text_who(struct text *text, const struct record *record, const struc
     text_number(text, (uint64_t)ts.tv_sec, 1);
     text_char(text, '.');
     text_number(text, (uint64_t)ts.tv_nsec / 1000, 6);
-    key_number(text, "pid", (uint64_t)getpid());
+    key_number(text, "pid", (uint64_t)owner_pid());
     key_string(text, "program", program);
     key_number(text, "fd", (uint64_t)record->fd);
     key_string(text, "via", via_names[record->via]);
@@ -167,7 +167,7 @@ static void text_close_us(struct text *text, int64_t ns)
 
 void report_close(const struct record *record, const struct conn *c)
 {
-    if (!shim.config.log || !record->established)
+    if (!record->established)
         return;
     char line[1024];
     struct text text = text_in(line, sizeof(line));
@@ -179,5 +179,6 @@ void report_close(const struct record *record, const struct conn *c)
     if (dropped > 0)
         key_number(&text, "dropped", dropped);
     text_str(&text, "}\n");
-    sink_write(text.cut ? NULL : line, text.len, dropped);
+    if (text.cut || !sink_write(line, text.len))
+        sink_drop(dropped + 1);
 }

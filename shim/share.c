@@ -9,11 +9,12 @@
 void share_copied(int from, int to)
 {
     struct conn *source = table_peek(from);
-    if (source == NULL && table_peek(to) == NULL)
-        return;
-    int saved = errno;
+    bool matters = table_is_conn(source) || table_find(to);
     /* In a child of vfork() the fds are the child's, but this memory is its parent's. */
-    if (owner_is_me()) {
+    int saved = errno;
+    if (!matters) {
+        table_set(to, source);
+    } else if (owner_is_me()) {
         if (table_is_conn(source))
             conn_mark(source, CONN_SHARED);
         table_copy(from, to);

@@ -1,11 +1,13 @@
 #include "sink.h"
 
 #include "next.h"
+#include "owner.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -20,9 +22,10 @@ static const int log_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NO
 
 static struct stat stderr_at_start;
 static bool stderr_usable;
-/* Absolute, %p still in it; "" is stderr. Short, because a hook may run on a signal stack. */
+/* Absolute, %p still in it. Short, because a hook may run on a signal stack. */
 #define PATH_SIZE 1024
 static char log_path[PATH_SIZE];
+static bool to_file; /* otherwise to stderr */
 static _Atomic uint64_t dropped;
 
 void sink_init(void)
@@ -39,43 +42,54 @@ static bool stderr_is_stderr(void)
            now.st_dev == stderr_at_start.st_dev && now.st_ino == stderr_at_start.st_ino;
 }
 
-/** The signals that our write may cause. */
-static void write_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGPIPE);
-    sigaddset(set, SIGXFSZ);
-    sigaddset(set, SIGTTOU);
-}
-
+/** What keeps our write from the program: its signals, and the thread's cancellation. */
 struct guard {
     sigset_t before;  /* the thread's mask */
-    sigset_t pending; /* these were pending already: the program's own */
+    sigset_t pending; /* of ours, those that were pending already: the program's own */
+    int cancel;
 };
+
+static const int our_signals[] = {SIGPIPE, SIGXFSZ, SIGTTOU};
+#define OUR_SIGNALS (sizeof(our_signals) / sizeof(our_signals[0]))
 
 static void guard_begin(struct guard *guard)
 {
     sigset_t ours;
-    write_signals(&ours);
-    sigpending(&guard->pending);
+    bool blocked = false;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancel);
+    sigemptyset(&ours);
+    sigemptyset(&guard->pending);
+    for (size_t i = 0; i < OUR_SIGNALS; i++)
+        sigaddset(&ours, our_signals[i]);
     pthread_sigmask(SIG_BLOCK, &ours, &guard->before);
+    for (size_t i = 0; i < OUR_SIGNALS; i++)
+        blocked = blocked || sigismember(&guard->before, our_signals[i]) == 1;
+    if (blocked) /* otherwise none can have been pending */
+        sigpending(&guard->pending);
 }
 
-/** Takes away what our write caused, and nothing else. */
-static void guard_end(struct guard *guard)
+/** Takes away the signal that a failed write caused, and nothing else. */
+static void take_signals(const struct guard *guard)
 {
     sigset_t now;
     sigpending(&now);
-    const int signals[] = {SIGPIPE, SIGXFSZ, SIGTTOU};
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+    for (size_t i = 0; i < OUR_SIGNALS; i++) {
         sigset_t one;
         struct timespec at_once = {0};
         sigemptyset(&one);
-        sigaddset(&one, signals[i]);
-        if (sigismember(&now, signals[i]) == 1 && sigismember(&guard->pending, signals[i]) == 0)
+        sigaddset(&one, our_signals[i]);
+        if (sigismember(&now, our_signals[i]) == 1 &&
+            sigismember(&guard->pending, our_signals[i]) == 0)
             sigtimedwait(&one, NULL, &at_once);
     }
+}
+
+static void guard_end(struct guard *guard, bool written)
+{
+    if (!written)
+        take_signals(guard);
     pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+    pthread_setcancelstate(guard->cancel, NULL);
 }
 
 /** Writes to stderr unless it would wait. stderr's own flags are the program's. */
@@ -83,6 +97,8 @@ static bool write_stderr(const char *line, size_t len)
 {
     if (!stderr_is_stderr())
         return false;
+    if (S_ISREG(stderr_at_start.st_mode)) /* RWF_NOWAIT would fail on XFS and btrfs */
+        return next.write(STDERR_FILENO, line, len) == (ssize_t)len;
     struct iovec iov = {.iov_base = (void *)(uintptr_t)line, .iov_len = len};
     ssize_t r = next.pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT);
     if (r < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
@@ -99,7 +115,7 @@ static void file_name(struct text *name)
 {
     for (const char *p = log_path; *p; p++) {
         if (p[0] == '%' && p[1] == 'p') {
-            text_number(name, (uint64_t)getpid(), 1);
+            text_number(name, (uint64_t)owner_pid(), 1);
             p++;
         } else {
             text_char(name, *p);
@@ -129,24 +145,23 @@ static bool write_file(const char *line, size_t len)
     return written;
 }
 
-void sink_write(const char *line, size_t len, uint64_t told)
+bool sink_write(const char *line, size_t len)
 {
-    bool written = false;
-    if (line) {
-        struct guard guard;
-        guard_begin(&guard);
-        written = log_path[0] ? write_file(line, len) : write_stderr(line, len);
-        guard_end(&guard);
-    }
-    if (written)
-        atomic_fetch_sub(&dropped, told);
-    else
-        atomic_fetch_add(&dropped, 1);
+    struct guard guard;
+    guard_begin(&guard);
+    bool written = to_file ? write_file(line, len) : write_stderr(line, len);
+    guard_end(&guard, written);
+    return written;
 }
 
 uint64_t sink_dropped(void)
 {
-    return atomic_load(&dropped);
+    return atomic_exchange(&dropped, 0);
+}
+
+void sink_drop(uint64_t records)
+{
+    atomic_fetch_add(&dropped, records);
 }
 
 void sink_message(const char *line)
@@ -157,8 +172,7 @@ void sink_message(const char *line)
     text_str(&text, "\n");
     struct guard guard;
     guard_begin(&guard);
-    write_stderr(buf, text.len);
-    guard_end(&guard);
+    guard_end(&guard, write_stderr(buf, text.len));
 }
 
 /** The file can be opened, or made where it is not there yet; sets errno if not. */
@@ -193,12 +207,13 @@ static bool make_absolute(const char *log)
     return !path.cut;
 }
 
-void sink_open(const char *log)
+bool sink_open(const char *log)
 {
     if (strcmp(log, "stderr") == 0)
-        return;
-    if (make_absolute(log) && can_open())
-        return;
+        return true;
+    to_file = make_absolute(log);
+    if (to_file && can_open())
+        return true;
     int error = errno;
     char buf[512];
     struct text text = text_in(buf, sizeof(buf));
@@ -208,4 +223,5 @@ void sink_open(const char *log)
     text_str(&text, strerror(error));
     text_str(&text, "; policies still apply");
     sink_message(buf);
+    return to_file;
 }

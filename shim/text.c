@@ -51,7 +51,7 @@ void text_json(struct text *text, const char *s)
     text_char(text, '"');
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
-        if (c < 0x20) {
+        if (c < 0x20 || c > 0x7e) {
             text_str(text, "\\u");
             in_base(text, c, 16, 4);
             continue;
