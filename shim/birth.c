@@ -98,9 +98,9 @@ struct birth birth_connecting(int fd)
     if (c == TABLE_NO_TCP)
         return birth;
     int saved = errno;
-    bool known = c != NULL;
+    bool known = c && (!conn_is(c, CONN_BORN) || facts_is_same(fd, c));
     if (!known)
-        c = adopt(fd);
+        c = adopt(fd); /* also where the entry is stale */
     if (c && !conn_is(c, CONN_BORN)) {
         c->policy = &shim.config.policy;
         if (wants_arming(c))

@@ -22,7 +22,7 @@ static bool no_lever_left(struct conn *c)
     enum policy_kind kind = c->policy->kind;
     if (kind == POLICY_OFF || respected_linger(c))
         return true;
-    return conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGERS) &&
+    return conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER) &&
            (kind == POLICY_FIN_RST || (policy_kinds[kind].armed && !conn_is_sole(c)));
 }
 
@@ -93,8 +93,7 @@ static bool pull(enum action action, int fd, struct conn *c)
     case ACTION_LINGER:
         return lever_linger(fd, c->policy->argument);
     case ACTION_FIN_RST:
-        /* The application may have set TCP_LINGER2 after we had. */
-        return (conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER2)) || lever_fin_rst(fd);
+        return conn_is(c, CONN_ARMED) || lever_fin_rst(fd);
     default:
         return true;
     }
@@ -216,7 +215,7 @@ static void report_left_open(int fd, struct conn *c)
     struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
     struct facts facts = {0};
     look(&e, &facts);
-    bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGERS);
+    bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER);
     e.record.decision.action =
         armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;
     e.record.decision.reason = REASON_EXIT;

@@ -43,20 +43,15 @@ bool policy_state_resets(enum tcp_state state)
     }
 }
 
-/** Whether RST, discarding and waiting are allowed at all. */
-static bool free_to_act(const struct facts *facts)
-{
-    return facts->sole && !facts->stdio_output && !facts->app_linger &&
-           policy_state_resets(facts->state);
-}
-
 enum prepare policy_prepare(const struct policy *policy, const struct facts *facts)
 {
-    if (!free_to_act(facts))
+    if (!facts->sole || facts->stdio_output || facts->app_linger)
+        return PREPARE_NONE;
+    if (policy->kind == POLICY_AUTO)
+        return PREPARE_DISCARD; /* in every state: unread input would make the kernel reset */
+    if (!policy_state_resets(facts->state))
         return PREPARE_NONE;
     switch (policy->kind) {
-    case POLICY_AUTO:
-        return PREPARE_DISCARD;
     case POLICY_DRAIN:
         return PREPARE_DRAIN;
     case POLICY_DRAIN_EOF:

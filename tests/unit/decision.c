@@ -53,11 +53,11 @@ static struct row decisions[] = {
 };
 
 static struct row preparations[] = {
-    {"",                  DEAD,           "",       "------", "nothing", 0},
     {"",                  "",             "",       "---0--", "nothing", 0},
     {"",                  "",             "",       "----1-", "nothing", 0},
     {"",                  "",             "",       "-----1", "nothing", 0},
     {" auto ",            "",             "",       "------", "discard", 0},
+    {"",                  DEAD,           "",       "------", "nothing", 0},
     {" drain ",           "",             "",       "------", "drain", 0},
     {" drain-eof ",       "",             "",       "------", "drain-eof", 0},
     {" delay ",           "",             "",       "------", "sleep", 0},
