@@ -92,34 +92,42 @@ OUTPUT(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags)
 /* fds that come or go by SCM_RIGHTS do so whatever the table, which may be stale, says of fd.
  */
 
-ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
-{
-    struct conn *c = table_find(fd);
-    uint32_t generation = c ? conn_generation(c) : 0;
-    ssize_t r = next.recvmsg(fd, msg, flags);
-    if (r >= 0)
-        rights_received(msg);
-    if (c)
-        note_input(c, generation, r,
-                   r == 0 ? iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen) : 0, flags);
-    return r;
-}
-
-int hook_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,
-                  struct timespec *timeout)
-{
-    struct conn *c = table_find(fd);
-    uint32_t generation = c ? conn_generation(c) : 0;
-    int r = next.recvmmsg(fd, msgs, count, flags, timeout);
-    for (int i = 0; i < r; i++) {
-        const struct msghdr *msg = &msgs[i].msg_hdr;
-        rights_received(msg);
-        if (c)
-            note_input(c, generation, (ssize_t)msgs[i].msg_len,
-                       iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen), flags);
+#define RECVMSG(name)                                                                          \
+    ssize_t hook_##name(int fd, struct msghdr *msg, int flags)                                 \
+    {                                                                                          \
+        struct conn *c = table_find(fd);                                                       \
+        uint32_t generation = c ? conn_generation(c) : 0;                                      \
+        ssize_t r = next.name(fd, msg, flags);                                                 \
+        if (r >= 0)                                                                            \
+            rights_received(msg);                                                              \
+        if (c)                                                                                 \
+            note_input(c, generation, r,                                                       \
+                       r == 0 ? iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen) : 0, flags);  \
+        return r;                                                                              \
     }
-    return r;
-}
+
+RECVMSG(recvmsg)
+RECVMSG(__recvmsg64)
+
+#define RECVMMSG(name)                                                                         \
+    int hook_##name(int fd, struct mmsghdr *msgs, unsigned count, int flags,                   \
+                    struct timespec *timeout)                                                  \
+    {                                                                                          \
+        struct conn *c = table_find(fd);                                                       \
+        uint32_t generation = c ? conn_generation(c) : 0;                                      \
+        int r = next.name(fd, msgs, count, flags, timeout);                                    \
+        for (int i = 0; i < r; i++) {                                                          \
+            const struct msghdr *msg = &msgs[i].msg_hdr;                                       \
+            rights_received(msg);                                                              \
+            if (c)                                                                             \
+                note_input(c, generation, (ssize_t)msgs[i].msg_len,                            \
+                           iov_bytes(msg->msg_iov, (size_t)msg->msg_iovlen), flags);           \
+        }                                                                                      \
+        return r;                                                                              \
+    }
+
+RECVMMSG(recvmmsg)
+RECVMMSG(__recvmmsg64)
 
 /*
  * Output that may carry an address or fds: a Fast Open send is a birth, too (tcp(7)), and what
@@ -140,36 +148,44 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     return r;
 }
 
-ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
-{
-    struct conn *c = table_find(fd);
-    uint32_t generation = c ? conn_generation(c) : 0;
-    struct birth birth = birth_sending(c ? fd : -1, flags);
-    ssize_t r = next.sendmsg(fd, msg, flags);
-    if (birth.c)
-        birth_sent(&birth, r, msg);
-    if (r >= 0)
-        rights_sent(msg);
-    if (c)
-        note_output(c, generation, r);
-    return r;
-}
-
-int hook_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
-{
-    struct conn *c = table_find(fd);
-    uint32_t generation = c ? conn_generation(c) : 0;
-    struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags);
-    int r = next.sendmmsg(fd, msgs, count, flags);
-    if (birth.c)
-        birth_sent(&birth, r, &msgs[0].msg_hdr);
-    for (int i = 0; i < r; i++) {
-        rights_sent(&msgs[i].msg_hdr);
-        if (c)
-            note_output(c, generation, (ssize_t)msgs[i].msg_len);
+#define SENDMSG(name)                                                                          \
+    ssize_t hook_##name(int fd, const struct msghdr *msg, int flags)                           \
+    {                                                                                          \
+        struct conn *c = table_find(fd);                                                       \
+        uint32_t generation = c ? conn_generation(c) : 0;                                      \
+        struct birth birth = birth_sending(c ? fd : -1, flags);                                \
+        ssize_t r = next.name(fd, msg, flags);                                                 \
+        if (birth.c)                                                                           \
+            birth_sent(&birth, r, msg);                                                        \
+        if (r >= 0)                                                                            \
+            rights_sent(msg);                                                                  \
+        if (c)                                                                                 \
+            note_output(c, generation, r);                                                     \
+        return r;                                                                              \
     }
-    return r;
-}
+
+SENDMSG(sendmsg)
+SENDMSG(__sendmsg64)
+
+#define SENDMMSG(name)                                                                         \
+    int hook_##name(int fd, struct mmsghdr *msgs, unsigned count, int flags)                   \
+    {                                                                                          \
+        struct conn *c = table_find(fd);                                                       \
+        uint32_t generation = c ? conn_generation(c) : 0;                                      \
+        struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags);                   \
+        int r = next.name(fd, msgs, count, flags);                                             \
+        if (birth.c)                                                                           \
+            birth_sent(&birth, r, &msgs[0].msg_hdr);                                           \
+        for (int i = 0; i < r; i++) {                                                          \
+            rights_sent(&msgs[i].msg_hdr);                                                     \
+            if (c)                                                                             \
+                note_output(c, generation, (ssize_t)msgs[i].msg_len);                          \
+        }                                                                                      \
+        return r;                                                                              \
+    }
+
+SENDMMSG(sendmmsg)
+SENDMMSG(__sendmmsg64)
 
 /** From a file, or a pipe, to a socket. */
 #define SENDFILE(name, offset)                                                                 \

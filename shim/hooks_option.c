@@ -10,6 +10,12 @@
 #include <stddef.h>
 #include <string.h>
 
+static bool is_linger(int level, int name)
+{
+    return (level == SOL_SOCKET && name == SO_LINGER) ||
+           (level == IPPROTO_TCP && name == TCP_LINGER2);
+}
+
 /** The application set its SO_LINGER or TCP_LINGER2: NOTIMEWAIT_LINGER says who prevails. */
 static void note_linger(int fd, struct conn *c, int level, const void *value)
 {
@@ -28,16 +34,18 @@ static void note_linger(int fd, struct conn *c, int level, const void *value)
     errno = saved;
 }
 
-int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
-{
-    int r = next.setsockopt(fd, level, name, value, len);
-    bool lingers = (level == SOL_SOCKET && name == SO_LINGER) ||
-                   (level == IPPROTO_TCP && name == TCP_LINGER2);
-    struct conn *c = lingers && r == 0 ? table_find(fd) : NULL;
-    if (c)
-        note_linger(fd, c, level, value);
-    return r;
-}
+#define SETSOCKOPT(name_)                                                                      \
+    int hook_##name_(int fd, int level, int name, const void *value, socklen_t len)            \
+    {                                                                                          \
+        int r = next.name_(fd, level, name, value, len);                                       \
+        struct conn *c = r == 0 && is_linger(level, name) ? table_find(fd) : NULL;             \
+        if (c)                                                                                 \
+            note_linger(fd, c, level, value);                                                  \
+        return r;                                                                              \
+    }
+
+SETSOCKOPT(setsockopt)
+SETSOCKOPT(__setsockopt64)
 
 int hook_shutdown(int fd, int how)
 {

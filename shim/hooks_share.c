@@ -31,3 +31,4 @@ int hook_dup(int fd)
 
 FCNTL(fcntl)
 FCNTL(fcntl64)
+FCNTL(__fcntl_time64)

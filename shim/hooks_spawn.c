@@ -1,5 +1,5 @@
 /*
- * hooks_spawn: the calls by which another process gets copies of our fds.
+ * hooks_spawn: the calls by which copies of our fds come to be, in another process mostly.
  *
  * fork() is not among them: it runs the handlers that owner.c registers.
  */
@@ -45,6 +45,11 @@ AROUND(int, posix_spawnp,
        (pid, file, actions, attributes, argv, envp))
 AROUND(int, system, (const char *command), (command))
 AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
+AROUND(FILE *, _IO_proc_open, (FILE *stream, const char *command, const char *mode),
+       (stream, command, mode))
+AROUND(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
+AROUND(int, unshare, (int flags), (flags)) /* CLONE_FILES: the thread gets copies of all fds */
+AROUND(int, pidfd_getfd, (int pidfd, int fd, unsigned flags), (pidfd, fd, flags)) /* or of one */
 /* clang-format on */
 
 /*
@@ -86,14 +91,21 @@ AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
     __asm__(".text\n .globl " #name "\n .type " #name ", %function\n" #name ":\n"              \
             ".cfi_startproc\n" JUMP_CODE(#name) ".cfi_endproc\n .size " #name ", . - " #name);
 
+/** Unless it is a thread, sharing our table of fds for good: others may part from it, by exec.
+ */
+static inline bool copies_fds(unsigned flags)
+{
+    return (flags & (CLONE_FILES | CLONE_THREAD)) != (CLONE_FILES | CLONE_THREAD);
+}
+
 #ifdef JUMP_CODE
 /* clang-format off */
 JUMP_HOOK(vfork, (void), true)
 JUMP_HOOK(__vfork, (void), true)
 JUMP_HOOK(clone, (void *function, void *stack, unsigned flags),
-          function && stack && !(flags & CLONE_FILES))
+          function && stack && copies_fds(flags))
 JUMP_HOOK(__clone, (void *function, void *stack, unsigned flags),
-          function && stack && !(flags & CLONE_FILES))
+          function && stack && copies_fds(flags))
 /* clang-format on */
 #else
 /*

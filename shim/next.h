@@ -13,6 +13,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <wordexp.h>
 
 /* Large-file names that are macros where they need no functions of their own (musl). */
 #undef fcntl64

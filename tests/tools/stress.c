@@ -180,7 +180,7 @@ static void *read_raced(void *unused)
     while (!atomic_load(&done)) {
         int fd = atomic_load(&raced);
         if (fd >= 0)
-            recv(fd, &c, 1, MSG_DONTWAIT);
+            (void)!recv(fd, &c, 1, MSG_DONTWAIT);
     }
     return NULL;
 }
@@ -223,10 +223,10 @@ static void *blocked(void *argument)
         (void)!read(fd, &how, sizeof(how));
         break;
     case 1:
-        recv(fd, &how, sizeof(how), 0);
+        (void)!recv(fd, &how, sizeof(how), 0);
         break;
     case 2:
-        recvmsg(fd, &msg, 0);
+        (void)!recvmsg(fd, &msg, 0);
         break;
     default:
         for (;;)
@@ -272,7 +272,7 @@ int main(int argc, char **argv)
         signal(SIGPIPE, SIG_IGN);
         pid_t server = start_server();
         unsigned before = open_fds();
-        deadline = now_ms() + atol(argv[2]);
+        deadline = now_ms() + strtol(argv[2], NULL, 10);
         modes[i].run();
         REQUIRE(modes[i].lost_fds || open_fds() == before);
         kill(server, SIGKILL);
