@@ -7,6 +7,8 @@
 #ifndef ACT_H
 #define ACT_H
 
+#include "calls.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -177,16 +179,6 @@ static unsigned fd_argument(struct act *a, const struct step *s, int i)
         return (unsigned)*named(a, s, i);
     return (unsigned)to_number(s->arg[i]);
 }
-
-struct address {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_un local;
-    } u;
-    socklen_t size;
-};
 
 static struct address to_address(const char *host, const char *port)
 {

@@ -4,6 +4,7 @@
 #define ACT_IO_H
 
 #include "act.h"
+#include "calls.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,63 +12,11 @@
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
-/* What a program built with -D_FORTIFY_SOURCE calls in place of read, recv and recvfrom. */
-ssize_t fortified_read(int fd, void *buf, size_t n, size_t room) __asm__("__read_chk");
-ssize_t fortified_recv(int fd, void *buf, size_t n, size_t room,
-                       int flags) __asm__("__recv_chk");
-ssize_t fortified_recvfrom(int fd, void *buf, size_t n, size_t room, int flags,
-                           struct sockaddr *from, socklen_t *size) __asm__("__recvfrom_chk");
-
 /* --- one call in --- */
-
-static ssize_t in_read(int fd, void *buf, size_t n)
-{
-    return read(fd, buf, n);
-}
 
 static ssize_t in_read_raw(int fd, void *buf, size_t n)
 {
     return syscall(SYS_read, fd, buf, n);
-}
-
-static ssize_t in_readv(int fd, void *buf, size_t n)
-{
-    struct iovec half[2] = {{buf, n / 2}, {(char *)buf + n / 2, n - n / 2}};
-
-    return readv(fd, half, 2);
-}
-
-static ssize_t in_preadv2(int fd, void *buf, size_t n)
-{
-    struct iovec part = {buf, n};
-
-    return preadv2(fd, &part, 1, -1, 0);
-}
-
-static ssize_t in_recv(int fd, void *buf, size_t n)
-{
-    return recv(fd, buf, n, 0);
-}
-
-static ssize_t in_recv_peek(int fd, void *buf, size_t n)
-{
-    return recv(fd, buf, n, MSG_PEEK);
-}
-
-static ssize_t in_recv_dontwait(int fd, void *buf, size_t n)
-{
-    return recv(fd, buf, n, MSG_DONTWAIT);
-}
-
-static ssize_t in_recv_trunc(int fd, void *buf, size_t n)
-{
-    (void)buf;
-    return recv(fd, NULL, n, MSG_TRUNC);
-}
-
-static ssize_t in_recv_oob(int fd, void *buf, size_t n)
-{
-    return recv(fd, buf, n, MSG_OOB);
 }
 
 static ssize_t in_recvfrom(int fd, void *buf, size_t n)
@@ -107,16 +56,6 @@ static ssize_t in_recvmmsg(int fd, void *buf, size_t n)
     return count < 1 ? count : (ssize_t)message.msg_len;
 }
 
-static ssize_t in_read_chk(int fd, void *buf, size_t n)
-{
-    return fortified_read(fd, buf, n, n);
-}
-
-static ssize_t in_recv_chk(int fd, void *buf, size_t n)
-{
-    return fortified_recv(fd, buf, n, n, 0);
-}
-
 static ssize_t in_recvfrom_chk(int fd, void *buf, size_t n)
 {
     return fortified_recvfrom(fd, buf, n, n, 0, NULL, NULL);
@@ -138,38 +77,9 @@ static ssize_t in_splice(int fd, void *buf, size_t n)
 
 /* --- one call out --- */
 
-static ssize_t out_write(int fd, void *buf, size_t n)
-{
-    return write(fd, buf, n);
-}
-
 static ssize_t out_write_raw(int fd, void *buf, size_t n)
 {
     return syscall(SYS_write, fd, buf, n);
-}
-
-static ssize_t out_writev(int fd, void *buf, size_t n)
-{
-    struct iovec half[2] = {{buf, n / 2}, {(char *)buf + n / 2, n - n / 2}};
-
-    return writev(fd, half, 2);
-}
-
-static ssize_t out_pwritev2(int fd, void *buf, size_t n)
-{
-    struct iovec part = {buf, n};
-
-    return pwritev2(fd, &part, 1, -1, 0);
-}
-
-static ssize_t out_send(int fd, void *buf, size_t n)
-{
-    return send(fd, buf, n, 0);
-}
-
-static ssize_t out_sendto(int fd, void *buf, size_t n)
-{
-    return sendto(fd, buf, n, 0, NULL, 0);
 }
 
 static ssize_t out_oob(int fd, void *buf, size_t n)

@@ -9,6 +9,8 @@
 #ifndef RESULTS_H
 #define RESULTS_H
 
+#include "calls.h"
+
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -180,24 +182,7 @@ static void find_aliases(void)
     find_alias(&alias.fclose, "_IO_fclose");
 }
 
-/* What a program built with -D_FORTIFY_SOURCE calls in place of read, recv and recvfrom. */
-ssize_t fortified_read(int fd, void *buf, size_t n, size_t room) __asm__("__read_chk");
-ssize_t fortified_recv(int fd, void *buf, size_t n, size_t room,
-                       int flags) __asm__("__recv_chk");
-ssize_t fortified_recvfrom(int fd, void *buf, size_t n, size_t room, int flags,
-                           struct sockaddr *from, socklen_t *size) __asm__("__recvfrom_chk");
-
 /* --- raw calls, for the peers --- */
-
-struct address {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_un local;
-    } u;
-    socklen_t size;
-};
 
 static void raw_close(int fd)
 {

@@ -2,6 +2,7 @@
 #ifndef RESULTS_CALLS_H
 #define RESULTS_CALLS_H
 
+#include "calls.h"
 #include "results_others.h"
 
 typedef ssize_t transfer(int fd, void *buf, size_t n);
@@ -20,33 +21,9 @@ static __attribute__((format(printf, 1, 2))) void output(const char *format, ...
 
 /* --- input --- */
 
-static ssize_t in_read(int fd, void *buf, size_t n)
-{
-    return read(fd, buf, n);
-}
-
 static ssize_t in_alias_read(int fd, void *buf, size_t n)
 {
     return alias.read(fd, buf, n);
-}
-
-static ssize_t in_read_chk(int fd, void *buf, size_t n)
-{
-    return fortified_read(fd, buf, n, n);
-}
-
-static ssize_t in_readv(int fd, void *buf, size_t n)
-{
-    struct iovec half[2] = {{buf, n / 2}, {(char *)buf + n / 2, n - n / 2}};
-
-    return readv(fd, half, 2);
-}
-
-static ssize_t in_preadv2(int fd, void *buf, size_t n)
-{
-    struct iovec part = {buf, n};
-
-    return preadv2(fd, &part, 1, -1, 0);
 }
 
 static ssize_t in_preadv64v2(int fd, void *buf, size_t n)
@@ -70,32 +47,6 @@ static ssize_t in_preadv64v2_at_0(int fd, void *buf, size_t n)
     return preadv64v2(fd, &part, 1, 0, 0);
 }
 
-static ssize_t in_recv(int fd, void *buf, size_t n)
-{
-    return recv(fd, buf, n, 0);
-}
-
-static ssize_t in_recv_dontwait(int fd, void *buf, size_t n)
-{
-    return recv(fd, buf, n, MSG_DONTWAIT);
-}
-
-static ssize_t in_recv_peek(int fd, void *buf, size_t n)
-{
-    return recv(fd, buf, n, MSG_PEEK);
-}
-
-static ssize_t in_recv_trunc(int fd, void *buf, size_t n)
-{
-    (void)buf;
-    return recv(fd, NULL, n, MSG_TRUNC);
-}
-
-static ssize_t in_recv_oob(int fd, void *buf, size_t n)
-{
-    return recv(fd, buf, n, MSG_OOB);
-}
-
 static ssize_t in_recv_errqueue(int fd, void *buf, size_t n)
 {
     return recv(fd, buf, n, MSG_ERRQUEUE);
@@ -104,11 +55,6 @@ static ssize_t in_recv_errqueue(int fd, void *buf, size_t n)
 static ssize_t in_alias_recv(int fd, void *buf, size_t n)
 {
     return alias.recv(fd, buf, n, 0);
-}
-
-static ssize_t in_recv_chk(int fd, void *buf, size_t n)
-{
-    return fortified_recv(fd, buf, n, n, 0);
 }
 
 static ssize_t in_recvfrom(int fd, void *buf, size_t n)
@@ -195,28 +141,9 @@ static ssize_t in_splice(int fd, void *buf, size_t n)
 
 /* --- output --- */
 
-static ssize_t out_write(int fd, void *buf, size_t n)
-{
-    return write(fd, buf, n);
-}
-
 static ssize_t out_alias_write(int fd, void *buf, size_t n)
 {
     return alias.write(fd, buf, n);
-}
-
-static ssize_t out_writev(int fd, void *buf, size_t n)
-{
-    struct iovec half[2] = {{buf, n / 2}, {(char *)buf + n / 2, n - n / 2}};
-
-    return writev(fd, half, 2);
-}
-
-static ssize_t out_pwritev2(int fd, void *buf, size_t n)
-{
-    struct iovec part = {buf, n};
-
-    return pwritev2(fd, &part, 1, -1, 0);
 }
 
 static ssize_t out_pwritev64v2(int fd, void *buf, size_t n)
@@ -240,11 +167,6 @@ static ssize_t out_pwritev64v2_dsync(int fd, void *buf, size_t n)
     return pwritev64v2(fd, &part, 1, -1, RWF_DSYNC);
 }
 
-static ssize_t out_send(int fd, void *buf, size_t n)
-{
-    return send(fd, buf, n, 0);
-}
-
 static ssize_t out_send_nosignal(int fd, void *buf, size_t n)
 {
     return send(fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -263,11 +185,6 @@ static ssize_t out_send_fastopen(int fd, void *buf, size_t n)
 static ssize_t out_alias_send(int fd, void *buf, size_t n)
 {
     return alias.send(fd, buf, n, 0);
-}
-
-static ssize_t out_sendto(int fd, void *buf, size_t n)
-{
-    return sendto(fd, buf, n, 0, NULL, 0);
 }
 
 /* To where nobody listens; a connection ignores it. */
