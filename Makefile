@@ -1,6 +1,8 @@
 # libnotimewait: `make` builds the library, `make demo` shows it, `make check` tests it.
 
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC       = gcc
+endif
 CFLAGS  ?= -O2 -g
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -87,7 +89,9 @@ lint:
 	@tests/need lint
 	@tests/lint
 
-install: all
+install:
+	@tests/need build
+	@$(MAKE) --no-print-directory -s all
 	install -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/libnotimewait.so
 	install -D -m 644 README.md $(DESTDIR)$(DOCDIR)/README.md
 	install -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE

@@ -130,11 +130,12 @@ int hook_fclose(FILE *stream)
     return r;
 }
 
+/* Without a path, musl changes the mode of the fd that there is: glibc closes it. */
 #define FREOPEN(name)                                                                          \
     FILE *hook_##name(const char *path, const char *mode, FILE *stream)                        \
     {                                                                                          \
         struct ending ending;                                                                  \
-        bool ends = stream_ends(&ending, stream);                                              \
+        bool ends = path && stream_ends(&ending, stream);                                      \
         FILE *r = next.name(path, mode, stream);                                               \
         if (ends)                                                                              \
             ending_finish(&ending, true);                                                      \

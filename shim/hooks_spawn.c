@@ -48,8 +48,9 @@ AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
 AROUND(FILE *, _IO_proc_open, (FILE *stream, const char *command, const char *mode),
        (stream, command, mode))
 AROUND(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
-AROUND(int, unshare, (int flags), (flags)) /* CLONE_FILES: the thread gets copies of all fds */
-AROUND(int, pidfd_getfd, (int pidfd, int fd, unsigned flags), (pidfd, fd, flags)) /* or of one */
+/* With CLONE_FILES the thread gets copies of all fds; the other is a copy of any. */
+AROUND(int, unshare, (int flags), (flags))
+AROUND(int, pidfd_getfd, (int pidfd, int fd, unsigned flags), (pidfd, fd, flags))
 /* clang-format on */
 
 /*

@@ -21,7 +21,7 @@ static const char *const role_names[] = {
     [ROLE_SERVER] = "server",
 };
 
-static const char *program = "";
+static char program[100]; /* cut, so that a record fits its line */
 
 void report_init(void)
 {
@@ -29,7 +29,7 @@ void report_init(void)
     if (!path)
         return;
     const char *slash = strrchr(path, '/');
-    program = slash ? slash + 1 : path;
+    strncpy(program, slash ? slash + 1 : path, sizeof(program) - 1);
 }
 
 static void text_in4(struct text *text, const uint8_t *bytes)
@@ -169,7 +169,7 @@ void report_close(const struct record *record, const struct conn *c)
 {
     if (!record->established)
         return;
-    char line[1024];
+    char line[1280];
     struct text text = text_in(line, sizeof(line));
     text_char(&text, '{');
     text_who(&text, record, c);

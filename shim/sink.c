@@ -30,8 +30,21 @@ static _Atomic uint64_t dropped;
 
 void sink_init(void)
 {
-    stderr_usable = fstat(STDERR_FILENO, &stderr_at_start) == 0 &&
-                    !S_ISSOCK(stderr_at_start.st_mode) && S_ISDIR(stderr_at_start.st_mode) == 0;
+    stderr_usable = fstat(STDERR_FILENO, &stderr_at_start) == 0;
+}
+
+/**
+ * Records are never written to a socket. A message is, while the program has not begun, to one
+ * of the UNIX domain: the journal's; not to what may be inetd's connection.
+ */
+static bool may_be_written(bool message)
+{
+    int domain = 0;
+    socklen_t len = sizeof(domain);
+    if (!S_ISSOCK(stderr_at_start.st_mode))
+        return true;
+    return message && getsockopt(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+           domain == AF_UNIX;
 }
 
 /** fd 2 is what it was at start: programs close it, and get it again as a socket or a file. */
@@ -93,9 +106,9 @@ static void guard_end(struct guard *guard, bool written)
 }
 
 /** Writes to stderr unless it would wait. stderr's own flags are the program's. */
-static bool write_stderr(const char *line, size_t len)
+static bool write_stderr(const char *line, size_t len, bool message)
 {
-    if (!stderr_is_stderr())
+    if (!stderr_is_stderr() || !may_be_written(message))
         return false;
     if (S_ISREG(stderr_at_start.st_mode)) /* RWF_NOWAIT would fail on XFS and btrfs */
         return next.write(STDERR_FILENO, line, len) == (ssize_t)len;
@@ -149,7 +162,7 @@ bool sink_write(const char *line, size_t len)
 {
     struct guard guard;
     guard_begin(&guard);
-    bool written = to_file ? write_file(line, len) : write_stderr(line, len);
+    bool written = to_file ? write_file(line, len) : write_stderr(line, len, false);
     guard_end(&guard, written);
     return written;
 }
@@ -172,7 +185,7 @@ void sink_message(const char *line)
     text_str(&text, "\n");
     struct guard guard;
     guard_begin(&guard);
-    guard_end(&guard, write_stderr(buf, text.len));
+    guard_end(&guard, write_stderr(buf, text.len, true));
 }
 
 /** The file can be opened, or made where it is not there yet; sets errno if not. */

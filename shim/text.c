@@ -46,19 +46,36 @@ void text_hex(struct text *text, unsigned number)
     in_base(text, number, 16, 1);
 }
 
+/** How many bytes the character at s has: 1 for ASCII, 0 where s is no UTF-8 (RFC 3629). */
+static unsigned utf8_bytes(const unsigned char *s)
+{
+    if (s[0] < 0x80)
+        return 1;
+    unsigned bytes = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    for (unsigned i = 1; i < bytes; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    bool too_long = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
+    bool not_a_character = (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf4 && s[1] > 0x8f);
+    return too_long || not_a_character ? 0 : bytes;
+}
+
 void text_json(struct text *text, const char *s)
 {
     text_char(text, '"');
-    for (; *s; s++) {
+    while (*s) {
         unsigned char c = (unsigned char)*s;
-        if (c < 0x20 || c > 0x7e) {
+        unsigned bytes = utf8_bytes((const unsigned char *)s);
+        if (c < 0x20 || c == 0x7f || bytes == 0) {
             text_str(text, "\\u");
             in_base(text, c, 16, 4);
+            s++;
             continue;
         }
         if (c == '"' || c == '\\')
             text_char(text, '\\');
-        text_char(text, *s);
+        while (bytes-- > 0)
+            text_char(text, *s++);
     }
     text_char(text, '"');
 }

@@ -28,7 +28,7 @@ void text_str(struct text *text, const char *s);
 void text_number(struct text *text, uint64_t number, unsigned digits);
 void text_hex(struct text *text, unsigned number);
 
-/** A JSON string with its quotes (RFC 8259, section 7); bytes beyond ASCII as \\u00XX. */
+/** A JSON string with its quotes (RFC 8259, section 7); what is no UTF-8 as \\u00XX. */
 void text_json(struct text *text, const char *s);
 
 /** At most `most` bytes of s, control characters as '?': for a line on somebody's terminal. */

@@ -71,7 +71,7 @@ parses() {
     [[ ! -e $LOG ]]
 }
 
-@test "bad configuration is told once per process, and never to a program's socket or file" {
+@test "bad configuration is never told to a program's connection" {
     serve "$PORT" accept readall
     # fd 2 is the connection, as inetd would have it.
     # shellcheck disable=SC2016 # bash's own variables
@@ -80,6 +80,18 @@ parses() {
     run finish server
     echo "$output"
     [[ $output == *'readall 0 EOF'* ]]
+}
+
+@test "bad configuration is told where stderr is a UNIX socket: the journal" {
+    run preload off /usr/bin/python3 -c '
+import os, socket, subprocess, sys
+ours, theirs = socket.socketpair()
+env = dict(os.environ, NOTIMEWAIT_POLICY="abrt")
+subprocess.run(["/bin/true"], stderr=theirs, env=env)
+theirs.close()
+print(ours.recv(1000).decode(), end="")'
+    echo "$output"
+    [[ $output == "libnotimewait: NOTIMEWAIT_POLICY: 'abrt' is not accepted"* && ${#lines[@]} -eq 1 ]]
 }
 
 @test "a log that cannot be opened: one line, policies still apply" {

@@ -30,6 +30,7 @@ load helper
     [ "$other" -ne "$PORT" ]
     serve "$other" accept readall
     act "connect:$other" close
+    finish server
     settle "$other"
     [ "$(time_wait_client "$PORT")" -eq 0 ]
     [ "$(time_wait_client "$other")" -eq 1 ]

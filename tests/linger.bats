@@ -320,3 +320,37 @@ cured() {
         done
     done
 }
+
+# inherited_listener OPTION: a listener made without the library, with that option set, at fd 7 of
+# a server under abort, which accepts one connection.
+inherited_listener() {
+    NOTIMEWAIT_LOG=$LOG start server /usr/bin/python3 -c '
+import os, socket, struct, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+if sys.argv[1] == "linger2":
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, -1)
+else:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 5))
+s.bind(("127.0.0.1", int(sys.argv[2])))
+s.listen()
+os.dup2(s.fileno(), 7)
+print("listen", flush=True)
+os.environ.update(LD_PRELOAD=sys.argv[3], NOTIMEWAIT_POLICY="abort")
+os.execv(sys.argv[4], [sys.argv[4], "use:l", "fd:7", "accept", "getlinger2", "getlinger", "close"])
+' "$1" "$PORT" "$LIB" "$ACT"
+    wait_output server '^listen'
+    act "connect:$PORT" readall
+    finish server
+}
+
+@test "what an accepted socket inherits from an unknown listener: -1 is set back, a linger kept" {
+    run inherited_listener linger2
+    echo "$output"
+    [[ $output == *'getlinger2 60'*'getlinger 0:0'* && $(json reason "$LOG") == abort ]]
+    rm "$LOG"
+    PORT=$(port)
+    run inherited_listener linger
+    echo "$output"
+    [[ $output == *'getlinger 1:5'* && $(json reason "$LOG") == app-linger ]]
+}

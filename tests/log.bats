@@ -73,6 +73,48 @@ logged() {
     [[ $(jq -c '[.last_op,.unread,.action,.reason]' "$LOG") == '["none",50,"none","not-read-last"]' ]]
 }
 
+@test "last operation: what is unknown is no read while input is unread or output unacked" {
+    serve "$PORT" accept readn:10 write:50 readall
+    logged last-read 127.0.0.1 write-raw:10 wait-unread:50 read-raw:10 close
+    run finish server
+    cat "$LOG"
+    [[ $(jq -c '[.last_op,.unread,.action,.reason]' "$LOG") == '["unknown",40,"none","not-read-last"]' ]]
+    PORT=$(port)
+    rm "$LOG"
+    serve "$PORT" rcvbuf:4096@l accept write:5 wait-file:"$BATS_TEST_TMPDIR/go" readall
+    logged last-read 127.0.0.1 nonblock loop:500 write-raw:4096 end wait-unread:5 read-raw:5 close
+    touch "$BATS_TEST_TMPDIR/go"
+    run finish server
+    cat "$LOG"
+    [[ $(jq -c '[.last_op,.unread,.action,.reason]' "$LOG") == '["unknown",0,"none","not-read-last"]' ]]
+    [[ $output == *' EOF'* ]]
+}
+
+@test "last operation: 0 after our own shutdown(SHUT_RD), and the error queue, are no EOF" {
+    serve "$PORT" accept readall
+    logged last-read 127.0.0.1 write:10 shutdown:rd read:1 close
+    run finish server
+    cat "$LOG"
+    [[ $(jq -c '[.last_op,.reason]' "$LOG") == '["write","not-read-last"]' ]]
+    PORT=$(port)
+    rm "$LOG"
+    serve "$PORT" accept readall
+    NOTIMEWAIT_LOG=$LOG preload off /usr/bin/python3 -c '
+import select, socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.setsockopt(socket.SOL_SOCKET, 37, 2 | 16 | 2048)  # SO_TIMESTAMPING: software, of what is sent
+s.send(b"x")
+select.poll().poll(0)
+p = select.poll()
+p.register(s, 0)
+assert p.poll(5000)
+assert s.recvmsg(10, 1024, socket.MSG_ERRQUEUE)[0] == b""
+s.close()' "$PORT"
+    finish server
+    cat "$LOG"
+    [[ $(json last_op "$LOG") == write ]]
+}
+
 @test "unacked and unread are bytes: what the peer did not take, what we did not read" {
     serve "$PORT" rcvbuf:4096@l accept write:50 wait-file:"$BATS_TEST_TMPDIR/go" readall close
     logged off 127.0.0.1 nonblock writen:100000 wait-unread:50 quiet close
@@ -123,12 +165,21 @@ socket.create_connection(("127.0.0.1", int(sys.argv[1]))).close()' "$PORT"
     [[ $(jq -c .reason "$LOG" | wc -l) -eq 200 && $(wc -l <"$LOG") -eq 200 ]]
 }
 
-@test "the name of the program is escaped" {
+@test "the name of the program is escaped, and cut" {
     local program=$BATS_TEST_TMPDIR/$'a"b\\c\nd'
     cp "$ACT" "$program"
     serve "$PORT" accept readall close
     NOTIMEWAIT_LOG=$LOG preload auto "$program" "connect:$PORT" close
     [[ $(jq -j .program "$LOG") == $'a"b\\c\nd' && $(wc -l <"$LOG") -eq 1 ]]
+    local name
+    for name in 'café' $'no\xffutf8' "$(printf '\xc3\xa9%.0s' {1..120})"; do
+        rm "$LOG"
+        cp "$ACT" "$BATS_TEST_TMPDIR/$name"
+        serve "$PORT" accept readall close
+        NOTIMEWAIT_LOG=$LOG preload auto "$BATS_TEST_TMPDIR/$name" "connect:$PORT" close
+        finish server
+        /usr/bin/python3 -c 'import json, sys; print(json.loads(open(sys.argv[1], "rb").read())["program"])' "$LOG"
+    done
 }
 
 @test "the record never goes into what has become fd 2: a socket, another file" {

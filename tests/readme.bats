@@ -37,3 +37,14 @@ defined() {
     example=$(sed -n '/^ *{"ts"/,/}$/p' README.md | tr -d '\n' | sed 's/^ *//; s/, */,/g')
     [[ $(jq -c keys_unsorted <<<"$example") == "$(jq -c keys_unsorted "$LOG")" ]]
 }
+
+@test "the first command works: connections, a record for each, no TIME_WAIT" {
+    sed -n '/^    make all examples/,/^    kill/p' README.md | sed 's/^    //' >"$BATS_TEST_TMPDIR/first"
+    [[ $(wc -l <"$BATS_TEST_TMPDIR/first") -eq 6 ]]
+    sed -i 's/ &$/ >\/dev\/null 2>\&1 3>\&- \&\nsleep 0.5/' "$BATS_TEST_TMPDIR/first"
+    run env -u BUILD bash -m "$BATS_TEST_TMPDIR/first" 3>&-
+    echo "$output"
+    [[ $output == *'connections=3 failed=0 errors=0'* ]]
+    [[ $(grep -c '"action":"fin-rst"' <<<"$output") -eq 3 && $output != *':7000 '*$'\n'*TIME-WAIT* ]]
+    [[ $(time_wait_client 7000) -eq 0 ]]
+}

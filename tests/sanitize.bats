@@ -1,0 +1,34 @@
+#!/usr/bin/env bats
+# A short run of the library under sanitizers and valgrind (the long one: make check-sanitize).
+
+load helper
+load sanitize
+
+@test "ThreadSanitizer" {
+    for_stress thread
+    tells -fsanitize=thread 'n++;'
+    for mode in threads fork signals race cancel; do
+        survives "stress $mode" 300 auto abort
+    done
+    survives 'race numbers' 400 auto abort
+    survives 'race exit' 400 auto last-read
+}
+
+@test "AddressSanitizer and UndefinedBehaviorSanitizer" {
+    for_stress address
+    tells -fsanitize=address 'volatile char *p = malloc(5); n = 5; p[n] = 1;'
+    tells -fsanitize=undefined 'n = 0x7fffffff; n = n + 1;'
+    for mode in threads fork signals race cancel; do
+        survives "stress $mode" 200 auto
+    done
+    survives 'race numbers' 400 auto
+    all_calls auto drain:50
+}
+
+@test "valgrind" {
+    need valgrind
+    watch=("${VALGRIND[@]}")
+    tells -O0 'volatile char *p = malloc(5); n = 5; p[n] = 1;'
+    survives 'stress threads' 500 last-read
+    all_calls auto
+}
