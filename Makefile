@@ -4,10 +4,15 @@ ifeq ($(origin CC),default)
 CC       = gcc
 endif
 CFLAGS  ?= -O2 -g
+VERSION ?= 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
 DOCDIR  ?= $(PREFIX)/share/doc/libnotimewait
+MANDIR  ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
 WARN    = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 ifneq (,$(findstring musl,$(CC)))
@@ -18,18 +23,23 @@ COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP
 SHIM    = $(COMMON) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -fno-plt -Ishim
 LINK    = -shared -Wl,-soname,libnotimewait.so -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs \
           -Wl,-Bsymbolic-functions -Wl,-z,nodelete -Wl,-z,initfirst -Wl,--as-needed -ldl
+START   = $(COMMON) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"'
 
 LIB     = $(BUILD)/libnotimewait.so
 OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/*.c))
 # What the library shares with programs that are not preloaded: no globals, no system calls.
-PURE    = $(BUILD)/shim/policy.o $(BUILD)/shim/config.o $(BUILD)/shim/text.o
+PURE    = $(patsubst %,$(BUILD)/shim/%.o,address config histogram number policy rules text)
+# The launcher, and those of its objects that do not depend on where it is installed.
+STARTER = $(BUILD)/notimewait
+STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c)) $(PURE)
+ANYWHERE = $(filter-out %/launcher/library.o,$(STARTS))
 TOOLS   = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 UNIT    = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
 EXAMPLE = $(BUILD)/examples/legacy-client $(BUILD)/examples/legacy-server
 
-all: $(LIB)
+all: $(LIB) $(STARTER)
 examples: $(EXAMPLE)
-tests: $(LIB) $(EXAMPLE) $(TOOLS) $(UNIT)
+tests: all $(EXAMPLE) $(TOOLS) $(UNIT)
 
 # Rewritten when the compiler or its flags are others than last time: everything depends on it.
 $(BUILD)/flags: force
@@ -43,6 +53,13 @@ $(LIB): $(OBJ)
 $(BUILD)/shim/%.o: shim/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(CPPFLAGS) $(SHIM) -c -o $@ $<
+
+$(STARTER): $(STARTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+
+$(BUILD)/shim/launcher/%.o: shim/launcher/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CPPFLAGS) $(START) -c -o $@ $<
 
 $(BUILD)/examples/%: examples/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -89,19 +106,33 @@ lint:
 	@tests/need lint
 	@tests/lint
 
-install:
-	@tests/need build
+# The launcher that is installed knows LIBDIR.
+install: install-lib
 	@$(MAKE) --no-print-directory -s all
-	install -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/libnotimewait.so
+	@mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	$(CC) $(CFLAGS) $(CPPFLAGS) $(filter-out -MMD -MP,$(START)) $(LDFLAGS) \
+	    -o $(DESTDIR)$(BINDIR)/notimewait shim/launcher/library.c $(ANYWHERE) -lm
+	install -m 644 shim/man/notimewait.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 shim/man/libnotimewait.7 $(DESTDIR)$(MANDIR)/man7/
+	install -D -m 644 shim/completion/notimewait.bash $(DESTDIR)$(BASHDIR)/notimewait
+	install -D -m 644 shim/completion/_notimewait $(DESTDIR)$(ZSHDIR)/_notimewait
 	install -D -m 644 README.md $(DESTDIR)$(DOCDIR)/README.md
 	install -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
 
+# The library alone, for another architecture beside the first.
+install-lib:
+	@tests/need build
+	@$(MAKE) --no-print-directory -s $(LIB)
+	install -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/libnotimewait.so
+
 uninstall:
-	rm -f $(DESTDIR)$(LIBDIR)/libnotimewait.so
+	rm -f $(DESTDIR)$(LIBDIR)/libnotimewait.so $(DESTDIR)$(BINDIR)/notimewait \
+	    $(DESTDIR)$(MANDIR)/man1/notimewait.1 $(DESTDIR)$(MANDIR)/man7/libnotimewait.7 \
+	    $(DESTDIR)$(BASHDIR)/notimewait $(DESTDIR)$(ZSHDIR)/_notimewait
 	rm -rf $(DESTDIR)$(DOCDIR)
 
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: force all lib32 examples tests demo check fuzz lint install uninstall clean
--include $(wildcard $(BUILD)/*/*.d)
+.PHONY: force all lib32 examples tests demo check fuzz lint install install-lib uninstall clean
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/shim/launcher/*.d)

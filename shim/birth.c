@@ -1,14 +1,18 @@
 #include "birth.h"
 
+#include "clock.h"
 #include "facts.h"
 #include "levers.h"
 #include "owner.h"
 #include "shim.h"
+#include "stats.h"
 #include "table.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/uio.h>
 
 /**
  * Where the fd of a new socket leads to a connection whose close we have not seen, this may be
@@ -35,6 +39,38 @@ void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch)
     else
         table_set(fd, stream ? NULL : TABLE_NO_TCP); /* MPTCP may fall back to TCP */
     errno = saved;
+}
+
+static _Atomic uint64_t draws;
+static uint64_t draw_seed;
+
+void birth_init(void)
+{
+    const void *random = (const void *)getauxval(AT_RANDOM); /* 16 bytes (getauxval(3)) */
+    if (shim.config.seeded)
+        draw_seed = shim.config.seed;
+    else if (random)
+        memcpy(&draw_seed, random, sizeof(draw_seed));
+}
+
+/** SplitMix64 (Steele, Lea, Flood 2014). Without a seed, a child of fork() draws differently.
+ */
+static uint64_t draw(void)
+{
+    uint64_t n = atomic_fetch_add(&draws, 1) + 1;
+    uint64_t z = draw_seed + n * UINT64_C(0x9e3779b97f4a7c15);
+    if (!shim.config.seeded)
+        z ^= (uint64_t)owner_pid() << 32;
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/** The policy of a connection that is about to be born; it stays. */
+static const struct policy *settle(const struct newborn *newborn)
+{
+    const struct split *split = rules_find(&shim.config.rules, newborn, &shim.config.split);
+    return rules_draw(split, split->count > 1 ? draw() : 0);
 }
 
 /** What the policy arms at birth, unless the application's own linger is to be respected. */
@@ -72,7 +108,7 @@ void birth_rearm(int fd, struct conn *c, bool overwritten)
 void birth_undo(int fd, struct conn *c)
 {
     conn_note(c, conn_generation(c), LAST_NONE);
-    conn_unmark(c, CONN_BORN | CONN_SHUT_RD);
+    conn_unmark(c, CONN_BORN | CONN_SHUT_RD | CONN_COUNTED);
     disarm(fd, c);
 }
 
@@ -91,7 +127,29 @@ static struct conn *adopt(int fd)
     return c;
 }
 
-struct birth birth_connecting(int fd)
+/**
+ * The address that connect() will be given, before the kernel has looked at it: a bad pointer
+ * must be EFAULT for the program, not a crash. Unknown where it cannot be read.
+ */
+static void peek_address(union address *to, const struct sockaddr *addr, socklen_t len)
+{
+    union address copy;
+    struct iovec here = {.iov_base = &copy, .iov_len = len < sizeof(copy) ? len : sizeof(copy)};
+    struct iovec there = {.iov_base = (void *)(uintptr_t)addr, .iov_len = here.iov_len};
+    bool read = process_vm_readv(owner_pid(), &here, 1, &there, 1, 0) == (ssize_t)here.iov_len;
+    address_copy(to, read ? &copy.any : NULL, (socklen_t)here.iov_len);
+}
+
+/** Settles the policy of a connection that connect() is about to make. */
+static void settle_client(struct conn *c, const struct sockaddr *addr, socklen_t len)
+{
+    struct newborn newborn = {.role = ROLE_CLIENT};
+    if (rules_need_address(&shim.config.rules))
+        peek_address(&newborn.peer, addr, len);
+    c->policy = settle(&newborn);
+}
+
+struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct birth birth = {.fd = fd};
     struct conn *c = table_peek(fd);
@@ -102,7 +160,7 @@ struct birth birth_connecting(int fd)
     if (!known)
         c = adopt(fd); /* also where the entry is stale */
     if (c && !conn_is(c, CONN_BORN)) {
-        c->policy = &shim.config.policy;
+        settle_client(c, addr, len);
         if (wants_arming(c))
             arm(fd, c);
         /* The kernel refuses to arm what is no TCP; otherwise one has to ask. */
@@ -111,23 +169,15 @@ struct birth birth_connecting(int fd)
     } else {
         birth.c = c;
     }
+    birth.begun = shim.config.stats ? clock_now() : 0;
     errno = saved;
     return birth;
 }
 
-struct birth birth_sending(int fd, int flags)
+struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, socklen_t len)
 {
     bool begins = fd >= 0 && (flags & MSG_FASTOPEN) && shim.active;
-    return begins ? birth_connecting(fd) : (struct birth){.fd = fd};
-}
-
-static void copy_address(union address *to, const struct sockaddr *addr, socklen_t len)
-{
-    to->any.sa_family = AF_UNSPEC;
-    if (addr && len >= sizeof(struct sockaddr_in) && addr->sa_family == AF_INET)
-        memcpy(&to->in, addr, sizeof(to->in));
-    else if (addr && len >= sizeof(struct sockaddr_in6) && addr->sa_family == AF_INET6)
-        memcpy(&to->in6, addr, sizeof(to->in6));
+    return begins ? birth_connecting(fd, addr, len) : (struct birth){.fd = fd};
 }
 
 typedef int name_function(int fd, struct sockaddr *addr, socklen_t *len);
@@ -139,13 +189,21 @@ static void ask_address(int fd, union address *to, name_function *name)
         to->any.sa_family = AF_UNSPEC;
 }
 
-/** For the record: as they are now, which is before a peer that resets is forgotten. */
+/** For the record and the rules. */
 static void note_addresses(int fd, struct conn *c)
 {
-    if (!shim.reporting)
+    if (!shim.addresses)
         return;
     ask_address(fd, &c->local, getsockname);
     ask_address(fd, &c->peer, getpeername);
+}
+
+void birth_count(struct conn *c)
+{
+    if (!shim.config.stats || conn_is(c, CONN_COUNTED))
+        return;
+    conn_mark(c, CONN_COUNTED);
+    stats_connection(c->policy);
 }
 
 /** From now on c is a connection. */
@@ -162,6 +220,8 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
     if (!c)
         return;
     int saved = errno;
+    if (shim.config.stats)
+        stats_connect(c->policy, clock_now() - birth->begun, r >= 0 ? 0 : saved);
     /* EINTR: the handshake goes on (connect(2)). EALREADY, EISCONN: it began earlier. */
     bool under_way = r >= 0 || saved == EINPROGRESS || saved == EINTR;
     if (under_way && addr && addr->sa_family != AF_UNSPEC) {
@@ -169,7 +229,9 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
             born(birth->fd, c, ROLE_CLIENT);
         note_addresses(birth->fd, c);
         if (c->peer.any.sa_family == AF_UNSPEC)
-            copy_address(&c->peer, addr, len); /* in SYN_SENT the kernel does not tell */
+            address_copy(&c->peer, addr, len); /* in SYN_SENT the kernel does not tell */
+        if (r >= 0)
+            birth_count(c);
     } else if (!conn_is(c, CONN_BORN)) {
         disarm(birth->fd, c);
     }
@@ -210,13 +272,15 @@ void birth_accepted(int listener_fd, int fd, uint32_t epoch)
         conn_mark(c, atomic_load(&listener->flags) & CONN_APP_LINGERS);
     else if (facts_linger(fd))
         conn_mark(c, CONN_APP_LINGER);
-    c->policy = &shim.config.policy;
+    note_addresses(fd, c);
+    struct newborn newborn = {.role = ROLE_SERVER, .local = c->local, .peer = c->peer};
+    c->policy = settle(&newborn);
     if (wants_arming(c))
         arm(fd, c);
     else
         set_back(fd, c, listener);
-    note_addresses(fd, c);
     born(fd, c, ROLE_SERVER);
+    birth_count(c);
     errno = saved;
 }
 
@@ -243,12 +307,14 @@ void birth_inherited(int fd)
         return;
     if (facts_linger2(fd) < 0)
         conn_mark(c, CONN_ARMED); /* whoever did it: accepted sockets inherit it */
-    c->policy = &shim.config.policy;
     c->cookie = facts_cookie(fd);
     if (facts_is_listener(fd))
         return;
+    note_addresses(fd, c);
+    struct newborn newborn = {.role = ROLE_UNKNOWN, .local = c->local, .peer = c->peer};
+    c->policy = settle(&newborn);
     if (wants_arming(c))
         arm(fd, c);
-    note_addresses(fd, c);
     born(fd, c, ROLE_UNKNOWN);
+    birth_count(c);
 }

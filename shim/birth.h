@@ -9,6 +9,12 @@
 
 #include "conn.h"
 
+/** Seeds the draws between the policies of a split; called once, before main. */
+void birth_init(void);
+
+/** c is established: counts it, once. */
+void birth_count(struct conn *c);
+
 /** socket() returned fd: remembers whether it is TCP; nothing is done to it. */
 void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch);
 
@@ -16,13 +22,15 @@ void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch);
 struct birth {
     int fd;
     struct conn *c; /* NULL: not ours */
+    int64_t begun;  /* clock_now(), for the statistics */
 };
 
-/** Before the call: arms, if the policy is one that the kernel alone can carry. */
-struct birth birth_connecting(int fd);
+/** Before the call: settles the policy, and arms if it is one that the kernel alone can carry.
+ */
+struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len);
 
 /** The same for a send: one with MSG_FASTOPEN may begin a connection (tcp(7)). */
-struct birth birth_sending(int fd, int flags);
+struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, socklen_t len);
 
 /** After the call, which returned r with errno; addr is read only if the kernel has taken it.
  */

@@ -1,87 +1,25 @@
 #include "config.h"
 
+#include "number.h"
+
 #include <string.h>
 
-/** Digits only, least <= number <= most, nothing after it. */
-static bool parse_number(const char *s, uint64_t least, uint64_t most, uint64_t *number)
+/** The whole value is what is not accepted. */
+static bool refuse_value(const char *value, void (*accepted)(struct text *text),
+                         struct refusal *refusal)
 {
-    uint64_t n = 0;
-    if (!*s)
-        return false;
-    for (; *s; s++) {
-        if (*s < '0' || *s > '9')
-            return false;
-        uint64_t digit = (uint64_t)(*s - '0');
-        if (n > (most - digit) / 10)
-            return false;
-        n = n * 10 + digit;
-    }
-    *number = n;
-    return n >= least;
-}
-
-/** The argument of a policy, at its colon, or "" where there is none. */
-static bool parse_argument(const char *colon, const struct policy_kind_info *info,
-                           uint32_t *argument)
-{
-    *argument = info->preset;
-    if (!*colon)
-        return info->preset != NEEDED;
-    uint64_t number;
-    if (!info->unit[0] || !parse_number(colon + 1, info->least, info->most, &number))
-        return false;
-    *argument = (uint32_t)number;
-    return true;
-}
-
-bool config_policy(const char *value, struct policy *policy)
-{
-    size_t len = strcspn(value, ":");
-    for (int kind = 0; kind < POLICY_KINDS; kind++) {
-        const struct policy_kind_info *info = &policy_kinds[kind];
-        if (strlen(info->name) == len && memcmp(info->name, value, len) == 0) {
-            policy->kind = (enum policy_kind)kind;
-            return parse_argument(value + len, info, &policy->argument);
-        }
-    }
+    *refusal = (struct refusal){.text = value, .len = strlen(value), .accepted = accepted};
     return false;
 }
 
-/** "off, auto, ..., drain[:MS], ... (MS 0-60000, S 1-3600)" */
-static void accepted_policies(struct text *text)
+static bool parse_policy(const char *value, struct config *config, struct refusal *refusal)
 {
-    const struct policy_kind_info *ms = &policy_kinds[POLICY_DRAIN];
-    const struct policy_kind_info *s = &policy_kinds[POLICY_LINGER];
-    for (int kind = 0; kind < POLICY_KINDS; kind++) {
-        const struct policy_kind_info *info = &policy_kinds[kind];
-        text_str(text, kind > 0 ? ", " : "");
-        text_str(text, info->name);
-        if (!info->unit[0])
-            continue;
-        text_str(text, info->preset == NEEDED ? ":" : "[:");
-        text_str(text, info->unit);
-        text_str(text, info->preset == NEEDED ? "" : "]");
-    }
-    text_str(text, " (MS ");
-    text_number(text, ms->least, 1);
-    text_char(text, '-');
-    text_number(text, ms->most, 1);
-    text_str(text, ", S ");
-    text_number(text, s->least, 1);
-    text_char(text, '-');
-    text_number(text, s->most, 1);
-    text_char(text, ')');
+    return rules_parse_split(value, strlen(value), &config->policies, &config->split, refusal);
 }
 
-static bool parse_policy(const char *value, struct config *config)
+static bool parse_rules(const char *value, struct config *config, struct refusal *refusal)
 {
-    return config_policy(value, &config->policy);
-}
-
-static bool parse_linger(const char *value, struct config *config)
-{
-    config->override_app_linger = strcmp(value, "override") == 0;
-    return config->override_app_linger || strcmp(value, "respect") == 0;
+    return rules_parse(value, &config->policies, &config->rules, refusal);
 }
 
 static void accepted_linger(struct text *text)
@@ -89,26 +27,47 @@ static void accepted_linger(struct text *text)
     text_str(text, "respect, override");
 }
 
-static bool parse_log(const char *value, struct config *config)
+static bool parse_linger(const char *value, struct config *config, struct refusal *refusal)
 {
+    config->override_app_linger = strcmp(value, "override") == 0;
+    if (config->override_app_linger || strcmp(value, "respect") == 0)
+        return true;
+    return refuse_value(value, accepted_linger, refusal);
+}
+
+static void accepted_seed(struct text *text)
+{
+    text_str(text, "0-18446744073709551615");
+}
+
+static bool parse_seed(const char *value, struct config *config, struct refusal *refusal)
+{
+    config->seeded = number_parse(value, strlen(value), 0, UINT64_MAX, &config->seed);
+    return config->seeded || refuse_value(value, accepted_seed, refusal);
+}
+
+static bool parse_log(const char *value, struct config *config, struct refusal *refusal)
+{
+    (void)refusal;
     config->log = value;
     return true;
 }
 
-static void accepted_log(struct text *text)
+static bool parse_stats(const char *value, struct config *config, struct refusal *refusal)
 {
-    text_str(text, "stderr, or a file (%p: the pid)");
+    (void)refusal;
+    config->stats = value;
+    return true;
 }
 
 /** Every variable, once. */
 static const struct variable {
     const char *name;
-    bool (*parse)(const char *value, struct config *config);
-    void (*accepted)(struct text *text);
+    bool (*parse)(const char *value, struct config *config, struct refusal *refusal);
 } variables[] = {
-    {"NOTIMEWAIT_POLICY", parse_policy, accepted_policies},
-    {"NOTIMEWAIT_LINGER", parse_linger, accepted_linger},
-    {"NOTIMEWAIT_LOG", parse_log, accepted_log},
+    {"NOTIMEWAIT_POLICY", parse_policy}, {"NOTIMEWAIT_RULES", parse_rules},
+    {"NOTIMEWAIT_LINGER", parse_linger}, {"NOTIMEWAIT_LOG", parse_log},
+    {"NOTIMEWAIT_STATS", parse_stats},   {"NOTIMEWAIT_SEED", parse_seed},
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
@@ -123,22 +82,18 @@ static void accepted_variables(struct text *text)
     }
 }
 
-/** "libnotimewait: NAME: 'value' is not accepted; accepted: ...; every policy is off" */
-static void explain(const char *entry, size_t name_len, const struct variable *variable,
+/** "libnotimewait: NAME: 'text' is not accepted; accepted: ...; every policy is off" */
+static void explain(const char *name, size_t name_len, const struct refusal *refusal,
                     char error[CONFIG_ERROR_SIZE])
 {
     struct text text = text_in(error, CONFIG_ERROR_SIZE);
-    char name[64];
-    struct text short_name = text_in(name, sizeof(name));
-    for (size_t i = 0; i < name_len; i++)
-        text_char(&short_name, entry[i]);
     text_str(&text, "libnotimewait: ");
-    text_printable(&text, name, sizeof(name));
-    if (variable) {
+    text_printable(&text, name, name_len, 63);
+    if (refusal) {
         text_str(&text, ": '");
-        text_printable(&text, entry + name_len + 1, 60);
+        text_printable(&text, refusal->text, refusal->len, 60);
         text_str(&text, "' is not accepted; accepted: ");
-        variable->accepted(&text);
+        refusal->accepted(&text);
     } else {
         text_str(&text, ": no such variable; accepted: ");
         accepted_variables(&text);
@@ -162,21 +117,40 @@ static bool parse_entry(const char *entry, struct config *config, char error[CON
     size_t name_len = strcspn(entry, "=");
     if (!entry[name_len] || !entry[name_len + 1])
         return true;
+    struct refusal refusal;
     const struct variable *variable = find_variable(entry, name_len);
-    if (variable && variable->parse(entry + name_len + 1, config))
+    if (variable && variable->parse(entry + name_len + 1, config, &refusal))
         return true;
-    explain(entry, name_len, variable, error);
+    explain(entry, name_len, variable ? &refusal : NULL, error);
     return false;
+}
+
+/** The policy where NOTIMEWAIT_POLICY does not say one. */
+static void preset(struct config *config, const char *policy)
+{
+    struct refusal unused;
+    parse_policy(policy, config, &unused);
 }
 
 bool config_parse(char *const environ[], struct config *config, char error[CONFIG_ERROR_SIZE])
 {
-    *config = (struct config){.policy = {.kind = POLICY_AUTO}};
+    memset(config, 0, sizeof(*config));
     for (; environ && *environ; environ++) {
         if (!parse_entry(*environ, config, error)) {
-            *config = (struct config){.policy = {.kind = POLICY_OFF}};
+            memset(config, 0, sizeof(*config));
+            preset(config, "off");
             return false;
         }
     }
+    if (config->split.count == 0)
+        preset(config, "auto");
     return true;
+}
+
+bool config_acts(const struct config *config)
+{
+    for (unsigned i = 0; i < config->policies.count; i++)
+        if (config->policies.all[i].kind != POLICY_OFF)
+            return true;
+    return false;
 }

@@ -8,13 +8,19 @@
 #define CONFIG_H
 
 #include "policy.h"
+#include "rules.h"
 
 #include <stdbool.h>
 
 struct config {
-    struct policy policy;     /* NOTIMEWAIT_POLICY */
+    struct policies policies; /* all that occur below */
+    struct split split;       /* NOTIMEWAIT_POLICY */
+    struct rules rules;       /* NOTIMEWAIT_RULES */
     bool override_app_linger; /* NOTIMEWAIT_LINGER=override */
-    const char *log; /* NOTIMEWAIT_LOG: "stderr" or a file, or NULL; points into environ */
+    const char *log;          /* NOTIMEWAIT_LOG: "stderr" or a file, or NULL; in environ */
+    const char *stats;        /* NOTIMEWAIT_STATS, likewise */
+    bool seeded;              /* NOTIMEWAIT_SEED is set */
+    uint64_t seed;
 };
 
 /** Room for the longest line about a bad configuration. */
@@ -28,7 +34,7 @@ struct config {
  */
 bool config_parse(char *const environ[], struct config *config, char error[CONFIG_ERROR_SIZE]);
 
-/** Parses one policy as NOTIMEWAIT_POLICY takes it; false when it is none. */
-bool config_policy(const char *value, struct policy *policy);
+/** Some policy of the configuration is another than off. */
+bool config_acts(const struct config *config);
 
 #endif

@@ -8,14 +8,13 @@
 #ifndef CONN_H
 #define CONN_H
 
+#include "address.h"
 #include "policy.h"
+#include "rules.h"
 
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-enum role { ROLE_UNKNOWN, ROLE_CLIENT, ROLE_SERVER };
 
 /** What is true of a connection; bits of conn.flags. */
 enum conn_flag {
@@ -24,17 +23,11 @@ enum conn_flag {
     CONN_ARMED = 1 << 2,       /* TCP_LINGER2 is -1, and not by the application's wish */
     CONN_APP_LINGER = 1 << 3,  /* the application's SO_LINGER is on */
     CONN_APP_LINGER2 = 1 << 4, /* the application set TCP_LINGER2 */
+    CONN_COUNTED = 1 << 6,     /* as a connection, in the statistics */
     CONN_SHUT_RD = 1 << 5,     /* the application's shutdown(SHUT_RD): reads of 0 are no EOF */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)
-
-/** An IPv4 or IPv6 address with its port; family AF_UNSPEC where it is not known. */
-union address {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
 
 struct conn {
     _Atomic uint32_t refs;       /* fds in the table that lead here; 0: free */

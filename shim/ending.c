@@ -6,6 +6,7 @@
 #include "levers.h"
 #include "owner.h"
 #include "shim.h"
+#include "stats.h"
 #include "table.h"
 
 #include <errno.h>
@@ -80,6 +81,8 @@ static void look(struct ending *e, struct facts *facts)
         tcp.established || (tcp.state == STATE_CLOSE && c->role == ROLE_SERVER);
     record->state = tcp.state;
     record->last = facts_last(c, &tcp, record->unread);
+    if (record->established)
+        birth_count(c);
     facts->state = tcp.state;
     facts->unacked = tcp.unacked;
     facts->last = facts_resolve_last(record->last, &tcp, record->unread);
@@ -234,5 +237,6 @@ void ending_at_exit(void)
         if (c && conn_is(c, CONN_BORN) && c->epoch >= owner_first_epoch())
             report_left_open(fd, c);
     }
+    stats_write();
     errno = saved;
 }

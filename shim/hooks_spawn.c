@@ -5,6 +5,7 @@
  */
 #include "next.h"
 #include "owner.h"
+#include "stats.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -13,11 +14,13 @@ pid_t hook__Fork(void)
 {
     owner_shared_all();
     pid_t pid = next._Fork();
-    if (pid == 0)
-        owner_is_child();
-    else
+    if (pid != 0) {
         owner_shared_all();
-    return pid;
+        return pid;
+    }
+    owner_is_child();
+    stats_reset();
+    return 0;
 }
 
 /*

@@ -8,7 +8,9 @@
 #include "report.h"
 #include "shim.h"
 #include "sink.h"
+#include "stats.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -46,6 +48,18 @@ static void adopt_inherited(char **env)
         birth_inherited(fd);
 }
 
+static void start_reporting(void)
+{
+    if (shim.config.log && !sink_open(&sink_log, shim.config.log))
+        shim.config.log = NULL;
+    if (shim.config.stats && !sink_open(&sink_stats, shim.config.stats))
+        shim.config.stats = NULL;
+    pthread_atfork(NULL, NULL, stats_reset);
+    /* Registered before anybody else's: called after all of them, destructors included. */
+    __cxa_atexit(at_exit, NULL, NULL);
+    (void)at_quick_exit(ending_at_exit);
+}
+
 static void start(char **env)
 {
     char error[CONFIG_ERROR_SIZE];
@@ -54,20 +68,18 @@ static void start(char **env)
         sink_message(error);
         return;
     }
-    shim.reporting = shim.config.log != NULL;
-    shim.active = shim.reporting || shim.config.policy.kind != POLICY_OFF;
+    report_init();
+    rules_for_program(&shim.config.rules, report_program());
+    shim.reporting = shim.config.log || shim.config.stats;
+    shim.addresses = shim.config.log || rules_need_address(&shim.config.rules);
+    shim.active = shim.reporting || config_acts(&shim.config);
     if (!shim.active)
         return;
     owner_init();
-    report_init();
+    birth_init();
+    if (shim.reporting)
+        start_reporting();
     adopt_inherited(env);
-    if (shim.config.log && !sink_open(shim.config.log))
-        shim.reporting = false;
-    if (shim.reporting) {
-        /* Registered before anybody else's: called after all of them, destructors included. */
-        __cxa_atexit(at_exit, NULL, NULL);
-        (void)at_quick_exit(ending_at_exit);
-    }
 }
 
 __attribute__((constructor)) static void init(int argc, char **argv, char **env)

@@ -1,5 +1,9 @@
 #include "policy.h"
 
+#include "number.h"
+
+#include <string.h>
+
 const struct policy_kind_info policy_kinds[POLICY_KINDS] = {
 #define POLICY(id, ...) [POLICY_##id] = {__VA_ARGS__},
 #include "policy.def"
@@ -158,4 +162,60 @@ void policy_text(struct text *text, const struct policy *policy)
         text_char(text, ':');
         text_number(text, policy->argument, 1);
     }
+}
+
+/** The argument behind the colon at value[0], or its preset where there is none. */
+static bool parse_argument(const char *value, size_t len, const struct policy_kind_info *info,
+                           uint32_t *argument)
+{
+    *argument = info->preset;
+    if (len == 0)
+        return info->preset != NEEDED;
+    uint64_t number;
+    if (!info->unit[0] || !number_parse(value + 1, len - 1, info->least, info->most, &number))
+        return false;
+    *argument = (uint32_t)number;
+    return true;
+}
+
+bool policy_parse(const char *value, size_t len, struct policy *policy)
+{
+    const char *colon = memchr(value, ':', len);
+    size_t name_len = colon ? (size_t)(colon - value) : len;
+    for (int kind = 0; kind < POLICY_KINDS; kind++) {
+        const struct policy_kind_info *info = &policy_kinds[kind];
+        if (strlen(info->name) == name_len && memcmp(info->name, value, name_len) == 0) {
+            policy->kind = (enum policy_kind)kind;
+            return parse_argument(value + name_len, len - name_len, info, &policy->argument);
+        }
+    }
+    return false;
+}
+
+static void accepted_range(struct text *text, const struct policy_kind_info *info)
+{
+    text_str(text, info->unit);
+    text_char(text, ' ');
+    text_number(text, info->least, 1);
+    text_char(text, '-');
+    text_number(text, info->most, 1);
+}
+
+void policy_accepted(struct text *text)
+{
+    for (int kind = 0; kind < POLICY_KINDS; kind++) {
+        const struct policy_kind_info *info = &policy_kinds[kind];
+        text_str(text, kind > 0 ? ", " : "");
+        text_str(text, info->name);
+        if (!info->unit[0])
+            continue;
+        text_str(text, info->preset == NEEDED ? ":" : "[:");
+        text_str(text, info->unit);
+        text_str(text, info->preset == NEEDED ? "" : "]");
+    }
+    text_str(text, " (");
+    accepted_range(text, &policy_kinds[POLICY_DRAIN]);
+    text_str(text, ", ");
+    accepted_range(text, &policy_kinds[POLICY_LINGER]);
+    text_str(text, ")");
 }

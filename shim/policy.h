@@ -100,7 +100,13 @@ enum prepare policy_prepare(const struct policy *policy, const struct facts *fac
 /** The lever for this close, and why. */
 struct decision policy_decide(const struct policy *policy, const struct facts *facts);
 
-/** The policy as NOTIMEWAIT_POLICY writes it: "drain:200". */
+/** Parses "drain:200", value[len]; a left-out argument gets its preset. */
+bool policy_parse(const char *value, size_t len, struct policy *policy);
+
+/** "off, auto, ..., drain[:MS], ... (MS 0-60000, S 1-3600)" */
+void policy_accepted(struct text *text);
+
+/** The policy as it is parsed: "drain:200". */
 void policy_text(struct text *text, const struct policy *policy);
 
 #endif

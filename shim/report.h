@@ -1,7 +1,8 @@
 /*
  * report: what a close was like, for the operator.
  *
- * Owns: the record, and the JSON line of NOTIMEWAIT_LOG. Where it goes: sink.h.
+ * Owns: the record, and the JSON line of NOTIMEWAIT_LOG. What is counted: stats.h; where
+ * either goes: sink.h.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -27,7 +28,10 @@ struct record {
 /** Remembers the program's name; called once, before main. */
 void report_init(void);
 
-/** Writes the record of c, if closes are reported at all. */
+/** The basename of AT_EXECFN. */
+const char *report_program(void);
+
+/** Logs and counts the close of c, as far as that is asked for. */
 void report_close(const struct record *record, const struct conn *c);
 
 #endif

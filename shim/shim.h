@@ -11,7 +11,8 @@
 struct shim {
     struct config config;
     bool active;    /* something is to be done or reported; otherwise hooks only pass on */
-    bool reporting; /* closes are reported */
+    bool reporting; /* closes are logged or counted */
+    bool addresses; /* connections' addresses are needed at birth, for rules or the log */
 };
 
 extern struct shim shim;

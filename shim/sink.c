@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,11 +21,9 @@ static const int log_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NO
 
 static struct stat stderr_at_start;
 static bool stderr_usable;
-/* Absolute, %p still in it. Short, because a hook may run on a signal stack. */
-#define PATH_SIZE 1024
-static char log_path[PATH_SIZE];
-static bool to_file; /* otherwise to stderr */
-static _Atomic uint64_t dropped;
+
+struct sink sink_log = {.variable = "NOTIMEWAIT_LOG"};
+struct sink sink_stats = {.variable = "NOTIMEWAIT_STATS"};
 
 void sink_init(void)
 {
@@ -123,10 +120,10 @@ static bool write_stderr(const char *line, size_t len, bool message)
     return r == (ssize_t)len;
 }
 
-/** log_path with the pid in place of each %p. */
-static void file_name(struct text *name)
+/** The path with the pid in place of each %p. */
+static void file_name(const struct sink *sink, struct text *name)
 {
-    for (const char *p = log_path; *p; p++) {
+    for (const char *p = sink->path; *p; p++) {
         if (p[0] == '%' && p[1] == 'p') {
             text_number(name, (uint64_t)owner_pid(), 1);
             p++;
@@ -136,11 +133,11 @@ static void file_name(struct text *name)
     }
 }
 
-static int open_file(int extra_flags)
+static int open_file(const struct sink *sink, int extra_flags)
 {
-    char path[PATH_SIZE];
+    char path[SINK_PATH_SIZE];
     struct text name = text_in(path, sizeof(path));
-    file_name(&name);
+    file_name(sink, &name);
     if (name.cut) {
         errno = ENAMETOOLONG;
         return -1;
@@ -148,9 +145,9 @@ static int open_file(int extra_flags)
     return open(path, log_flags | extra_flags, 0666);
 }
 
-static bool write_file(const char *line, size_t len)
+static bool write_file(const struct sink *sink, const char *line, size_t len)
 {
-    int fd = open_file(O_CREAT);
+    int fd = open_file(sink, O_CREAT);
     if (fd < 0)
         return false;
     bool written = next.write(fd, line, len) == (ssize_t)len;
@@ -158,23 +155,23 @@ static bool write_file(const char *line, size_t len)
     return written;
 }
 
-bool sink_write(const char *line, size_t len)
+bool sink_write(struct sink *sink, const char *line, size_t len)
 {
     struct guard guard;
     guard_begin(&guard);
-    bool written = to_file ? write_file(line, len) : write_stderr(line, len, false);
+    bool written = sink->to_file ? write_file(sink, line, len) : write_stderr(line, len, false);
     guard_end(&guard, written);
     return written;
 }
 
-uint64_t sink_dropped(void)
+uint64_t sink_dropped(struct sink *sink)
 {
-    return atomic_exchange(&dropped, 0);
+    return atomic_exchange(&sink->dropped, 0);
 }
 
-void sink_drop(uint64_t records)
+void sink_drop(struct sink *sink, uint64_t records)
 {
-    atomic_fetch_add(&dropped, records);
+    atomic_fetch_add(&sink->dropped, records);
 }
 
 void sink_message(const char *line)
@@ -189,52 +186,54 @@ void sink_message(const char *line)
 }
 
 /** The file can be opened, or made where it is not there yet; sets errno if not. */
-static bool can_open(void)
+static bool can_open(const struct sink *sink)
 {
-    int fd = open_file(0);
+    int fd = open_file(sink, 0);
     if (fd >= 0) {
         next.close(fd);
         return true;
     }
     if (errno != ENOENT)
         return false;
-    char directory[PATH_SIZE];
-    memcpy(directory, log_path, sizeof(directory));
+    char directory[SINK_PATH_SIZE];
+    memcpy(directory, sink->path, sizeof(directory));
     char *slash = strrchr(directory, '/');
     slash[slash == directory ? 1 : 0] = '\0';
     return access(directory, W_OK | X_OK) == 0;
 }
 
 /** The program may chdir(): a relative name is taken from where it started. */
-static bool make_absolute(const char *log)
+static bool make_absolute(struct sink *sink, const char *file)
 {
-    struct text path = text_in(log_path, sizeof(log_path));
-    if (log[0] != '/') {
-        if (!getcwd(log_path, sizeof(log_path)))
+    struct text path = text_in(sink->path, sizeof(sink->path));
+    if (file[0] != '/') {
+        if (!getcwd(sink->path, sizeof(sink->path)))
             return false;
-        path.len = strlen(log_path);
+        path.len = strlen(sink->path);
         text_char(&path, '/');
     }
-    text_str(&path, log);
+    text_str(&path, file);
     errno = ENAMETOOLONG;
     return !path.cut;
 }
 
-bool sink_open(const char *log)
+bool sink_open(struct sink *sink, const char *value)
 {
-    if (strcmp(log, "stderr") == 0)
+    if (strcmp(value, "stderr") == 0)
         return true;
-    to_file = make_absolute(log);
-    if (to_file && can_open())
+    sink->to_file = make_absolute(sink, value);
+    if (sink->to_file && can_open(sink))
         return true;
     int error = errno;
     char buf[512];
     struct text text = text_in(buf, sizeof(buf));
-    text_str(&text, "libnotimewait: NOTIMEWAIT_LOG: '");
-    text_printable(&text, log, 200);
+    text_str(&text, "libnotimewait: ");
+    text_str(&text, sink->variable);
+    text_str(&text, ": '");
+    text_printable(&text, value, strlen(value), 200);
     text_str(&text, "' cannot be opened: ");
     text_str(&text, strerror(error));
     text_str(&text, "; policies still apply");
     sink_message(buf);
-    return to_file;
+    return sink->to_file;
 }

@@ -1,34 +1,49 @@
 /*
  * sink: where records and messages go, without the program noticing.
  *
- * Owns: NOTIMEWAIT_LOG's file and our use of stderr. A record is written by one write(), or
- * dropped and counted: nothing waits, no signal reaches the program, no fd stays open.
+ * Owns: the files of NOTIMEWAIT_LOG and _STATS, and our use of stderr. A record is written by
+ * one write(), or dropped and counted: nothing waits, no signal reaches the program, no fd
+ * stays open.
  */
 #ifndef SINK_H
 #define SINK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* A path is short, because a hook may run on a signal stack. */
+#define SINK_PATH_SIZE 1024
+
+/** A destination: the value of `variable`, "stderr" or a file. */
+struct sink {
+    const char *variable;
+    bool to_file;
+    char path[SINK_PATH_SIZE]; /* absolute, %p still in it */
+    _Atomic uint64_t dropped;
+};
+
+extern struct sink sink_log, sink_stats;
 
 /** Remembers what stderr is, so that a later fd 2 is not taken for it. */
 void sink_init(void);
 
 /**
- * `log`: "stderr" or a file. One line on stderr when it cannot be opened. Returns whether there
+ * `value`: of the variable. One line on stderr when it cannot be opened. Returns whether there
  * is any sense in writing records: a directory may be made later, a name that is too long stays
  * so.
  */
-bool sink_open(const char *log);
+bool sink_open(struct sink *sink, const char *value);
 
 /** Writes one record; false when that would have waited or failed. */
-bool sink_write(const char *line, size_t len);
+bool sink_write(struct sink *sink, const char *line, size_t len);
 
 /** How many records were dropped since the last time of asking: for the next one to tell. */
-uint64_t sink_dropped(void);
+uint64_t sink_dropped(struct sink *sink);
 
 /** Counts records as dropped. */
-void sink_drop(uint64_t records);
+void sink_drop(struct sink *sink, uint64_t records);
 
 /** One line for the operator; a newline is added. */
 void sink_message(const char *line);

@@ -80,10 +80,10 @@ void text_json(struct text *text, const char *s)
     text_char(text, '"');
 }
 
-void text_printable(struct text *text, const char *s, size_t most)
+void text_printable(struct text *text, const char *s, size_t len, size_t most)
 {
-    for (size_t i = 0; i < most && s[i]; i++)
+    for (size_t i = 0; i < len && i < most; i++)
         text_char(text, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i]);
-    if (strlen(s) > most)
+    if (len > most)
         text_str(text, "...");
 }

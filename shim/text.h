@@ -31,7 +31,7 @@ void text_hex(struct text *text, unsigned number);
 /** A JSON string with its quotes (RFC 8259, section 7); what is no UTF-8 as \\u00XX. */
 void text_json(struct text *text, const char *s);
 
-/** At most `most` bytes of s, control characters as '?': for a line on somebody's terminal. */
-void text_printable(struct text *text, const char *s, size_t most);
+/** At most `most` bytes of s[len], control characters as '?': for a line on a terminal. */
+void text_printable(struct text *text, const char *s, size_t len, size_t most);
 
 #endif

@@ -54,9 +54,9 @@ loader_lib() {
     build32
     local prefix=$BATS_TEST_TMPDIR/usr build lib
     # As the README says.
-    make -s install BUILD="$BUILD" DOCDIR="$prefix/doc" \
+    make -s install BUILD="$BUILD" PREFIX="$prefix" \
         LIBDIR="$prefix/$(loader_lib /lib64/ld-linux-x86-64.so.2)" 3>&-
-    make -s install BUILD="$lib32" CC='gcc -m32' DOCDIR="$prefix/doc" \
+    make -s install-lib BUILD="$lib32" CC='gcc -m32' \
         LIBDIR="$prefix/$(loader_lib /lib/ld-linux.so.2)" 3>&-
     find "$prefix" -name '*.so'
     lib=$prefix/'$LIB'/libnotimewait.so

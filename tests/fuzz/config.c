@@ -24,8 +24,25 @@ static void reads_back(const struct policy *policy)
     struct text text = text_in(name, sizeof(name));
     struct policy again;
     policy_text(&text, policy);
-    require(!text.cut && config_policy(name, &again));
+    require(!text.cut && policy_parse(name, text.len, &again));
     require(again.kind == policy->kind && again.argument == policy->argument);
+}
+
+static void is_drawn_from(const struct split *split)
+{
+    require(split->count > 0 && split->count <= ARMS_MAX);
+    for (uint64_t random = 0; random < 3; random++)
+        reads_back(rules_draw(split, random * UINT64_C(0x9e3779b97f4a7c15)));
+}
+
+static void makes_sense(struct config *config)
+{
+    struct newborn newborn = {.role = ROLE_CLIENT, .peer.in.sin_family = AF_INET};
+    is_drawn_from(&config->split);
+    for (unsigned i = 0; i < config->rules.count; i++)
+        is_drawn_from(&config->rules.all[i].split);
+    rules_for_program(&config->rules, "legacy-client");
+    is_drawn_from(rules_find(&config->rules, &newborn, &config->split));
 }
 
 static void explains(const struct config *config, const char *error)
@@ -36,7 +53,7 @@ static void explains(const struct config *config, const char *error)
     require(strncmp(error, "libnotimewait: NOTIMEWAIT_", 26) == 0);
     require(len > sizeof(end) && strcmp(error + len - (sizeof(end) - 1), end) == 0);
     require(strstr(error, "accepted: ") != NULL);
-    require(config->policy.kind == POLICY_OFF && !config->log && !config->override_app_linger);
+    require(!config_acts(config) && !config->log && config->rules.count == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -54,10 +71,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         environ[entries++] = entry;
     environ[entries] = NULL;
 
-    struct config config;
+    static struct config config;
     char error[CONFIG_ERROR_SIZE];
     if (config_parse(environ, &config, error))
-        reads_back(&config.policy);
+        makes_sense(&config);
     else
         explains(&config, error);
     free(copy);

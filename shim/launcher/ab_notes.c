@@ -1,0 +1,125 @@
+#include "ab_output.h"
+
+#include "inspect.h"
+#include "library.h"
+#include "line.h"
+
+#include <math.h>
+
+/* What notes are about, counted in a run. */
+
+static size_t failed(const struct run *run)
+{
+    return run->status != 0;
+}
+
+static size_t contaminated(const struct run *run)
+{
+    return run->contaminated;
+}
+
+static size_t unobserved(const struct run *run)
+{
+    return !run->observed;
+}
+
+static size_t without_tcp(const struct run *run)
+{
+    return run->value[CONNECTIONS] == 0 && run->value[CONNECT_ERRORS] == 0;
+}
+
+static size_t not_told(const struct run *run)
+{
+    return run->observed && isnan(run->value[TIME_WAIT_LEFT]);
+}
+
+static size_t outlasting(const struct run *run)
+{
+    return run->value[WALL_S] > 60;
+}
+
+static size_t not_settled(const struct run *run)
+{
+    return run->not_settled;
+}
+
+static size_t unknown(const struct run *run)
+{
+    return (size_t)run->unknown;
+}
+
+/** What is told of a policy where `count`, summed over its runs, is not zero. */
+static const struct note {
+    size_t (*count)(const struct run *run);
+    const char *text;
+    bool of_runs; /* it counts runs, not connections */
+} notes[] = {
+    {failed, "failed: another exit status than 0", true},
+    {contaminated, "contaminated: TIME_WAIT entries of earlier runs were there", true},
+    {without_tcp, "made no TCP connection, and did not try to", true},
+    {unobserved, "not seen: the library was not loaded, or all processes were killed", true},
+    {not_told, "without TIME_WAIT figure: the kernel has no sock_diag(7)", true},
+    {outlasting, "of more than 60 s: TIME_WAIT entries that expired meanwhile are missing",
+     true},
+    {not_settled, "had not ended 2 s after their run: TIME_WAIT may follow", false},
+    {unknown, "are missing in TIME_WAIT left: their records were lost", false},
+};
+
+static size_t sum(const struct series *arm, size_t (*count)(const struct run *run))
+{
+    size_t n = 0;
+    for (size_t i = 0; i < arm->count; i++)
+        n += count(&arm->runs[i]);
+    return n;
+}
+
+static void print_errors(const struct series *arm, FILE *file)
+{
+    if (!arm->errors[0].name[0])
+        return;
+    fprintf(file, "%s: failed connects:", arm->policy);
+    for (size_t i = 0; i < CONNECT_ERRORS_MAX && arm->errors[i].name[0]; i++)
+        fprintf(file, "%s %s %.0f", i > 0 ? "," : "", arm->errors[i].name,
+                arm->errors[i].count);
+    fputc('\n', file);
+}
+
+static void print_arm_notes(const struct series *arm, FILE *file)
+{
+    for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
+        size_t n = sum(arm, notes[i].count);
+        if (n > 0 && notes[i].of_runs)
+            fprintf(file, "%s: %zu of %zu runs %s\n", arm->policy, n, arm->count,
+                    notes[i].text);
+        else if (n > 0)
+            fprintf(file, "%s: %zu connections %s\n", arm->policy, n, notes[i].text);
+    }
+    print_errors(arm, file);
+}
+
+/** Why the library could not be loaded, if that can be seen. */
+static void explain_unobserved(const struct experiment *experiment, FILE *file)
+{
+    static struct library library;
+    static struct inspection inspection;
+    size_t n = 0;
+    for (unsigned i = 0; i < experiment->count; i++)
+        n += sum(&experiment->arms[i], unobserved);
+    if (n == 0 || !library_find(&library) ||
+        inspect(experiment->command[0], &library, &inspection))
+        return;
+    const struct inspected *last = &inspection.chain[inspection.count - 1];
+    line_print(file, "%s: %s", last->path, findings[last->finding].what);
+}
+
+void ab_print_notes(const struct experiment *experiment, FILE *file)
+{
+    for (unsigned i = 0; i < experiment->count; i++)
+        print_arm_notes(&experiment->arms[i], file);
+    explain_unobserved(experiment, file);
+    if (experiment->rules_ignored)
+        fprintf(file, "NOTIMEWAIT_RULES is not applied: a run has one policy.\n");
+    if (experiment->interrupted)
+        fprintf(file, "Interrupted: %zu of %u runs were made.\n", figure_runs(experiment),
+                experiment->planned * experiment->count);
+}

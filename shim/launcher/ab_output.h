@@ -1,0 +1,19 @@
+/*
+ * ab_output: an experiment, for people and for programs.
+ *
+ * Owns: the table, the notes below it, and the JSON object.
+ */
+#ifndef AB_OUTPUT_H
+#define AB_OUTPUT_H
+
+#include "figures.h"
+
+#include <stdio.h>
+
+void ab_print_table(const struct experiment *experiment);
+void ab_print_json(const struct experiment *experiment);
+
+/** A line for each thing that one has to know to read the figures. */
+void ab_print_notes(const struct experiment *experiment, FILE *file);
+
+#endif

@@ -1,0 +1,145 @@
+#include "diag.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* From linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h, which not every libc's headers
+ * come with. */
+#define NETLINK_SOCK_DIAG   4
+#define NLMSG_ERROR         2
+#define NLMSG_DONE          3
+#define NLM_F_REQUEST       0x1
+#define NLM_F_ACK           0x4
+#define NLM_F_DUMP          0x300
+#define SOCK_DIAG_BY_FAMILY 20
+#define SOCK_DESTROY        21
+
+struct message_header {
+    uint32_t len;
+    uint16_t type, flags;
+    uint32_t sequence, port;
+};
+
+struct diag_request {
+    struct message_header header;
+    uint8_t family, protocol, extensions, pad;
+    uint32_t states;
+    struct diag_id id;
+};
+
+struct diag_reply {
+    uint8_t family, state, timer, retransmits;
+    struct diag_id id;
+    uint32_t expires_ms, receive_queue, write_queue, uid, inode;
+};
+
+int diag_open(void)
+{
+    const struct timeval patience = {.tv_sec = 5}; /* the kernel answers at once */
+    int diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (diag >= 0)
+        setsockopt(diag, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    return diag;
+}
+
+static bool request(int diag, uint16_t type, uint16_t flags, uint8_t family, unsigned states,
+                    const struct diag_id *id)
+{
+    struct diag_request message = {
+        .header = {.len = sizeof(message), .type = type, .flags = flags | NLM_F_REQUEST},
+        .family = family,
+        .protocol = IPPROTO_TCP,
+        .states = states,
+    };
+    if (id)
+        message.id = *id;
+    return send(diag, &message, sizeof(message), 0) == (ssize_t)sizeof(message);
+}
+
+static void visit_reply(const struct diag_reply *reply, diag_visit *visit, void *context)
+{
+    struct diag_socket socket = {
+        .family = reply->family,
+        .state = (enum tcp_state)reply->state,
+        .expires_ms = reply->expires_ms,
+        .id = reply->id,
+    };
+    tuple_address(socket.tuple.local, reply->family, reply->id.local);
+    tuple_address(socket.tuple.peer, reply->family, reply->id.peer);
+    socket.tuple.local_port = ntohs(reply->id.local_port);
+    socket.tuple.peer_port = ntohs(reply->id.peer_port);
+    visit(&socket, context);
+}
+
+/** An NLMSG_ERROR's errno: 0 where it is an acknowledgement. */
+static int error_of(const struct message_header *message)
+{
+    int error = -EBADMSG;
+    if (message->len >= sizeof(*message) + sizeof(error))
+        memcpy(&error, message + 1, sizeof(error));
+    return -error;
+}
+
+/** The messages of buf[len]. 1: there are more to come, 0: that was the last, -1 with errno. */
+static int take_messages(const char *buf, size_t len, diag_visit *visit, void *context)
+{
+    size_t at = 0;
+    while (at + sizeof(struct message_header) <= len) {
+        const struct message_header *message = (const void *)(buf + at);
+        if (message->len < sizeof(*message) || message->len > len - at)
+            break;
+        if (message->type == NLMSG_DONE)
+            return 0;
+        if (message->type == NLMSG_ERROR) {
+            errno = error_of(message);
+            return errno ? -1 : 0;
+        }
+        if (message->len >= sizeof(*message) + sizeof(struct diag_reply))
+            visit_reply((const void *)(message + 1), visit, context);
+        at += (message->len + 3) & ~3u;
+    }
+    return 1;
+}
+
+static void ignore(const struct diag_socket *socket, void *context)
+{
+    (void)socket;
+    (void)context;
+}
+
+static bool receive(int diag, diag_visit *visit, void *context)
+{
+    _Alignas(struct message_header) char buf[1 << 15]; /* what the kernel fills at most */
+    for (;;) {
+        ssize_t len = recv(diag, buf, sizeof(buf), 0);
+        if (len < 0 && errno == EINTR)
+            continue;
+        int more = len < 0 ? -1 : take_messages(buf, (size_t)len, visit, context);
+        if (more <= 0)
+            return more == 0;
+    }
+}
+
+bool diag_each(int diag, unsigned states, diag_visit *visit, void *context)
+{
+    static const uint8_t families[] = {AF_INET, AF_INET6};
+    for (size_t i = 0; i < sizeof(families); i++)
+        if (!request(diag, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, families[i], states, NULL) ||
+            !receive(diag, visit, context))
+            return false;
+    return true;
+}
+
+int diag_destroy(int diag, const struct diag_socket *socket)
+{
+    static const uint32_t no_cookie[2] = {UINT32_MAX, UINT32_MAX}; /* INET_DIAG_NOCOOKIE */
+    if (memcmp(socket->id.cookie, no_cookie, sizeof(no_cookie)) == 0)
+        return EINVAL;
+    bool done = request(diag, SOCK_DESTROY, NLM_F_ACK, socket->family, 0, &socket->id) &&
+                receive(diag, ignore, NULL);
+    return done ? 0 : errno;
+}

@@ -1,0 +1,44 @@
+/*
+ * elf: what an ELF file says of itself (elf(5)), of either class and this byte order.
+ */
+#ifndef ELF_FILE_H
+#define ELF_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** A file, mapped. */
+struct elf {
+    const unsigned char *data;
+    size_t size;
+    bool is_elf;     /* the fields below hold */
+    bool is_64;      /* its class */
+    bool is_foreign; /* its byte order: nothing more can be read */
+    uint16_t machine;
+};
+
+enum libc { LIBC_UNKNOWN, LIBC_GLIBC, LIBC_MUSL, LIBC_UCLIBC, LIBC_BIONIC, LIBCS };
+
+extern const char *const libc_names[LIBCS];
+
+/** Maps any file; false with errno. */
+bool elf_open(const char *path, struct elf *elf);
+void elf_close(struct elf *elf);
+
+/** "64-bit x86-64", "32-bit machine 8" (e_machine); static until the next call. */
+const char *elf_machine(const struct elf *elf);
+
+/** Its loader's path (PT_INTERP), or NULL where it has none: statically linked. */
+const char *elf_loader(const struct elf *elf);
+
+/** The libc of the loader at this path. */
+enum libc elf_loader_libc(const char *loader);
+
+/** The libc among the libraries that it needs (DT_NEEDED). */
+enum libc elf_needed_libc(const struct elf *elf);
+
+/** It was built by the Go toolchain, whose programs make system calls by themselves. */
+bool elf_is_go(const struct elf *elf);
+
+#endif

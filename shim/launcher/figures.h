@@ -1,0 +1,97 @@
+/*
+ * figures: what the runs of an experiment gave, and what may be concluded.
+ *
+ * Owns: the list of figures, and the test that tells a difference from noise. Pure.
+ */
+#ifndef FIGURES_H
+#define FIGURES_H
+
+#include "records.h"
+#include "rules.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum figure {
+    WALL_S,
+    CONNECTIONS,
+    CONNECT_ERRORS,
+    TIME_WAIT_LEFT,
+    RST_SENT,
+    CUT,
+    CLOSE_US,
+    CONNECT_US,
+    FIGURES
+};
+
+struct figure_info {
+    const char *json;  /* the member's name, or NULL: in the table only */
+    const char *label; /* in the table */
+    double scale;      /* what the table multiplies it with */
+    int decimals;
+    bool relative; /* a difference is shown in per cent */
+};
+
+extern const struct figure_info figures[FIGURES];
+
+/** One run of the command; NAN where a figure could not be had. */
+struct run {
+    int status; /* of its exit */
+    double value[FIGURES];
+    bool observed;      /* a process of it told of itself at its end */
+    bool contaminated;  /* own TIME_WAIT entries were there when it began */
+    double unknown;     /* connections whose TIME_WAIT could not be looked for */
+    size_t not_settled; /* connections that had not ended when TIME_WAIT was counted */
+};
+
+/** The runs under one policy. */
+struct series {
+    char policy[32];
+    struct run *runs;
+    size_t count, room;
+    struct connect_error errors[CONNECT_ERRORS_MAX]; /* of all runs */
+};
+
+struct experiment {
+    char *const *command;
+    unsigned planned; /* runs of each arm */
+    struct series arms[ARMS_MAX];
+    unsigned count;
+    bool interrupted, rules_ignored;
+    int error; /* errno of a run that could not be made, or 0 */
+};
+
+/** Of one figure of one arm; all NAN where no run has it. */
+struct spread {
+    double median, min, max;
+    size_t runs;
+};
+
+/** How many runs were made, in all. */
+size_t figure_runs(const struct experiment *experiment);
+
+/** How many of its runs are contaminated. */
+size_t arm_contaminated(const struct series *arm);
+
+struct spread figure_spread(const struct series *arm, enum figure figure);
+
+enum verdict {
+    VERDICT_NONE, /* the same, or nothing to compare */
+    VERDICT_NOISE,
+    VERDICT_REAL,
+    VERDICT_FEW, /* the ranges are apart, but so few runs may be so by chance */
+};
+
+/** The arm's figure against the control's: real where the ranges of all runs do not overlap. */
+enum verdict figure_verdict(const struct spread *control, const struct spread *arm);
+
+/**
+ * How probable it is that two ranges of n and m runs are apart, if nothing but chance made the
+ * runs differ: 2 / (n + m over n).
+ */
+double figure_chance(size_t n, size_t m);
+
+/** VERDICT_REAL is not given where that is more than this. */
+#define CHANCE_MAX 0.1
+
+#endif

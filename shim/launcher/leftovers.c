@@ -1,0 +1,80 @@
+#include "leftovers.h"
+
+#include "diag.h"
+#include "memory.h"
+#include "progress.h"
+#include "trial.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/** Sockets of certain tuples, collected. */
+struct found {
+    struct tuples *tuples;
+    struct diag_socket *all;
+    size_t count, room;
+};
+
+static void collect(const struct diag_socket *socket, void *context)
+{
+    struct found *found = context;
+    if (tuples_find(found->tuples, &socket->tuple) < 0)
+        return;
+    found->all = grow(found->all, &found->room, found->count + 1, sizeof(*found->all));
+    found->all[found->count++] = *socket;
+}
+
+static bool find(int diag, struct tuples *tuples, struct found *found)
+{
+    *found = (struct found){.tuples = tuples};
+    return diag_each(diag, 1u << STATE_TIME_WAIT, collect, found);
+}
+
+bool leftovers_count(int diag, struct tuples *tuples, struct waiting *waiting)
+{
+    struct found found;
+    bool told = find(diag, tuples, &found);
+    *waiting = (struct waiting){.entries = found.count};
+    for (size_t i = 0; i < found.count; i++)
+        if (found.all[i].expires_ms > waiting->ms)
+            waiting->ms = found.all[i].expires_ms;
+    free(found.all);
+    return told;
+}
+
+/** Tries to destroy all of them; the first that it may not ends it for good. */
+static void remove_all(struct leftovers *leftovers)
+{
+    struct found found;
+    find(leftovers->diag, &leftovers->tuples, &found);
+    for (size_t i = 0; i < found.count && !leftovers->cannot_remove; i++) {
+        int error = diag_destroy(leftovers->diag, &found.all[i]);
+        leftovers->cannot_remove = error != 0 && error != ENOENT;
+    }
+    free(found.all);
+}
+
+static bool none_left(struct leftovers *leftovers, struct waiting *waiting)
+{
+    if (!leftovers_count(leftovers->diag, &leftovers->tuples, waiting) || waiting->entries > 0)
+        return false;
+    tuples_clear(&leftovers->tuples);
+    return true;
+}
+
+bool leftovers_clear(struct leftovers *leftovers, const char *run)
+{
+    struct waiting waiting = {0};
+    if (leftovers->tuples.count == 0)
+        return true;
+    if (!leftovers->cannot_remove)
+        remove_all(leftovers);
+    while (!none_left(leftovers, &waiting)) {
+        if (!run || waiting.entries == 0 || trial_interrupted())
+            return false;
+        progress_update("%s waits for %zu TIME_WAIT entries to go: %u s (or use --no-wait)",
+                        run, waiting.entries, (waiting.ms + 999) / 1000);
+        trial_sleep(waiting.ms < 500 ? (int)waiting.ms + 10 : 500);
+    }
+    return true;
+}

@@ -1,0 +1,101 @@
+#include "library.h"
+
+#include "line.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FILE_NAME  "libnotimewait.so"
+#define SEPARATORS ": " /* of LD_PRELOAD; neither can be escaped (ld.so(8)) */
+
+/** Relative to the launcher's own directory, unless absolute. */
+static const struct place {
+    const char *directory, *name;
+} places[] = {
+    {".", "beside the launcher"},
+    {"../lib", "in ../lib of the launcher"},
+    {LIBDIR, "where it was installed"},
+};
+
+#define PLACES (sizeof(places) / sizeof(places[0]))
+
+/** Makes `to` the directory of this program; "" when /proc cannot tell. */
+static void own_directory(char to[PATH_MAX])
+{
+    ssize_t len = readlink("/proc/self/exe", to, PATH_MAX - 1);
+    to[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(to, '/');
+    if (slash)
+        *slash = '\0';
+}
+
+static bool is_in(const char *directory, const struct place *place, char to[PATH_MAX])
+{
+    char path[2 * PATH_MAX];
+    bool absolute = place->directory[0] == '/';
+    snprintf(path, sizeof(path), "%s%s%s/" FILE_NAME, absolute ? "" : directory,
+             absolute ? "" : "/", place->directory);
+    return realpath(path, to) != NULL;
+}
+
+/** The element of LD_PRELOAD that is the library, if there is one. */
+static bool is_preset(char to[PATH_MAX])
+{
+    const char *at = getenv("LD_PRELOAD");
+    for (size_t len; at && *at; at += len + (at[len] != '\0')) {
+        len = strcspn(at, SEPARATORS);
+        size_t name_len = strlen(FILE_NAME);
+        if (len < name_len || len >= PATH_MAX ||
+            memcmp(at + len - name_len, FILE_NAME, name_len) != 0)
+            continue;
+        memcpy(to, at, len);
+        to[len] = '\0';
+        return true;
+    }
+    return false;
+}
+
+static void complain_not_found(const char *directory)
+{
+    complain(FILE_NAME " is neither in %s nor in %s/../lib nor in " LIBDIR, directory,
+             directory);
+}
+
+bool library_find(struct library *library)
+{
+    char directory[PATH_MAX];
+    *library = (struct library){.where = "LD_PRELOAD names it", .preset = true};
+    if (is_preset(library->path))
+        return true;
+    library->preset = false;
+    own_directory(directory);
+    for (size_t i = 0; i < PLACES; i++) {
+        library->where = places[i].name;
+        if (!is_in(directory, &places[i], library->path))
+            continue;
+        if (!strpbrk(library->path, SEPARATORS))
+            return true;
+        complain("%s: the loader cannot be told of a path with a blank or a colon",
+                 library->path);
+        library->path[0] = '\0';
+        return false;
+    }
+    library->path[0] = '\0';
+    complain_not_found(directory);
+    return false;
+}
+
+void library_preload(const struct library *library)
+{
+    const char *others = getenv("LD_PRELOAD");
+    char *value;
+    if (library->preset)
+        return;
+    if (asprintf(&value, "%s%s%s", others ? others : "", others && *others ? ":" : "",
+                 library->path) < 0)
+        abort();
+    setenv("LD_PRELOAD", value, true);
+    free(value);
+}

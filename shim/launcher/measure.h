@@ -1,0 +1,30 @@
+/*
+ * measure: one run of the command, and its figures.
+ *
+ * Owns: the files that the library writes to meanwhile, in a private directory, and what is
+ * asked of the kernel before and after the run.
+ */
+#ifndef MEASURE_H
+#define MEASURE_H
+
+#include "figures.h"
+#include "leftovers.h"
+
+#include <stdbool.h>
+
+/** Makes the directory, and has the command's environment name its files; false
+ * after a complaint. */
+bool measure_begin(void);
+
+/**
+ * Runs the command under the arm's policy and adds the run to the arm, unless a signal came
+ * meanwhile. Its connections are added to the leftovers. Returns 0, or the errno for which the
+ * command could not be started.
+ */
+int measure_run(char *const command[], struct series *arm, struct leftovers *leftovers,
+                bool contaminated);
+
+/** Removes the directory. */
+void measure_end(void);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * trial: the command, once, and the signals meanwhile.
+ *
+ * Owns: the child. SIGINT, SIGTERM and SIGHUP do not end the launcher but are passed on to the
+ * command and remembered, so that what was measured can still be shown.
+ */
+#ifndef TRIAL_H
+#define TRIAL_H
+
+#include <stdbool.h>
+
+struct trial {
+    int error;        /* errno where the command could not be started, or 0 */
+    int status;       /* of its exit; 128 + N where signal N ended it */
+    double wall_s;    /* from its start to its end */
+    bool interrupted; /* one of the signals came meanwhile */
+};
+
+/** From now on these signals are only remembered. */
+void trial_begin(void);
+
+/** Runs the command to its end, with this environment. */
+struct trial trial_run(char *const command[]);
+
+/** One of the signals came. */
+bool trial_interrupted(void);
+
+/** Waits, unless or until one of them comes. */
+void trial_sleep(int ms);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * tuples: a set of connections, by their addresses and ports.
+ *
+ * An IPv4 address and the same one v4-mapped are one. No system call.
+ */
+#ifndef TUPLES_H
+#define TUPLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Addresses as in6_addr, v4-mapped where they are IPv4; ports in host order. */
+struct tuple {
+    uint8_t local[16], peer[16];
+    uint16_t local_port, peer_port;
+};
+
+/** Zeroed, it is empty. */
+struct tuples {
+    struct tuple *all;
+    size_t count, room;
+    bool sorted;
+};
+
+/** `raw`: 4 bytes (AF_INET) or 16. */
+void tuple_address(uint8_t to[16], int family, const void *raw);
+
+/** "127.0.0.1:80", "[::1]:80" (the log's form) up to a '"'; false when it is neither. */
+bool tuple_parse(const char *s, uint8_t address[16], uint16_t *port);
+
+void tuples_add(struct tuples *tuples, const struct tuple *tuple);
+void tuples_add_all(struct tuples *tuples, const struct tuples *others);
+
+/** Its place, from 0 to count - 1, until the next is added; -1 when it is not there. */
+ptrdiff_t tuples_find(struct tuples *tuples, const struct tuple *tuple);
+
+/** Makes it empty. */
+void tuples_clear(struct tuples *tuples);
+
+#endif
