@@ -7,18 +7,19 @@ load sanitize
 @test "ThreadSanitizer" {
     for_stress thread
     tells -fsanitize=thread 'n++;'
-    for mode in threads fork signals race cancel; do
+    for mode in threads fork race cancel; do
         survives "stress $mode" 300 auto abort
     done
-    survives 'race numbers' 400 auto abort
-    survives 'race exit' 400 auto last-read
+    survives 'stress signals' 1000 auto
+    survives 'race numbers' 500 auto abort
+    survives 'race exit' 500 auto
 }
 
 @test "AddressSanitizer and UndefinedBehaviorSanitizer" {
     for_stress address
     tells -fsanitize=address 'volatile char *p = malloc(5); n = 5; p[n] = 1;'
     tells -fsanitize=undefined 'n = 0x7fffffff; n = n + 1;'
-    for mode in threads fork signals race cancel; do
+    for mode in threads fork race; do
         survives "stress $mode" 200 auto
     done
     survives 'race numbers' 400 auto
@@ -26,9 +27,8 @@ load sanitize
 }
 
 @test "valgrind" {
-    need valgrind
-    watch=("${VALGRIND[@]}")
+    use_valgrind
     tells -O0 'volatile char *p = malloc(5); n = 5; p[n] = 1;'
-    survives 'stress threads' 500 last-read
+    survives 'stress threads' 500 auto
     all_calls auto
 }
