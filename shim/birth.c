@@ -225,11 +225,11 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
     /* EINTR: the handshake goes on (connect(2)). EALREADY, EISCONN: it began earlier. */
     bool under_way = r >= 0 || saved == EINPROGRESS || saved == EINTR;
     if (under_way && addr && addr->sa_family != AF_UNSPEC) {
-        if (!conn_is(c, CONN_BORN))
-            born(birth->fd, c, ROLE_CLIENT);
         note_addresses(birth->fd, c);
         if (c->peer.any.sa_family == AF_UNSPEC)
             address_copy(&c->peer, addr, len); /* in SYN_SENT the kernel does not tell */
+        if (!conn_is(c, CONN_BORN))
+            born(birth->fd, c, ROLE_CLIENT);
         if (r >= 0)
             birth_count(c);
     } else if (!conn_is(c, CONN_BORN)) {

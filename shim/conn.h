@@ -74,7 +74,7 @@ enum last_op conn_last(struct conn *c);
 
 static inline bool conn_is(struct conn *c, uint32_t flags)
 {
-    return (atomic_load_explicit(&c->flags, memory_order_relaxed) & flags) != 0;
+    return (atomic_load_explicit(&c->flags, memory_order_acquire) & flags) != 0;
 }
 
 static inline void conn_mark(struct conn *c, uint32_t flags)

@@ -210,11 +210,16 @@ void ending_disconnected(struct ending *ending, bool done)
     errno = saved;
 }
 
-/** Takes c out of the table by whatever fd it is found, and reports it. */
+/** Takes c out of the table by whatever fd it is found, and reports it unless it is inherited.
+ */
 static void report_left_open(int fd, struct conn *c)
 {
     if (!take(fd, c))
         return;
+    if (c->epoch < owner_first_epoch()) {
+        conn_free(c);
+        return;
+    }
     struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
     struct facts facts = {0};
     look(&e, &facts);
@@ -234,7 +239,7 @@ void ending_at_exit(void)
     for (int fd = table_next(0, TABLE_FDS - 1); fd >= 0;
          fd = table_next((unsigned)fd + 1, TABLE_FDS - 1)) {
         struct conn *c = table_find(fd);
-        if (c && conn_is(c, CONN_BORN) && c->epoch >= owner_first_epoch())
+        if (c && conn_is(c, CONN_BORN))
             report_left_open(fd, c);
     }
     stats_write();

@@ -54,8 +54,16 @@ static void resolve(void *slot, const char *name)
     }
 #include "hooks.def"
 
+/*
+ * What is not there is not looked for: dlsym() would allocate its error, and a malloc() that is
+ * preloaded, too, would begin before libc has its environment.
+ */
 void next_resolve(void)
 {
+#if __SIZEOF_POINTER__ == 8
+#define TIME64(type, name, parameters, arguments)
+#define TIME64_VARIADIC TIME64
+#endif
 #define HOOK(type, name, parameters, arguments) resolve(&next.name, #name);
 #define JUMP(name)                              resolve(&next.name, #name);
 #include "hooks.def"

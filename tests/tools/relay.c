@@ -1,0 +1,383 @@
+/*
+ * relay: a bad network between this network namespace and a new one, `far`, of its own.
+ *
+ * A TUN device in each is the end of a link. The relay carries packets between them, and loses,
+ * delays, reorders and doubles some, chosen by a seed: the kernel's netem is not everywhere.
+ * It neither gives the devices addresses nor brings them up. The far namespace is the relay's
+ * own (/proc/PID/ns/net), and ends with it and with what was started there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    NEAR,
+    FAR,
+    SIDES,
+    MAX_PACKET = 65536,
+    MAX_QUEUE = 1 << 16,
+    BATCH = 64, /* packets read from one side before the other has its turn */
+    FLAG_FIN = 0x01,
+    FLAG_RST = 0x04,
+};
+
+/* What the link does to a packet; set by the options. */
+static struct {
+    const char *device;
+    uint64_t loss, duplicate; /* per 1,000 */
+    uint64_t delay, jitter;   /* ms */
+    uint64_t seed, seconds;
+    uint64_t drop_rst, drop_fin; /* the first so many in each direction */
+} option = {.device = "bad0", .seed = 1, .seconds = 300};
+
+/* One end, and what happened to the packets that came from it. */
+static struct side {
+    const char *name;
+    int fd;
+    uint64_t random; /* state of its generator */
+    uint64_t taken, lost, duplicated, reordered, rst_dropped, fin_dropped, delivered, refused;
+    uint64_t last; /* the highest number delivered */
+} side[SIDES] = {{.name = "near"}, {.name = "far"}};
+
+struct packet {
+    int64_t due;     /* us */
+    uint64_t number; /* of all, in order of arrival */
+    struct side *from, *to;
+    size_t size;
+    unsigned char data[];
+};
+
+static struct packet *queue[MAX_QUEUE]; /* a binary heap: the first due is at 0 */
+static size_t queued;
+static volatile sig_atomic_t ended;
+
+static _Noreturn void die(const char *what)
+{
+    (void)fprintf(stderr, "relay: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+/* Of the monotonic clock, in us. */
+static int64_t now(void)
+{
+    struct timespec time;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+/* --- chance --- */
+
+/* splitmix64: the same numbers for a seed everywhere. */
+static uint64_t draw(struct side *s)
+{
+    uint64_t z = (s->random += 0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+static bool happens(struct side *s, uint64_t permille)
+{
+    return draw(s) % 1000 < permille;
+}
+
+static int64_t draw_delay(struct side *s)
+{
+    return (int64_t)(option.delay * 1000 + draw(s) % (option.jitter * 1000 + 1));
+}
+
+/* --- packets --- */
+
+/* The TCP flags of an IP packet, 0 if it is no TCP or a later fragment. */
+static int tcp_flags(const unsigned char *ip, size_t size)
+{
+    enum { FLAGS = 13, IP6_HEADER = 40 };
+    size_t header = (size_t)(ip[0] & 15) * 4;
+
+    if (ip[0] >> 4 == 4 && size > header + FLAGS && ip[9] == IPPROTO_TCP &&
+        ((ip[6] & 0x1f) | ip[7]) == 0)
+        return ip[header + FLAGS];
+    if (ip[0] >> 4 == 6 && size > IP6_HEADER + FLAGS && ip[6] == IPPROTO_TCP)
+        return ip[IP6_HEADER + FLAGS];
+    return 0;
+}
+
+/* Whether the packet is one of those that are to be dropped for their flags. */
+static bool drop_by_flag(struct side *s, int flags)
+{
+    if (flags & FLAG_RST && s->rst_dropped < option.drop_rst)
+        return ++s->rst_dropped;
+    if (flags & FLAG_FIN && s->fin_dropped < option.drop_fin)
+        return ++s->fin_dropped;
+    return false;
+}
+
+/* --- the queue --- */
+
+static bool before(const struct packet *a, const struct packet *b)
+{
+    return a->due != b->due ? a->due < b->due : a->number < b->number;
+}
+
+static void swap(size_t a, size_t b)
+{
+    struct packet *p = queue[a];
+
+    queue[a] = queue[b];
+    queue[b] = p;
+}
+
+static void push(struct packet *p)
+{
+    size_t i = queued++;
+
+    queue[i] = p;
+    for (; i > 0 && before(queue[i], queue[(i - 1) / 2]); i = (i - 1) / 2)
+        swap(i, (i - 1) / 2);
+}
+
+static struct packet *pop(void)
+{
+    struct packet *first = queue[0];
+    size_t i = 0, child;
+
+    queue[0] = queue[--queued];
+    while ((child = 2 * i + 1) < queued) {
+        if (child + 1 < queued && before(queue[child + 1], queue[child]))
+            child++;
+        if (!before(queue[child], queue[i]))
+            break;
+        swap(i, child);
+        i = child;
+    }
+    return first;
+}
+
+static void enqueue(struct side *from, const unsigned char *data, size_t size)
+{
+    static uint64_t number;
+    struct packet *p = queued < MAX_QUEUE ? malloc(sizeof *p + size) : NULL;
+
+    if (!p) {
+        from->lost++;
+        return;
+    }
+    p->due = now() + draw_delay(from);
+    p->number = ++number;
+    p->from = from;
+    p->to = &side[from == &side[NEAR] ? FAR : NEAR];
+    p->size = size;
+    memcpy(p->data, data, size);
+    push(p);
+}
+
+/* --- the link --- */
+
+static void treat(struct side *from, const unsigned char *data, size_t size)
+{
+    from->taken++;
+    if (drop_by_flag(from, tcp_flags(data, size)))
+        return;
+    if (happens(from, option.loss)) {
+        from->lost++;
+        return;
+    }
+    enqueue(from, data, size);
+    if (happens(from, option.duplicate)) {
+        from->duplicated++;
+        enqueue(from, data, size);
+    }
+}
+
+static void take(struct side *from)
+{
+    static unsigned char data[MAX_PACKET];
+
+    for (int i = 0; i < BATCH; i++) {
+        ssize_t n = read(from->fd, data, sizeof data);
+
+        if (n <= 0)
+            return;
+        treat(from, data, (size_t)n);
+    }
+}
+
+/* A device that is down refuses packets. */
+static void deliver(struct packet *p)
+{
+    struct side *from = p->from;
+
+    if (write(p->to->fd, p->data, p->size) == (ssize_t)p->size)
+        from->delivered++;
+    else
+        from->refused++;
+    from->reordered += p->number < from->last;
+    if (p->number > from->last)
+        from->last = p->number;
+    free(p);
+}
+
+/* Until a packet comes or is due, or a signal. */
+static void wait_for_packets(const sigset_t *unblocked)
+{
+    struct pollfd ends[SIDES] = {{.fd = side[NEAR].fd, .events = POLLIN},
+                                 {.fd = side[FAR].fd, .events = POLLIN}};
+    int64_t left = queued ? queue[0]->due - now() : 1000000;
+    struct timespec wait = {0, 0};
+
+    if (left > 0)
+        wait = (struct timespec){left / 1000000, left % 1000000 * 1000};
+    (void)ppoll(ends, SIDES, &wait, unblocked);
+}
+
+static void run(const sigset_t *unblocked)
+{
+    int64_t end = now() + (int64_t)option.seconds * 1000000;
+
+    while (!ended && now() < end) {
+        wait_for_packets(unblocked);
+        take(&side[NEAR]);
+        take(&side[FAR]);
+        while (queued && queue[0]->due <= now())
+            deliver(pop());
+    }
+}
+
+static void report(const struct side *s)
+{
+    printf("%s taken=%" PRIu64 " delivered=%" PRIu64 " lost=%" PRIu64 " duplicated=%" PRIu64
+           " reordered=%" PRIu64 " rst-dropped=%" PRIu64 " fin-dropped=%" PRIu64
+           " refused=%" PRIu64 "\n",
+           s->name, s->taken, s->delivered, s->lost, s->duplicated, s->reordered,
+           s->rst_dropped, s->fin_dropped, s->refused);
+}
+
+/* --- start --- */
+
+/* A device belongs to the namespace that /dev/net/tun was opened in. */
+static void open_end(struct side *s)
+{
+    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+
+    s->random = option.seed * SIDES + (uint64_t)(s - side);
+    s->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (s->fd < 0)
+        die("/dev/net/tun");
+    (void)snprintf(request.ifr_name, sizeof request.ifr_name, "%s", option.device);
+    if (ioctl(s->fd, TUNSETIFF, &request) != 0)
+        die("TUNSETIFF");
+}
+
+static void on_term(int sig)
+{
+    (void)sig;
+    ended = 1;
+}
+
+/* SIGTERM and SIGINT come only while it waits. */
+static sigset_t hold_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_term};
+    sigset_t held, before_it;
+
+    (void)sigemptyset(&held);
+    (void)sigaddset(&held, SIGTERM);
+    (void)sigaddset(&held, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &held, &before_it);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    return before_it;
+}
+
+static _Noreturn void help(int status)
+{
+    (void)fputs(
+        "relay [OPTION...]: join this network namespace to a new one, /proc/PID/ns/net, by a\n"
+        "bad link. Prints `ready` once there is a TUN device in each; counts at its end.\n\n"
+        "  --device NAME      of the devices, on both sides (bad0)\n"
+        "  --loss N           packets lost, per 1,000 (0)\n"
+        "  --duplicate N      packets doubled, per 1,000 (0)\n"
+        "  --delay MS         of every packet, in each direction (0)\n"
+        "  --jitter MS        at most so much more: packets overtake each other (0)\n"
+        "  --drop-rst N|all   drop the first N packets with RST in each direction (0)\n"
+        "  --drop-fin N|all   the same with FIN\n"
+        "  --seed N           of all chances (1)\n"
+        "  --seconds N        end after that time, if not by SIGTERM (300)\n",
+        status ? stderr : stdout);
+    exit(status);
+}
+
+static uint64_t number_of(const char *text)
+{
+    const uint64_t most = 1000000000;
+    char *end;
+    uint64_t value;
+
+    if (strcmp(text, "all") == 0)
+        return most;
+    value = strtoull(text, &end, 10);
+    if (end == text || *end || value > most)
+        help(2);
+    return value;
+}
+
+static void read_options(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"device", 1, NULL, 'D'},   {"loss", 1, NULL, 'l'},   {"duplicate", 1, NULL, 'd'},
+        {"delay", 1, NULL, 't'},    {"jitter", 1, NULL, 'j'}, {"drop-rst", 1, NULL, 'r'},
+        {"drop-fin", 1, NULL, 'f'}, {"seed", 1, NULL, 's'},   {"seconds", 1, NULL, 'S'},
+        {"help", 0, NULL, 'h'},     {NULL, 0, NULL, 0},
+    };
+    uint64_t *numbers[] = {
+        ['l'] = &option.loss,   ['d'] = &option.duplicate, ['t'] = &option.delay,
+        ['j'] = &option.jitter, ['r'] = &option.drop_rst,  ['f'] = &option.drop_fin,
+        ['s'] = &option.seed,   ['S'] = &option.seconds};
+    int key;
+
+    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        if (key == 'h' || key == '?')
+            help(key == 'h' ? 0 : 2);
+        if (key == 'D')
+            option.device = optarg;
+        else
+            *numbers[key] = number_of(optarg);
+    }
+    if (optind < argc)
+        help(2);
+}
+
+int main(int argc, char **argv)
+{
+    sigset_t unblocked;
+
+    read_options(argc, argv);
+    unblocked = hold_signals();
+    open_end(&side[NEAR]);
+    if (unshare(CLONE_NEWNET) != 0)
+        die("unshare");
+    open_end(&side[FAR]);
+    puts("ready");
+    (void)fflush(stdout);
+    run(&unblocked);
+    report(&side[NEAR]);
+    report(&side[FAR]);
+    return 0;
+}
