@@ -102,6 +102,12 @@ check:
 	@$(MAKE) --no-print-directory -s tests
 	@tests/run $(BUILD)
 
+# Under the sanitizers and valgrind; a short part of it is in `make check`.
+check-sanitize:
+	@tests/need check
+	@$(MAKE) --no-print-directory -s tests
+	@tests/run $(BUILD) tests/sanitize/*.bats
+
 lint:
 	@tests/need lint
 	@tests/lint
@@ -134,5 +140,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: force all lib32 examples tests demo check fuzz lint install install-lib uninstall clean
+.PHONY: force all lib32 examples tests demo check check-sanitize fuzz lint install install-lib uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/shim/launcher/*.d)

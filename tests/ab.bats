@@ -31,6 +31,10 @@ ab_client() {
     ab "$@" -- "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 50
 }
 
+# A client's exchange, and what a server does: both ends have all of it before the client closes.
+exchange=(write:1 readn:1 close)
+answer=(accept readn:1 write:1 readall close)
+
 # What runs the rest without CAP_NET_ADMIN.
 unprivileged=(setpriv --bounding-set -net_admin --inh-caps -net_admin --ambient-caps -net_admin)
 
@@ -73,9 +77,10 @@ figures() {
 }
 
 @test "TIME_WAIT left is what the kernel has: IPv4, IPv6 and v4-mapped, client and server" {
-    serve "[::]:$PORT" loop:30 accept readall close end
-    ab --json -n 1 -p off -- "$ACT" loop:10 "connect:$PORT" close connect:"[::1]:$PORT" close \
-        connect:"[::ffff:127.0.0.1]:$PORT" close end
+    serve "[::]:$PORT" loop:30 "${answer[@]}" end
+    ab --json -n 1 -p off -- "$ACT" loop:10 "connect:$PORT" "${exchange[@]}" \
+        connect:"[::1]:$PORT" "${exchange[@]}" connect:"[::ffff:127.0.0.1]:$PORT" \
+        "${exchange[@]}" end
     [[ $(figures '.arms[0]|.connections.median,.time_wait_left.median' | xargs) == '30 30' ]]
     [[ $(time_wait_client "$PORT") -eq 30 ]]
     finish server
@@ -114,8 +119,10 @@ s.recv(1)' "$PORT"
 
 @test "the runs take turns, each with its own policy; inherited rules and files are not used" {
     export NOTIMEWAIT_RULES='port=1-65535 => abort' NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG
-    serve "$PORT" loop:6 accept readall close end
-    ab -n 3 -p 'off|auto' -- sh -c 'echo "$NOTIMEWAIT_POLICY/$NOTIMEWAIT_RULES"; "$0" connect:$1 quiet close' "$ACT" "$PORT"
+    serve "$PORT" loop:6 "${answer[@]}" end
+    ab -n 3 -p 'off|auto' -- sh -c '
+        echo "$NOTIMEWAIT_POLICY/$NOTIMEWAIT_RULES"
+        "$0" connect:$1 quiet write:1 readn:1 close' "$ACT" "$PORT"
     [[ $status -eq 0 && ! -e $LOG ]]
     [[ $(grep / <<<"$stderr" | xargs) == 'off/ auto/ off/ auto/ off/ auto/' ]]
     [[ $(row 'TIME_WAIT left') =~ left\ +1\ +0\ \(-1\ real\)$ ]]
@@ -125,7 +132,7 @@ s.recv(1)' "$PORT"
 @test "before a run it removes what the last one left, and nothing else" {
     legacy_server
     # somebody else's connections to the same server
-    act loop:10 "connect:$PORT" quiet close end
+    "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 10
     settle "$PORT"
     ab_client -n 3 -p off
     # theirs, and those of the last run
@@ -157,7 +164,7 @@ s.recv(1)' "$PORT"
     legacy_server
     start client "${unprivileged[@]}" env TMPDIR="$BATS_TEST_TMPDIR" "$START" ab -n 1 -p 'off|auto' -- \
         "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 5
-    wait_output client '^connections=5'
+    wait_output client '^connections=5' 20000
     sleep 1
     [[ $(output_of client | grep -c '^connections=5') -eq 1 ]] # the second has not begun
     kill "$(<"$BATS_TEST_TMPDIR/client.pid")"
@@ -217,7 +224,7 @@ s.recv(1)' "$PORT"
 }
 
 @test "SIGINT and SIGTERM are passed on; what was measured is still shown: status 130" {
-    serve "$PORT" loop:100 accept readall close end
+    serve "$PORT" loop:100 "${answer[@]}" end
     local signal
     for signal in INT TERM; do
         rm -f "$BATS_TEST_TMPDIR/second"
@@ -226,11 +233,11 @@ s.recv(1)' "$PORT"
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$START" ab -n 2 -p 'off|auto' -- sh -c '
-            "$0" connect:$1 quiet close
+            "$0" connect:$1 quiet write:1 readn:1 close
             [ $NOTIMEWAIT_POLICY = auto ] || exit 0
             trap "echo passed on; kill \$!; exit 0" '$signal'
             touch "$2"; sleep 60 & wait' "$ACT" "$PORT" "$BATS_TEST_TMPDIR/second"
-        until_true 5000 test -e "$BATS_TEST_TMPDIR/second"
+        until_true 20000 test -e "$BATS_TEST_TMPDIR/second"
         kill -$signal "$(<"$BATS_TEST_TMPDIR/client.pid")"
         run finish client
         echo "$output"
@@ -243,10 +250,11 @@ os.execv(sys.argv[1], sys.argv[1:])' "$START" ab -n 2 -p 'off|auto' -- sh -c '
 # on_terminal KEYS CMD...: runs it on a terminal, where KEYS are typed when it prints "ready".
 on_terminal() {
     run python3 - "$@" <<'END'
-import os, pty, sys
+import os, pty, signal, sys
 keys = sys.argv[1].encode().decode('unicode_escape').encode()
 pid, terminal = pty.fork()
 if pid == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL) # background jobs ignore it
     os.execv(sys.argv[2], sys.argv[2:])
 seen = b''
 while True:
@@ -289,7 +297,7 @@ print("interrupts:", count)'
 
 @test "a wait is told on a terminal, with how long it takes" {
     legacy_server
-    on_terminal '' "$(command -v timeout)" --foreground -s INT 2 setpriv --bounding-set -net_admin --inh-caps -net_admin \
+    on_terminal '' "$(command -v timeout)" --foreground -s INT 4 "${unprivileged[@]}" \
         "$START" ab -n 2 -p off -- "$BUILD/examples/legacy-client" --port "$PORT" --reply
     [[ $output == *'run 2 of 2 waits for 1 TIME_WAIT entries to go: 60 s'*'to go: 59 s'* ]]
 }
@@ -300,11 +308,11 @@ print("interrupts:", count)'
 }
 
 @test "real and noise: ranges that are apart in three runs or more, or overlap" {
-    serve "$PORT" loop:100 accept readall close end
-    ab -n 3 -p 'off|delay:20|off' -- "$ACT" quiet loop:5 "connect:$PORT" close end
+    serve "$PORT" loop:100 "${answer[@]}" end
+    ab -n 3 -p 'off|delay:20|off' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
     [[ $(row 'close, us') =~ \(x[0-9]+\ real\) && $(row 'TIME_WAIT left') =~ \ 0\ \(-5\ real\)\ +5$ ]]
     [[ $output == *'10.0 % of cases'* ]]
-    ab -n 2 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" close end
+    ab -n 2 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
     [[ $(row 'close, us') =~ \(x[0-9]+\ unsure\) && $(row 'TIME_WAIT left') == *'0 (-5 unsure)' ]]
     [[ $output == *'33.3 % of cases'* ]]
 }

@@ -1,0 +1,56 @@
+#!/usr/bin/env bats
+# The library and its tests' programs under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+load ../helper
+load ../sanitize
+
+export SANITIZER=address
+
+setup_file() {
+    build_with address tests
+}
+
+@test "an overrun and an overflow would be noticed" {
+    tells -fsanitize=address 'volatile char *p = malloc(5); n = 5; p[n] = 1;'
+    tells -fsanitize=undefined 'n = 0x7fffffff; n = n + 1;'
+}
+
+# Not cancellation: its unwinding leaves the sanitizer's marks on the stack.
+@test "threads, forks, signal handlers, races" {
+    for mode in threads fork signals race; do
+        survives "stress $mode" 600 auto last-read abort
+    done
+}
+
+@test "threads that do anything, and a process that ends while they are at work" {
+    survives 'race numbers' 800 auto drain:50 abort
+    survives 'race exit' 800 auto last-read
+}
+
+@test "every call and every end" {
+    all_calls auto fin-rst last-read drain:50 abort off
+}
+
+@test "the tests of ways to close" {
+    passes close-ways
+}
+
+@test "the tests of ownership" {
+    passes ownership
+}
+
+@test "the tests of lingers" {
+    passes linger
+}
+
+@test "the tests of the log" {
+    passes log
+}
+
+@test "the tests of a process's end" {
+    passes process-ends
+}
+
+@test "the tests of start-up" {
+    passes start-up
+}
