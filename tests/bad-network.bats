@@ -136,20 +136,29 @@ time_wait_by_crossing_only() {
     holds "$1" same 'tw_near == tw_both'
 }
 
-# keeps_its_promise N POLICY: what README says of it.
+# keeps_its_promise N POLICY: what README says of it. Not to be used as a condition: bash would
+# go on after what does not hold.
 keeps_its_promise() {
     case $2 in
-    off)
-        every_byte_arrives "$1" && no_peer_is_left "$1" && close_does_not_wait "$1" &&
-            time_wait_as_ever "$1"
+    off | auto | fin-rst)
+        every_byte_arrives "$1"
+        no_peer_is_left "$1"
+        close_does_not_wait "$1"
+        ;;&
+    off) time_wait_as_ever "$1" ;;
+    auto | fin-rst) time_wait_by_crossing_only "$1" ;;
+    last-read)
+        every_byte_arrives "$1"
+        close_does_not_wait "$1"
         ;;
-    auto | fin-rst)
-        every_byte_arrives "$1" && no_peer_is_left "$1" && close_does_not_wait "$1" &&
-            time_wait_by_crossing_only "$1"
+    drain:* | drain-eof:*)
+        every_byte_arrives "$1"
+        close_waits_at_most "$1" "${2#*:}"
         ;;
-    last-read) every_byte_arrives "$1" && close_does_not_wait "$1" ;;
-    drain:* | drain-eof:*) every_byte_arrives "$1" && close_waits_at_most "$1" "${2#*:}" ;;
-    linger:*) every_byte_arrives "$1" && close_waits_at_most "$1" "${2#*:}000" ;;
+    linger:*)
+        every_byte_arrives "$1"
+        close_waits_at_most "$1" "${2#*:}000"
+        ;;
     esac
 }
 

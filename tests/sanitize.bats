@@ -7,12 +7,10 @@ load sanitize
 @test "ThreadSanitizer" {
     for_stress thread
     tells -fsanitize=thread 'n++;'
-    for mode in threads fork race cancel; do
+    # (Not where the program's own threads race for an fd: that is reported without the library.)
+    for mode in threads fork cancel; do
         survives "stress $mode" 300 auto abort
     done
-    survives 'stress signals' 1000 auto
-    survives 'race numbers' 500 auto abort
-    survives 'race exit' 500 auto
 }
 
 @test "AddressSanitizer and UndefinedBehaviorSanitizer" {
