@@ -27,11 +27,13 @@ START   = $(COMMON) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"'
 
 LIB     = $(BUILD)/libnotimewait.so
 OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/*.c))
-# What the library shares with programs that are not preloaded: no globals, no system calls.
+# What the library shares with programs that are not preloaded: no globals, no system calls; and
+# with the launcher.
 PURE    = $(patsubst %,$(BUILD)/shim/%.o,address config histogram number policy rules text)
+SHARED  = $(PURE) $(BUILD)/shim/diag.o $(BUILD)/shim/entries.o
 # The launcher, and those of its objects that do not depend on where it is installed.
 STARTER = $(BUILD)/notimewait
-STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c)) $(PURE)
+STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c)) $(SHARED)
 ANYWHERE = $(filter-out %/launcher/library.o,$(STARTS))
 TOOLS   = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 UNIT    = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))

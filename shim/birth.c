@@ -4,6 +4,7 @@
 #include "facts.h"
 #include "levers.h"
 #include "owner.h"
+#include "reap.h"
 #include "shim.h"
 #include "stats.h"
 #include "table.h"
@@ -73,12 +74,15 @@ static const struct policy *settle(const struct newborn *newborn)
     return rules_draw(split, split->count > 1 ? draw() : 0);
 }
 
+bool birth_app_linger(struct conn *c)
+{
+    return conn_is(c, CONN_APP_LINGERS) && !shim.config.override_app_linger;
+}
+
 /** What the policy arms at birth, unless the application's own linger is to be respected. */
 static bool wants_arming(struct conn *c)
 {
-    if (conn_is(c, CONN_APP_LINGERS) && !shim.config.override_app_linger)
-        return false;
-    return policy_kinds[c->policy->kind].armed;
+    return !birth_app_linger(c) && policy_kinds[c->policy->kind].armed;
 }
 
 static void arm(int fd, struct conn *c)
@@ -99,6 +103,8 @@ void birth_rearm(int fd, struct conn *c, bool overwritten)
         return;
     if (overwritten)
         conn_unmark(c, CONN_ARMED); /* the value is the application's now */
+    if (birth_app_linger(c))
+        reap_forget(c);
     if (!wants_arming(c))
         disarm(fd, c);
     else if (!conn_is(c, CONN_ARMED))
@@ -108,7 +114,7 @@ void birth_rearm(int fd, struct conn *c, bool overwritten)
 void birth_undo(int fd, struct conn *c)
 {
     conn_note(c, conn_generation(c), LAST_NONE);
-    conn_unmark(c, CONN_BORN | CONN_SHUT_RD | CONN_COUNTED);
+    conn_unmark(c, CONN_BORN | CONN_SHUT_RD | CONN_SHUT_WR | CONN_COUNTED);
     disarm(fd, c);
 }
 
@@ -180,22 +186,11 @@ struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, sockl
     return begins ? birth_connecting(fd, addr, len) : (struct birth){.fd = fd};
 }
 
-typedef int name_function(int fd, struct sockaddr *addr, socklen_t *len);
-
-static void ask_address(int fd, union address *to, name_function *name)
-{
-    socklen_t len = sizeof(*to);
-    if (name(fd, &to->any, &len) != 0)
-        to->any.sa_family = AF_UNSPEC;
-}
-
 /** For the record and the rules. */
 static void note_addresses(int fd, struct conn *c)
 {
-    if (!shim.addresses)
-        return;
-    ask_address(fd, &c->local, getsockname);
-    ask_address(fd, &c->peer, getpeername);
+    if (shim.addresses)
+        facts_addresses(fd, &c->local, &c->peer);
 }
 
 void birth_count(struct conn *c)
@@ -212,6 +207,9 @@ static void born(int fd, struct conn *c, enum role role)
     c->role = role;
     c->cookie = facts_cookie(fd);
     conn_mark(c, CONN_BORN);
+    if (!birth_app_linger(c))
+        reap_note(c);
+    reap_tick();
 }
 
 void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)

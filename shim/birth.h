@@ -12,6 +12,9 @@
 /** Seeds the draws between the policies of a split; called once, before main. */
 void birth_init(void);
 
+/** The application set a linger of its own, and it is respected: the connection is off. */
+bool birth_app_linger(struct conn *c);
+
 /** c is established: counts it, once. */
 void birth_count(struct conn *c);
 

@@ -35,6 +35,43 @@ static bool parse_linger(const char *value, struct config *config, struct refusa
     return refuse_value(value, accepted_linger, refusal);
 }
 
+const char *const config_reap_modes[REAP_MODES] = {
+    [REAP_AUTO] = "auto",
+    [REAP_ON] = "on",
+    [REAP_OFF] = "off",
+};
+
+static void accepted_shutdown(struct text *text)
+{
+    text_str(text, "now, owed");
+}
+
+static bool parse_shutdown(const char *value, struct config *config, struct refusal *refusal)
+{
+    config->owe_fin = strcmp(value, "owed") == 0;
+    if (config->owe_fin || strcmp(value, "now") == 0)
+        return true;
+    return refuse_value(value, accepted_shutdown, refusal);
+}
+
+static void accepted_reap(struct text *text)
+{
+    for (int mode = 0; mode < REAP_MODES; mode++) {
+        text_str(text, mode > 0 ? ", " : "");
+        text_str(text, config_reap_modes[mode]);
+    }
+}
+
+static bool parse_reap(const char *value, struct config *config, struct refusal *refusal)
+{
+    for (int mode = 0; mode < REAP_MODES; mode++) {
+        config->reap = (enum reap_mode)mode;
+        if (strcmp(value, config_reap_modes[mode]) == 0)
+            return true;
+    }
+    return refuse_value(value, accepted_reap, refusal);
+}
+
 static void accepted_seed(struct text *text)
 {
     text_str(text, "0-18446744073709551615");
@@ -44,6 +81,17 @@ static bool parse_seed(const char *value, struct config *config, struct refusal 
 {
     config->seeded = number_parse(value, strlen(value), 0, UINT64_MAX, &config->seed);
     return config->seeded || refuse_value(value, accepted_seed, refusal);
+}
+
+static void accepted_reaper(struct text *text)
+{
+    text_str(text, "what notimewait --reap sets");
+}
+
+static bool parse_reaper(const char *value, struct config *config, struct refusal *refusal)
+{
+    config->reaper = value;
+    return strncmp(value, "/proc/", 6) == 0 || refuse_value(value, accepted_reaper, refusal);
 }
 
 static bool parse_log(const char *value, struct config *config, struct refusal *refusal)
@@ -64,10 +112,17 @@ static bool parse_stats(const char *value, struct config *config, struct refusal
 static const struct variable {
     const char *name;
     bool (*parse)(const char *value, struct config *config, struct refusal *refusal);
+    const char *preset; /* what is in force where it is not set */
 } variables[] = {
-    {"NOTIMEWAIT_POLICY", parse_policy}, {"NOTIMEWAIT_RULES", parse_rules},
-    {"NOTIMEWAIT_LINGER", parse_linger}, {"NOTIMEWAIT_LOG", parse_log},
-    {"NOTIMEWAIT_STATS", parse_stats},   {"NOTIMEWAIT_SEED", parse_seed},
+    {"NOTIMEWAIT_POLICY", parse_policy, "auto"},
+    {"NOTIMEWAIT_RULES", parse_rules, "none"},
+    {"NOTIMEWAIT_LINGER", parse_linger, "respect"},
+    {"NOTIMEWAIT_SHUTDOWN", parse_shutdown, "now"},
+    {"NOTIMEWAIT_REAP", parse_reap, "auto"},
+    {"NOTIMEWAIT_REAPER", parse_reaper, "none"},
+    {"NOTIMEWAIT_LOG", parse_log, "none"},
+    {"NOTIMEWAIT_STATS", parse_stats, "none"},
+    {"NOTIMEWAIT_SEED", parse_seed, "random"},
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
@@ -80,6 +135,14 @@ static void accepted_variables(struct text *text)
         text_str(text, i > 0 ? ", " : "");
         text_str(text, variables[i].name);
     }
+}
+
+const char *config_variable(unsigned i, const char **preset)
+{
+    if (i >= VARIABLES)
+        return NULL;
+    *preset = variables[i].preset;
+    return variables[i].name;
 }
 
 /** "libnotimewait: NAME: 'text' is not accepted; accepted: ...; every policy is off" */
@@ -126,7 +189,7 @@ static bool parse_entry(const char *entry, struct config *config, char error[CON
 }
 
 /** The policy where NOTIMEWAIT_POLICY does not say one. */
-static void preset(struct config *config, const char *policy)
+static void preset_policy(struct config *config, const char *policy)
 {
     struct refusal unused;
     parse_policy(policy, config, &unused);
@@ -138,12 +201,12 @@ bool config_parse(char *const environ[], struct config *config, char error[CONFI
     for (; environ && *environ; environ++) {
         if (!parse_entry(*environ, config, error)) {
             memset(config, 0, sizeof(*config));
-            preset(config, "off");
+            preset_policy(config, "off");
             return false;
         }
     }
     if (config->split.count == 0)
-        preset(config, "auto");
+        preset_policy(config, variables[0].preset);
     return true;
 }
 

@@ -25,6 +25,7 @@ enum conn_flag {
     CONN_APP_LINGER2 = 1 << 4, /* the application set TCP_LINGER2 */
     CONN_COUNTED = 1 << 6,     /* as a connection, in the statistics */
     CONN_SHUT_RD = 1 << 5,     /* the application's shutdown(SHUT_RD): reads of 0 are no EOF */
+    CONN_SHUT_WR = 1 << 7,     /* the application's shutdown(SHUT_WR): half-closed */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)

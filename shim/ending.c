@@ -5,6 +5,7 @@
 #include "facts.h"
 #include "levers.h"
 #include "owner.h"
+#include "reap.h"
 #include "shim.h"
 #include "stats.h"
 #include "table.h"
@@ -12,17 +13,20 @@
 #include <errno.h>
 #include <pthread.h>
 
-static bool respected_linger(struct conn *c)
+/** c, half-closed, may have become a TIME_WAIT entry that is to be removed. */
+static bool may_reap(struct conn *c)
 {
-    return conn_is(c, CONN_APP_LINGERS) && !shim.config.override_app_linger;
+    return conn_is(c, CONN_SHUT_WR) && reap_allowed();
 }
 
 /** What was done at birth is all that the policy can do for c. */
 static bool no_lever_left(struct conn *c)
 {
     enum policy_kind kind = c->policy->kind;
-    if (kind == POLICY_OFF || respected_linger(c))
+    if (kind == POLICY_OFF || birth_app_linger(c))
         return true;
+    if (may_reap(c))
+        return false;
     return conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER) &&
            (kind == POLICY_FIN_RST || (policy_kinds[kind].armed && !conn_is_sole(c)));
 }
@@ -118,19 +122,13 @@ static void act(struct ending *e, struct facts *facts)
     e->record.decision = decision;
 }
 
-/** Levers once pulled, the thread must not be cancelled before the call that they are for. */
-static void hold_cancel(struct ending *e, enum via via)
-{
-    if (via == VIA_CLOSE)
-        pthread_testcancel(); /* as close() itself would */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &e->cancel);
-}
-
 static bool begin(struct ending *e, int fd, struct conn *c, enum via via, bool stdio_output)
 {
     if (!owner_is_me())
         return false;
-    hold_cancel(e, via);
+    /* Levers once pulled, the thread must not be cancelled before the call that they are for.
+     */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &e->cancel);
     bool sole = conn_is_sole(c);
     if (!take(fd, c)) {
         pthread_setcancelstate(e->cancel, NULL);
@@ -139,8 +137,9 @@ static bool begin(struct ending *e, int fd, struct conn *c, enum via via, bool s
     *e = (struct ending){.c = c, .record = {.fd = fd, .via = via}, .cancel = e->cancel};
     e->begun = shim.reporting ? clock_now() : 0;
     struct facts facts = {
-        .sole = sole, .app_linger = respected_linger(c), .stdio_output = stdio_output};
+        .sole = sole, .app_linger = birth_app_linger(c), .stdio_output = stdio_output};
     look(e, &facts);
+    e->record.reaped = may_reap(c) && reap_half_closed(fd, c);
     act(e, &facts);
     return true;
 }
@@ -174,6 +173,7 @@ void ending_finish(struct ending *ending, bool closed)
             report_close(&ending->record, c);
         }
         conn_free(c);
+        reap_tick();
     }
     pthread_setcancelstate(ending->cancel, NULL);
     errno = saved;
@@ -231,11 +231,9 @@ static void report_left_open(int fd, struct conn *c)
     conn_free(c);
 }
 
-void ending_at_exit(void)
+/** The records of what is left open, and the statistics. */
+static void report_at_exit(void)
 {
-    if (!shim.reporting || !owner_is_me())
-        return;
-    int saved = errno;
     for (int fd = table_next(0, TABLE_FDS - 1); fd >= 0;
          fd = table_next((unsigned)fd + 1, TABLE_FDS - 1)) {
         struct conn *c = table_find(fd);
@@ -243,5 +241,15 @@ void ending_at_exit(void)
             report_left_open(fd, c);
     }
     stats_write();
+}
+
+void ending_at_exit(void)
+{
+    if (!(shim.reporting || reap_allowed()) || !owner_is_me())
+        return;
+    int saved = errno;
+    reap_at_exit();
+    if (shim.reporting)
+        report_at_exit();
     errno = saved;
 }

@@ -44,6 +44,21 @@ bool facts_linger(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff;
 }
 
+typedef int name_function(int fd, struct sockaddr *addr, socklen_t *len);
+
+static void ask_address(int fd, union address *to, name_function *name)
+{
+    socklen_t len = sizeof(*to);
+    if (name(fd, &to->any, &len) != 0)
+        to->any.sa_family = AF_UNSPEC;
+}
+
+void facts_addresses(int fd, union address *local, union address *peer)
+{
+    ask_address(fd, local, getsockname);
+    ask_address(fd, peer, getpeername);
+}
+
 uint64_t facts_cookie(int fd)
 {
     uint64_t cookie = 0;

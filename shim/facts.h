@@ -33,6 +33,9 @@ bool facts_is_same(int fd, const struct conn *c);
 /** The value of TCP_LINGER2 (tcp(7)): -1 where FIN is to be followed by RST; 0 on error. */
 int facts_linger2(int fd);
 
+/** getsockname() and getpeername(); AF_UNSPEC where the kernel does not tell. */
+void facts_addresses(int fd, union address *local, union address *peer);
+
 /** The application's SO_LINGER is on (socket(7)). */
 bool facts_linger(int fd);
 

@@ -4,13 +4,17 @@
 #include "birth.h"
 #include "ending.h"
 #include "next.h"
+#include "owed.h"
 #include "owner.h"
+#include "reap.h"
 #include "shim.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 int hook_socket(int domain, int type, int protocol)
 {
+    owed_settle();
     uint32_t epoch = owner_epoch();
     int fd = next.socket(domain, type, protocol);
     if (fd >= 0 && shim.active)
@@ -24,12 +28,15 @@ int hook_socket(int domain, int type, int protocol)
  */
 int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
+    owed_settle();
     if (!shim.active)
         return next.connect(fd, addr, len);
     struct ending ending;
     bool may_end = ending_disconnect(&ending, fd);
     struct birth birth = birth_connecting(fd, addr, len);
     int r = next.connect(fd, addr, len);
+    if (r < 0 && errno == EADDRNOTAVAIL && reap_for_port())
+        r = next.connect(fd, addr, len);
     birth_connected(&birth, r, addr, len);
     if (may_end)
         ending_disconnected(&ending, r == 0 && addr->sa_family == AF_UNSPEC);
@@ -45,12 +52,14 @@ static int accepted(int listener, int fd, uint32_t epoch)
 
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
+    owed_settle();
     uint32_t epoch = owner_epoch();
     return accepted(fd, next.accept(fd, addr, len), epoch);
 }
 
 int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
+    owed_settle();
     uint32_t epoch = owner_epoch();
     return accepted(fd, next.accept4(fd, addr, len, flags), epoch);
 }

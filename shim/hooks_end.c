@@ -6,12 +6,14 @@
  */
 #include "ending.h"
 #include "next.h"
+#include "owed.h"
 #include "owner.h"
 #include "share.h"
 #include "table.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio_ext.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 
 int hook_close(int fd)
 {
+    owed_closing(fd);
     struct conn *c = table_peek(fd);
     if (!c)
         return next.close(fd);
@@ -29,6 +32,7 @@ int hook_close(int fd)
         table_set(fd, NULL);
         return next.close(fd);
     }
+    pthread_testcancel(); /* as close() would; once a lever is pulled, it may not */
     struct ending ending;
     if (!ending_begin(&ending, fd, VIA_CLOSE, false))
         return next.close(fd);
@@ -52,6 +56,7 @@ static bool replaces(int old, int new, int flags)
 /** What dup2() and dup3() share: `duplicate` is called in between. */
 static int duplicate(int old, int new, int flags, bool three)
 {
+    owed_settle();
     struct ending ending;
     bool ends = ending_matters(new) && replaces(old, new, flags) &&
                 !share_same_socket(old, new) && ending_begin(&ending, new, VIA_DUP2, false);
@@ -89,6 +94,7 @@ static void end_connections(unsigned first, unsigned last)
 
 int hook_close_range(unsigned first, unsigned last, int flags)
 {
+    owed_settle();
     int saved = errno;
     /* The empty range at the end says whether this kernel has the call at all. */
     bool certain = flags == 0 && first <= last && table_next(first, last) >= 0 &&
@@ -103,6 +109,7 @@ int hook_close_range(unsigned first, unsigned last, int flags)
 
 void hook_closefrom(int first)
 {
+    owed_settle();
     end_connections(first < 0 ? 0 : (unsigned)first, ~0u);
     next.closefrom(first);
 }
@@ -122,6 +129,7 @@ static bool stream_ends(struct ending *ending, FILE *stream)
 
 int hook_fclose(FILE *stream)
 {
+    owed_settle();
     struct ending ending;
     bool ends = stream_ends(&ending, stream);
     int r = next.fclose(stream);
@@ -134,6 +142,7 @@ int hook_fclose(FILE *stream)
 #define FREOPEN(name)                                                                          \
     FILE *hook_##name(const char *path, const char *mode, FILE *stream)                        \
     {                                                                                          \
+        owed_settle();                                                                         \
         struct ending ending;                                                                  \
         bool ends = path && stream_ends(&ending, stream);                                      \
         FILE *r = next.name(path, mode, stream);                                               \

@@ -2,10 +2,12 @@
  * hooks_io: the calls that receive or send; each notes the last operation.
  *
  * The path of every read and write of the host program: an fd that leads to no connection of
- * ours costs the look into the table and a jump; one that does, one store more.
+ * ours costs the look into the table and a jump; one that does, one store more. (owed_settle()
+ * is a load and a branch.)
  */
 #include "birth.h"
 #include "next.h"
+#include "owed.h"
 #include "rights.h"
 #include "table.h"
 
@@ -41,6 +43,7 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 #define INPUT(name, parameters, arguments, wanted, flags)                                      \
     ssize_t hook_##name parameters                                                             \
     {                                                                                          \
+        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         if (__builtin_expect(!c, 1))                                                           \
             return next.name arguments;                                                        \
@@ -53,6 +56,7 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 #define OUTPUT(name, parameters, arguments)                                                    \
     ssize_t hook_##name parameters                                                             \
     {                                                                                          \
+        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         if (__builtin_expect(!c, 1))                                                           \
             return next.name arguments;                                                        \
@@ -95,6 +99,7 @@ OUTPUT(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags)
 #define RECVMSG(name)                                                                          \
     ssize_t hook_##name(int fd, struct msghdr *msg, int flags)                                 \
     {                                                                                          \
+        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         ssize_t r = next.name(fd, msg, flags);                                                 \
@@ -113,6 +118,7 @@ RECVMSG(__recvmsg64)
     int hook_##name(int fd, struct mmsghdr *msgs, unsigned count, int flags,                   \
                     struct timespec *timeout)                                                  \
     {                                                                                          \
+        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         int r = next.name(fd, msgs, count, flags, timeout);                                    \
@@ -137,6 +143,7 @@ RECVMMSG(__recvmmsg64)
 ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
                     socklen_t len)
 {
+    owed_settle();
     struct conn *c = table_find(fd);
     if (!c)
         return next.sendto(fd, buf, n, flags, addr, len);
@@ -151,6 +158,7 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 #define SENDMSG(name)                                                                          \
     ssize_t hook_##name(int fd, const struct msghdr *msg, int flags)                           \
     {                                                                                          \
+        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         struct birth birth = birth_sending(c ? fd : -1, flags, NULL, 0);                       \
@@ -170,6 +178,7 @@ SENDMSG(__sendmsg64)
 #define SENDMMSG(name)                                                                         \
     int hook_##name(int fd, struct mmsghdr *msgs, unsigned count, int flags)                   \
     {                                                                                          \
+        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags, NULL, 0);          \
@@ -191,6 +200,7 @@ SENDMMSG(__sendmmsg64)
 #define SENDFILE(name, offset)                                                                 \
     ssize_t hook_##name(int out, int in, offset *at, size_t n)                                 \
     {                                                                                          \
+        owed_settle();                                                                         \
         struct conn *c = table_find(out);                                                      \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         ssize_t r = next.name(out, in, at, n);                                                 \
@@ -204,6 +214,7 @@ SENDFILE(sendfile64, off64_t)
 
 ssize_t hook_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
 {
+    owed_settle();
     struct conn *from = table_find(in);
     struct conn *to = table_find(out);
     uint32_t from_generation = from ? conn_generation(from) : 0;

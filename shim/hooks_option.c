@@ -3,6 +3,7 @@
  */
 #include "birth.h"
 #include "next.h"
+#include "owed.h"
 #include "table.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static void note_linger(int fd, struct conn *c, int level, const void *value)
 #define SETSOCKOPT(name_)                                                                      \
     int hook_##name_(int fd, int level, int name, const void *value, socklen_t len)            \
     {                                                                                          \
+        owed_settle();                                                                         \
         int r = next.name_(fd, level, name, value, len);                                       \
         struct conn *c = r == 0 && is_linger(level, name) ? table_find(fd) : NULL;             \
         if (c)                                                                                 \
@@ -49,9 +51,9 @@ SETSOCKOPT(__setsockopt64)
 
 int hook_shutdown(int fd, int how)
 {
-    int r = next.shutdown(fd, how);
-    struct conn *c = r == 0 && how != SHUT_WR ? table_find(fd) : NULL;
-    if (c)
-        conn_mark(c, CONN_SHUT_RD);
-    return r;
+    owed_settle();
+    struct conn *c = table_find(fd);
+    if (!c)
+        return next.shutdown(fd, how);
+    return owed_shutdown(fd, c, how) ? 0 : owed_not(fd, c, how);
 }

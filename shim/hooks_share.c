@@ -2,6 +2,7 @@
  * hooks_share: the calls by which a socket gets another fd.
  */
 #include "next.h"
+#include "owed.h"
 #include "share.h"
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 
 int hook_dup(int fd)
 {
+    owed_settle();
     int copy = next.dup(fd);
     if (copy >= 0)
         share_copied(fd, copy);
@@ -19,6 +21,7 @@ int hook_dup(int fd)
 #define FCNTL(name)                                                                            \
     int hook_##name(int fd, int command, ...)                                                  \
     {                                                                                          \
+        owed_settle();                                                                         \
         va_list list;                                                                          \
         va_start(list, command);                                                               \
         void *argument = va_arg(list, void *);                                                 \

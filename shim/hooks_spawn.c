@@ -3,16 +3,26 @@
  *
  * fork() is not among them: it runs the handlers that owner.c registers.
  */
-#include "next.h"
+#include "jump.h"
+#include "owed.h"
 #include "owner.h"
+#include "reap.h"
 #include "stats.h"
 
 #include <sched.h>
 #include <unistd.h>
 
+/** Other processes will have copies of our fds. (What another thread opens between this and a
+ * jump is not seen to be shared.) */
+static inline void share_all(void)
+{
+    owed_settle_all();
+    owner_shared_all();
+}
+
 pid_t hook__Fork(void)
 {
-    owner_shared_all();
+    share_all();
     pid_t pid = next._Fork();
     if (pid != 0) {
         owner_shared_all();
@@ -20,6 +30,8 @@ pid_t hook__Fork(void)
     }
     owner_is_child();
     stats_reset();
+    reap_reset();
+    owed_reset();
     return 0;
 }
 
@@ -31,7 +43,7 @@ pid_t hook__Fork(void)
 #define AROUND(type, name, parameters, arguments)                                              \
     type hook_##name parameters                                                                \
     {                                                                                          \
-        owner_shared_all();                                                                    \
+        share_all();                                                                           \
         type r = next.name arguments;                                                          \
         owner_shared_all();                                                                    \
         return r;                                                                              \
@@ -56,45 +68,6 @@ AROUND(int, unshare, (int flags), (flags))
 AROUND(int, pidfd_getfd, (int pidfd, int fd, unsigned flags), (pidfd, fd, flags))
 /* clang-format on */
 
-/*
- * vfork() returns twice, the child on its parent's stack, and clone() may return on another
- * one: no C function can stand before them. The code that does calls jump_<name>() with the
- * arguments as they are, restores them, and jumps to what that returns. (What another thread
- * opens between the two is not seen to be shared.)
- */
-#if defined(__x86_64__)
-#define JUMP_CODE(name)                                                                        \
-    "endbr64\n push %rdi\n push %rsi\n push %rdx\n push %rcx\n push %r8\n push %r9\n"          \
-    "sub $8, %rsp\n .cfi_adjust_cfa_offset 56\n call jump_" name "\n mov %rax, %r11\n"         \
-    "add $8, %rsp\n pop %r9\n pop %r8\n pop %rcx\n pop %rdx\n pop %rsi\n pop %rdi\n"           \
-    ".cfi_adjust_cfa_offset -56\n jmp *%r11\n"
-#elif defined(__i386__)
-#define JUMP_CODE(name)                                                                        \
-    "pushl 12(%esp)\n pushl 12(%esp)\n pushl 12(%esp)\n .cfi_adjust_cfa_offset 12\n"           \
-    "call jump_" name "\n add $12, %esp\n .cfi_adjust_cfa_offset -12\n jmp *%eax\n"
-#elif defined(__aarch64__)
-#define JUMP_CODE(name)                                                                        \
-    "hint #34\n stp x29, x30, [sp, #-80]!\n stp x0, x1, [sp, #16]\n"                           \
-    "stp x2, x3, [sp, #32]\n stp x4, x5, [sp, #48]\n stp x6, x7, [sp, #64]\n"                  \
-    ".cfi_adjust_cfa_offset 80\n bl jump_" name "\n mov x16, x0\n"                             \
-    "ldp x0, x1, [sp, #16]\n ldp x2, x3, [sp, #32]\n ldp x4, x5, [sp, #48]\n"                  \
-    "ldp x6, x7, [sp, #64]\n ldp x29, x30, [sp], #80\n"                                        \
-    ".cfi_adjust_cfa_offset -80\n br x16\n"
-#endif
-
-#define JUMP_HOOK(name, parameters, shares)                                                    \
-    __attribute__((used)) void *jump_##name parameters;                                        \
-    void *jump_##name parameters                                                               \
-    {                                                                                          \
-        if (!next.name)                                                                        \
-            next_resolve();                                                                    \
-        if (shares)                                                                            \
-            owner_shared_all();                                                                \
-        return next.name;                                                                      \
-    }                                                                                          \
-    __asm__(".text\n .globl " #name "\n .type " #name ", %function\n" #name ":\n"              \
-            ".cfi_startproc\n" JUMP_CODE(#name) ".cfi_endproc\n .size " #name ", . - " #name);
-
 /** Unless it is a thread, sharing our table of fds for good: others may part from it, by exec.
  */
 static inline bool copies_fds(unsigned flags)
@@ -102,19 +75,35 @@ static inline bool copies_fds(unsigned flags)
     return (flags & (CLONE_FILES | CLONE_THREAD)) != (CLONE_FILES | CLONE_THREAD);
 }
 
+static inline void share_by_clone(const void *function, const void *stack, unsigned flags)
+{
+    if (function && stack && copies_fds(flags))
+        share_all();
+}
+
 #ifdef JUMP_CODE
 /* clang-format off */
-JUMP_HOOK(vfork, (void), true)
-JUMP_HOOK(__vfork, (void), true)
+JUMP_HOOK(vfork, (void), share_all())
+JUMP_HOOK(__vfork, (void), share_all())
 JUMP_HOOK(clone, (void *function, void *stack, unsigned flags),
-          function && stack && copies_fds(flags))
+          share_by_clone(function, stack, flags))
 JUMP_HOOK(__clone, (void *function, void *stack, unsigned flags),
-          function && stack && copies_fds(flags))
+          share_by_clone(function, stack, flags))
+/* Another program goes on with what is not FD_CLOEXEC. */
+JUMP_HOOK(execve, (void), owed_settle_all())
+JUMP_HOOK(execv, (void), owed_settle_all())
+JUMP_HOOK(execvp, (void), owed_settle_all())
+JUMP_HOOK(execvpe, (void), owed_settle_all())
+JUMP_HOOK(execl, (void), owed_settle_all())
+JUMP_HOOK(execle, (void), owed_settle_all())
+JUMP_HOOK(execlp, (void), owed_settle_all())
+JUMP_HOOK(fexecve, (void), owed_settle_all())
+JUMP_HOOK(execveat, (void), owed_settle_all())
 /* clang-format on */
 #else
 /*
  * No assembly for this machine yet. fork() is a vfork() that copies, which POSIX allows;
- * clone() is not seen.
+ * clone() and exec() are not seen.
  */
 pid_t hook_vfork(void) __asm__("vfork") __attribute__((visibility("default")));
 pid_t hook___vfork(void) __asm__("__vfork") __attribute__((visibility("default")));

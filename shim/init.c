@@ -4,7 +4,9 @@
 #include "birth.h"
 #include "ending.h"
 #include "next.h"
+#include "owed.h"
 #include "owner.h"
+#include "reap.h"
 #include "report.h"
 #include "shim.h"
 #include "sink.h"
@@ -55,7 +57,11 @@ static void start_reporting(void)
     if (shim.config.stats && !sink_open(&sink_stats, shim.config.stats))
         shim.config.stats = NULL;
     pthread_atfork(NULL, NULL, stats_reset);
-    /* Registered before anybody else's: called after all of them, destructors included. */
+}
+
+/** Registered before anybody else's: called after all of them, destructors included. */
+static void watch_exit(void)
+{
     __cxa_atexit(at_exit, NULL, NULL);
     (void)at_quick_exit(ending_at_exit);
 }
@@ -77,8 +83,12 @@ static void start(char **env)
         return;
     owner_init();
     birth_init();
+    owed_init();
+    reap_init();
     if (shim.reporting)
         start_reporting();
+    if (shim.reporting || reap_allowed())
+        watch_exit();
     adopt_inherited(env);
 }
 

@@ -141,6 +141,12 @@ static struct decision decide_held(const struct policy *policy, const struct fac
     return decision(ACTION_FIN_RST, facts->sole ? REASON_STDIO_OUTPUT : REASON_SHARED);
 }
 
+static struct decision decide_reap(const struct facts *facts)
+{
+    return decision(ACTION_NONE,
+                    facts->state == STATE_CLOSE_WAIT ? REASON_PASSIVE_CLOSE : REASON_REAP);
+}
+
 struct decision policy_decide(const struct policy *policy, const struct facts *facts)
 {
     if (policy->kind == POLICY_OFF)
@@ -149,6 +155,8 @@ struct decision policy_decide(const struct policy *policy, const struct facts *f
         return decision(ACTION_NONE, REASON_APP_LINGER);
     if (!policy_state_resets(facts->state))
         return decision(ACTION_NONE, REASON_STATE);
+    if (policy->kind == POLICY_REAP)
+        return decide_reap(facts); /* for any holder: no lever is pulled */
     if (!facts->sole || facts->stdio_output)
         return decide_held(policy, facts);
     return decide_sole(policy, facts);

@@ -62,7 +62,7 @@ static void text_what(struct text *text, const struct record *record, const stru
     json_string(text, "action", action_names[record->decision.action]);
     json_string(text, "reason", reason_names[record->decision.reason]);
     json_key(text, "reaped");
-    text_str(text, "false");
+    text_str(text, record->reaped ? "true" : "false");
     json_us(text, "close_us", record->close_ns);
 }
 

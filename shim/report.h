@@ -22,6 +22,7 @@ struct record {
     enum last_op last;
     uint32_t unacked, unread; /* bytes */
     struct decision decision;
+    bool reaped;      /* the TIME_WAIT entry was removed by then */
     int64_t close_ns; /* waits included; -1 where there was no call */
 };
 

@@ -3,6 +3,7 @@
 #include "histogram.h"
 #include "json.h"
 #include "owner.h"
+#include "reap.h"
 #include "shim.h"
 #include "sink.h"
 
@@ -186,7 +187,10 @@ void stats_write(void)
         text_str(&text, i > 0 ? "," : "");
         text_policy(&text, &shim.config.policies.all[i]);
     }
-    text_str(&text, "]}\n");
+    text_str(&text, "]");
+    if (reap_count() > 0)
+        json_number(&text, "reaped", reap_count());
+    text_str(&text, "}\n");
     if (!text.cut)
         sink_write(&sink_stats, line, text.len);
 }

@@ -35,6 +35,7 @@ script() {
 
 @test "every variable is shown, with its value or its default" {
     local variable
+    unset NOTIMEWAIT_REAP
     run "$BUILD/tests/config" NOTIMEWAIT_=x # the parser's own list
     local all=${output#*accepted: }
     run "$START" check
@@ -44,7 +45,7 @@ script() {
         grep -Eq "^${variable%,} .*\(default\)$" <<<"$output"
     done
     NOTIMEWAIT_POLICY='off@9|auto' NOTIMEWAIT_RULES='port=80 => abort' run "$START" check
-    [[ $output == *'NOTIMEWAIT_POLICY  off@9|auto'$'\n'* && $output == *'NOTIMEWAIT_RULES   port=80 => abort'$'\n'* ]]
+    [[ $output == *'NOTIMEWAIT_POLICY   off@9|auto'$'\n'* && $output == *'NOTIMEWAIT_RULES    port=80 => abort'$'\n'* ]]
 }
 
 @test "the defaults that it shows are the parser's" {
@@ -97,12 +98,12 @@ script() {
     grep -Eq '^library +/x/\$LIB/libnotimewait.so \(LD_PRELOAD names it' <<<"$output"
     cp "$START" "$BATS_TEST_TMPDIR/alone"
     run "$BATS_TEST_TMPDIR/alone" check
-    [[ $status -eq 1 && $output == *'library            not found'* ]]
+    [[ $status -eq 1 && $output == *'library             not found'* ]]
 }
 
 @test "a dynamically linked program works, by path and by PATH, and under check it is true" {
     check 0 "$ACT"
-    [[ $output == "command            $ACT: dynamically linked: works ("*')' ]]
+    [[ $output == "command             $ACT: dynamically linked: works ("*')' ]]
     check 0 cat
     [[ $output == *"$(command -v cat): dynamically linked: works"* ]]
     check 0 cat /no/argument/is/looked/at

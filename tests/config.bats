@@ -8,7 +8,7 @@ parses() {
     shift
     run "$BUILD/tests/config" "$@"
     echo "$* -> $output"
-    [[ $output == "$wanted stats none seed none rules 0" || $output == "$wanted" ]]
+    [[ $output == "$wanted stats none seed none rules 0 reap auto shutdown now" || $output == "$wanted" ]]
 }
 
 @test "an empty environment is auto, respect, no log" {

@@ -2,7 +2,7 @@
 # For tests that repeat themselves under every policy; loaded after helper. Owns the list of
 # policies, with waits short enough to try them all, and a quick look into the log.
 
-ALL=(off fin-rst auto last-read drain:50 drain-eof:50 abort delay:20 linger:2)
+ALL=(off fin-rst auto last-read drain:50 drain-eof:50 abort delay:20 linger:2 reap)
 
 # TCP_LINGER2 of a connection for which nobody has set it.
 UNSET_LINGER2=$(</proc/sys/net/ipv4/tcp_fin_timeout)

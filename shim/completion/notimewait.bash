@@ -1,6 +1,6 @@
 # bash completion for notimewait
 _notimewait() {
-    local policies='off auto fin-rst last-read drain drain: drain-eof drain-eof: abort delay: linger:'
+    local policies='off auto fin-rst last-read drain drain: drain-eof drain-eof: abort delay: linger: reap'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local mode=run i
     [[ ${COMP_WORDS[1]-} != ab && ${COMP_WORDS[1]-} != check ]] || mode=${COMP_WORDS[1]}
@@ -33,7 +33,7 @@ _notimewait() {
     done
     local words=
     case $mode in
-    run) words='-p -r --log --stats --help --version -- ' ;;
+    run) words='-p -r --log --stats --reap --help --version -- ' ;;
     ab) words='-p -n --json --no-wait -- ' ;;
     check) words='-- ' ;;
     esac

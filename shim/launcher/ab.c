@@ -143,7 +143,7 @@ static void run_all(const struct options *options, struct experiment *experiment
     experiment->interrupted = trial_interrupted();
     tuples_clear(&leftovers.tuples);
     if (leftovers.diag >= 0)
-        close(leftovers.diag);
+        diag_close(leftovers.diag);
 }
 
 static int status_of(const struct experiment *experiment)

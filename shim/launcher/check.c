@@ -16,20 +16,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN */
-
-/** What is in force where a variable is not set; the names stand in config.c, too. */
-static const struct preset {
-    const char *variable, *value;
-} presets[] = {
-    {"NOTIMEWAIT_POLICY", "auto"},    {"NOTIMEWAIT_RULES", "none"},
-    {"NOTIMEWAIT_LINGER", "respect"}, {"NOTIMEWAIT_LOG", "none"},
-    {"NOTIMEWAIT_STATS", "none"},     {"NOTIMEWAIT_SEED", "random"},
-};
+#define TIME_WAIT_S 60       /* TCP_TIMEWAIT_LEN */
+#define LABEL       "%-19s " /* what begins a line */
 
 static void print_line(const char *label, const char *value)
 {
-    line_print(stdout, "%-18s %s", label, value);
+    line_print(stdout, LABEL "%s", label, value);
 }
 
 /** Returns whether the configuration is good. */
@@ -37,12 +29,13 @@ static bool check_configuration(void)
 {
     static struct config config;
     char error[CONFIG_ERROR_SIZE];
-    for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++) {
-        const char *value = getenv(presets[i].variable);
+    const char *name, *preset;
+    for (unsigned i = 0; (name = config_variable(i, &preset)) != NULL; i++) {
+        const char *value = getenv(name);
         if (value && *value)
-            print_line(presets[i].variable, value);
+            print_line(name, value);
         else
-            line_print(stdout, "%-18s %s (default)", presets[i].variable, presets[i].value);
+            line_print(stdout, LABEL "%s (default)", name, preset);
     }
     if (config_parse(environ, &config, error))
         return true;
@@ -59,9 +52,9 @@ static bool check_library(struct library *library)
         return false;
     }
     if (!elf_open(library->path, &elf) || !elf.is_elf)
-        line_print(stdout, "%-18s %s (%s)", "library", library->path, library->where);
+        line_print(stdout, LABEL "%s (%s)", "library", library->path, library->where);
     else
-        line_print(stdout, "%-18s %s (%s; %s, %s)", "library", library->path, library->where,
+        line_print(stdout, LABEL "%s (%s; %s, %s)", "library", library->path, library->where,
                    elf_machine(&elf), libc_names[elf_needed_libc(&elf)]);
     elf_close(&elf);
     return true;
@@ -71,7 +64,7 @@ static void check_kernel(void)
 {
     struct utsname name;
     if (uname(&name) == 0)
-        line_print(stdout, "%-18s %s %s, %s", "kernel", name.sysname, name.release,
+        line_print(stdout, LABEL "%s %s, %s", "kernel", name.sysname, name.release,
                    name.machine);
 }
 
@@ -92,7 +85,7 @@ static void check_privileges(void)
                            "could not be tried: no loopback address, or no sock_diag(7)"},
     };
     enum probe probe = probe_destroy();
-    line_print(stdout, "%-18s uid %u, %s", "privileges", (unsigned)geteuid(),
+    line_print(stdout, LABEL "uid %u, %s", "privileges", (unsigned)geteuid(),
                texts[probe].capability);
     print_line("SOCK_DESTROY", texts[probe].destroy);
 }
@@ -108,10 +101,10 @@ static void check_settings(void)
     if (kernel_numbers("/proc/sys/net/ipv4/tcp_tw_reuse", n, 1) && n[0] >= 0 && n[0] <= 2)
         print_line("tcp_tw_reuse", reuse[n[0]]);
     if (kernel_numbers("/proc/sys/net/ipv4/tcp_fin_timeout", n, 1))
-        line_print(stdout, "%-18s %ld s", "tcp_fin_timeout", n[0]);
+        line_print(stdout, LABEL "%ld s", "tcp_fin_timeout", n[0]);
     if (kernel_numbers("/proc/sys/net/ipv4/ip_local_port_range", n, 2))
         line_print(stdout,
-                   "%-18s %ld-%ld: %ld; with %d s of TIME_WAIT, %ld connections/s to one peer",
+                   LABEL "%ld-%ld: %ld; with %d s of TIME_WAIT, %ld connections/s to one peer",
                    "local ports", n[0], n[1], n[1] - n[0] + 1, TIME_WAIT_S,
                    (n[1] - n[0] + 1) / TIME_WAIT_S);
 }
@@ -122,7 +115,7 @@ static void print_inspected(const char *label, const struct inspected *inspected
     const char *open = script ? " " : " (";
     const char *close = script ? "" : ")";
     bool detail = inspected->detail[0] != '\0';
-    line_print(stdout, "%-18s %s: %s%s%s%s", label, inspected->path,
+    line_print(stdout, LABEL "%s: %s%s%s%s", label, inspected->path,
                findings[inspected->finding].what, detail ? open : "", inspected->detail,
                detail ? close : "");
 }

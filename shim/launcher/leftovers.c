@@ -18,7 +18,8 @@ struct found {
 static void collect(const struct diag_socket *socket, void *context)
 {
     struct found *found = context;
-    if (tuples_find(found->tuples, &socket->tuple) < 0)
+    struct tuple tuple = tuple_of(socket);
+    if (tuples_find(found->tuples, &tuple) < 0)
         return;
     found->all = grow(found->all, &found->room, found->count + 1, sizeof(*found->all));
     found->all[found->count++] = *socket;

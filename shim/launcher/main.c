@@ -19,6 +19,7 @@ static const char usage[] =
     "      -r RULES      first match wins: 'port=5432 => drain; role=server => off'\n"
     "      --log FILE    a JSON object per closed connection (stderr; %p: the pid)\n"
     "      --stats FILE  a JSON object per process\n"
+    "      --reap        stay, and remove the TIME_WAIT entries COMMAND leaves\n"
     "ab    -p 'A|B'      the policies, the first being the control arm ('off|auto')\n"
     "      -n RUNS       of each, by turns (5)\n"
     "      --json        the figures as JSON\n"

@@ -65,7 +65,8 @@ struct closing {
 static void count_closing(const struct diag_socket *socket, void *context)
 {
     struct closing *closing = context;
-    if (tuples_find(closing->tuples, &socket->tuple) >= 0)
+    struct tuple tuple = tuple_of(socket);
+    if (tuples_find(closing->tuples, &tuple) >= 0)
         closing->count++;
 }
 
@@ -144,7 +145,7 @@ int measure_run(char *const command[], struct series *arm, struct leftovers *lef
     remove_files();
     run_set("NOTIMEWAIT_POLICY", arm->policy);
     double rst_before = kernel_rst_sent();
-    struct trial trial = trial_run(command);
+    struct trial trial = trial_run(command, &(struct trial_way){.apart = true});
     records_read_log(&records, log_file);
     records_read_stats(&records, stats_file);
     if (trial.error == 0 && !trial.interrupted) {

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,7 +18,7 @@ struct wanted {
 static void take_wanted(const struct diag_socket *socket, void *context)
 {
     struct wanted *wanted = context;
-    if (memcmp(socket->id.cookie, &wanted->cookie, sizeof(wanted->cookie)) != 0)
+    if (diag_cookie(socket) != wanted->cookie)
         return;
     wanted->found = true;
     wanted->socket = *socket;
@@ -117,6 +116,6 @@ enum probe probe_destroy(void)
     enum probe probe = try_listener(diag);
     if (probe == PROBE_POSSIBLE)
         probe = try_time_wait(diag);
-    close(diag);
+    diag_close(diag);
     return probe;
 }

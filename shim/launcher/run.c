@@ -4,6 +4,7 @@
 #include "launcher.h"
 #include "library.h"
 #include "line.h"
+#include "reaper.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,14 +72,17 @@ int run_main(int argc, char **argv)
     static const struct option names[] = {
         {"log", required_argument, NULL, 'l'},
         {"stats", required_argument, NULL, 's'},
+        {"reap", no_argument, NULL, 'R'},
         COMMON_OPTIONS,
         {NULL, 0, NULL, 0},
     };
     static struct config config;
     static struct library library;
+    bool reap = false;
     for (int letter; (letter = next_option(argc, argv, "+:p:r:", names)) != -1;) {
         if (letter == '?')
             return EXIT_USAGE;
+        reap = reap || letter == 'R';
         set_option(letter);
     }
     if (optind == argc) {
@@ -88,6 +92,8 @@ int run_main(int argc, char **argv)
     if (!run_configuration(&config) || !library_find(&library))
         return EXIT_USAGE;
     library_preload(&library);
+    if (reap)
+        return reaper_run(argv + optind);
     execvp(argv[optind], argv + optind);
     return run_failed(argv[optind], errno);
 }

@@ -61,34 +61,45 @@ void trial_sleep(int ms)
         take_signal((int)(left / NS_PER_MS) + 1, 0);
 }
 
-/** In the child. stdout is for the result, and no run may take another's input. */
-static _Noreturn void start(char *const command[], int failed)
+/** stdout is for the result, and no run may take another's input. */
+static bool set_apart(void)
 {
     int null = open("/dev/null", O_RDWR);
-    signal(SIGCHLD, original_sigchld);
-    sigprocmask(SIG_SETMASK, &original, NULL);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
         (dup2(STDERR_FILENO, STDOUT_FILENO) < 0 && dup2(null, STDOUT_FILENO) < 0))
-        _exit(127);
+        return false;
     if (null > STDERR_FILENO)
         close(null);
+    return true;
+}
+
+/** In the child. */
+static _Noreturn void start(char *const command[], bool apart, int failed)
+{
+    signal(SIGCHLD, original_sigchld);
+    sigprocmask(SIG_SETMASK, &original, NULL);
+    if (apart && !set_apart())
+        _exit(127);
     execvp(command[0], command);
     int error = errno;
     _exit(write(failed, &error, sizeof(error)) == sizeof(error) ? 0 : 127);
 }
 
-static int wait_for(pid_t child)
+static int wait_for(pid_t child, const struct trial_way *way)
 {
     int status;
     pid_t ended;
-    while ((ended = waitpid(child, &status, WNOHANG)) == 0)
-        take_signal(1000, child);
+    while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
+        take_signal(way->tick ? way->tick_ms : 1000, child);
+        if (way->tick)
+            way->tick();
+    }
     if (ended < 0)
         return 127;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-struct trial trial_run(char *const command[])
+struct trial trial_run(char *const command[], const struct trial_way *way)
 {
     struct trial trial = {0};
     int failed[2];
@@ -97,11 +108,11 @@ struct trial trial_run(char *const command[])
     int64_t start_ns = clock_now();
     pid_t child = fork();
     if (child == 0)
-        start(command, failed[1]);
+        start(command, way->apart, failed[1]);
     trial.error = child < 0 ? errno : 0;
     close(failed[1]);
     if (child > 0) {
-        trial.status = wait_for(child);
+        trial.status = wait_for(child, way);
         trial.wall_s = (double)(clock_now() - start_ns) / (double)NS_PER_S;
         trial.interrupted = interrupted;
         int error;

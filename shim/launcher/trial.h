@@ -19,8 +19,15 @@ struct trial {
 /** From now on these signals are only remembered. */
 void trial_begin(void);
 
+/** How a command is run. */
+struct trial_way {
+    bool apart;         /* stdin is /dev/null, and stdout our stderr */
+    void (*tick)(void); /* called every tick_ms while it runs, or NULL */
+    int tick_ms;
+};
+
 /** Runs the command to its end, with this environment. */
-struct trial trial_run(char *const command[]);
+struct trial trial_run(char *const command[], const struct trial_way *way);
 
 /** One of the signals came. */
 bool trial_interrupted(void);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void tuple_address(uint8_t to[16], int family, const void *raw)
+/** `raw`: 4 bytes (AF_INET) or 16. */
+static void tuple_address(uint8_t to[16], int family, const void *raw)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291, 2.5.5.2 */
     if (family == AF_INET6) {
@@ -16,6 +17,17 @@ void tuple_address(uint8_t to[16], int family, const void *raw)
     }
     memcpy(to, mapped, sizeof(mapped));
     memcpy(to + sizeof(mapped), raw, 4);
+}
+
+struct tuple tuple_of(const struct diag_socket *socket)
+{
+    struct tuple tuple = {
+        .local_port = ntohs(socket->id.local_port),
+        .peer_port = ntohs(socket->id.peer_port),
+    };
+    tuple_address(tuple.local, socket->family, socket->id.local);
+    tuple_address(tuple.peer, socket->family, socket->id.peer);
+    return tuple;
 }
 
 bool tuple_parse(const char *s, uint8_t address[16], uint16_t *port)

@@ -6,6 +6,8 @@
 #ifndef TUPLES_H
 #define TUPLES_H
 
+#include "diag.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +25,8 @@ struct tuples {
     bool sorted;
 };
 
-/** `raw`: 4 bytes (AF_INET) or 16. */
-void tuple_address(uint8_t to[16], int family, const void *raw);
+/** The addresses of a socket that the kernel told of. */
+struct tuple tuple_of(const struct diag_socket *socket);
 
 /** "127.0.0.1:80", "[::1]:80" (the log's form) up to a '"'; false when it is neither. */
 bool tuple_parse(const char *s, uint8_t address[16], uint16_t *port);

@@ -114,6 +114,7 @@ static const struct verb verbs[] = {
     STEP("close", step_close, "close()"),
     STEP("close-timed", step_close_timed, "the same; prints us=N"),
     STEP("close-raw", step_close_raw, "the system call"),
+    STEP("close-number", step_close_number, "syscall(SYS_close), through libc"),
     STEP("close_range:FD:FD[:FLAGS]", step_close_range, "FLAGS: cloexec+unshare, or a number"),
     STEP("closefrom:FD", step_closefrom, "closefrom()"),
     STEP("fdopen[:MODE]", step_fdopen, "the stream is fdopen(fd, MODE), default w"),
@@ -135,12 +136,15 @@ static const struct verb verbs[] = {
     STEP("sleep:MS", step_sleep, "nanosleep() (silent)"),
     STEP("sync:PATH...", step_sync, "make the file, for another script's wait-file"),
     STEP("wait-file:PATH[:MS]", step_wait_file, "until the file exists"),
+    STEP("compute:PATH", step_compute, "the same, without a libc call"),
     /* blocks, processes, threads */
     STEP("loop:N[:loud]", step_loop, "the steps up to `end`, N times, unseen; prints errors=N"),
     STEP("fork[:HOW]", step_fork, "a child runs the steps up to `end`; HOW: _Fork, raw"),
     STEP("thread", step_thread, "a thread runs the steps up to `end`"),
     STEP("end", step_end, "of loop, fork, thread; they nest"),
     STEP("join", step_join, "wait for the threads"),
+    STEP("lock", step_lock, "pthread_mutex_lock()"),
+    STEP("unlock", step_unlock, "pthread_mutex_unlock()"),
     STEP("wait", step_wait, "wait for one child; prints exit=N or signal=NAME"),
     STEP("vfork-close", step_vfork_close, "a child of vfork() closes the fd"),
     STEP("daemon", step_daemon, "daemon(): the script continues in the child"),
@@ -296,7 +300,7 @@ static void on_alarm(int sig)
     static const char message[] = "act: time is over\n";
 
     (void)sig;
-    (void)syscall(SYS_write, STDERR_FILENO, message, sizeof message - 1);
+    (void)raw_syscall(SYS_write, STDERR_FILENO, message, sizeof message - 1);
     _exit(124);
 }
 

@@ -9,6 +9,8 @@
 
 #include "calls.h"
 
+#include "raw.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -92,7 +94,7 @@ static __attribute__((format(printf, 3, 4))) void say(const struct act *a, const
         n = (int)sizeof line - 2;
     line[n++] = '\n';
     if (a->quiet == 0)
-        (void)syscall(SYS_write, STDOUT_FILENO, line, n);
+        (void)raw_syscall(SYS_write, STDOUT_FILENO, line, n);
 }
 
 static const char *error_name(int error)
@@ -228,7 +230,7 @@ static void pause_us(long us)
 {
     struct timespec t = {us / 1000000, us % 1000000 * 1000};
 
-    (void)syscall(SYS_nanosleep, &t, NULL);
+    (void)raw_syscall(SYS_nanosleep, &t, NULL);
 }
 
 #endif

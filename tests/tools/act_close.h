@@ -29,6 +29,12 @@ static void step_close(struct act *a, const struct step *s)
 
 static void step_close_raw(struct act *a, const struct step *s)
 {
+    report(a, s, raw_syscall(SYS_close, *slot(a, s)));
+    forget(a, slot(a, s));
+}
+
+static void step_close_number(struct act *a, const struct step *s)
+{
     report(a, s, syscall(SYS_close, *slot(a, s)));
     forget(a, slot(a, s));
 }

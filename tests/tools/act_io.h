@@ -16,7 +16,7 @@
 
 static ssize_t in_read_raw(int fd, void *buf, size_t n)
 {
-    return syscall(SYS_read, fd, buf, n);
+    return raw_syscall(SYS_read, fd, buf, n);
 }
 
 static ssize_t in_recvfrom(int fd, void *buf, size_t n)
@@ -70,8 +70,8 @@ static ssize_t in_splice(int fd, void *buf, size_t n)
         return -1;
     ssize_t moved = splice(fd, NULL, ends[1], NULL, n, 0);
 
-    (void)syscall(SYS_close, ends[0]);
-    (void)syscall(SYS_close, ends[1]);
+    (void)raw_syscall(SYS_close, ends[0]);
+    (void)raw_syscall(SYS_close, ends[1]);
     return moved;
 }
 
@@ -79,7 +79,7 @@ static ssize_t in_splice(int fd, void *buf, size_t n)
 
 static ssize_t out_write_raw(int fd, void *buf, size_t n)
 {
-    return syscall(SYS_write, fd, buf, n);
+    return raw_syscall(SYS_write, fd, buf, n);
 }
 
 static ssize_t out_oob(int fd, void *buf, size_t n)
@@ -114,7 +114,8 @@ static int file_of(const void *buf, size_t n)
 {
     int file = memfd_create("act", MFD_CLOEXEC);
 
-    if (file < 0 || syscall(SYS_write, file, buf, n) != (long)n || lseek(file, 0, SEEK_SET) < 0)
+    if (file < 0 || raw_syscall(SYS_write, file, buf, n) != (long)n ||
+        lseek(file, 0, SEEK_SET) < 0)
         die("no memory file");
     return file;
 }
@@ -124,7 +125,7 @@ static ssize_t out_sendfile(int fd, void *buf, size_t n)
     int file = file_of(buf, n);
     ssize_t sent = sendfile(fd, file, NULL, n);
 
-    (void)syscall(SYS_close, file);
+    (void)raw_syscall(SYS_close, file);
     return sent;
 }
 
@@ -133,7 +134,7 @@ static ssize_t out_sendfile64(int fd, void *buf, size_t n)
     int file = file_of(buf, n);
     ssize_t sent = sendfile64(fd, file, NULL, n);
 
-    (void)syscall(SYS_close, file);
+    (void)raw_syscall(SYS_close, file);
     return sent;
 }
 
@@ -141,12 +142,12 @@ static ssize_t out_splice(int fd, void *buf, size_t n)
 {
     int ends[2];
 
-    if (pipe(ends) < 0 || syscall(SYS_write, ends[1], buf, n) < 0)
+    if (pipe(ends) < 0 || raw_syscall(SYS_write, ends[1], buf, n) < 0)
         return -1;
-    (void)syscall(SYS_close, ends[1]);
+    (void)raw_syscall(SYS_close, ends[1]);
     ssize_t moved = splice(ends[0], NULL, fd, NULL, n, 0);
 
-    (void)syscall(SYS_close, ends[0]);
+    (void)raw_syscall(SYS_close, ends[0]);
     return moved;
 }
 

@@ -61,7 +61,7 @@ static pid_t fork_by(const char *how)
     if (strcmp(how, "_Fork") == 0)
         return _Fork();
     if (strcmp(how, "raw") == 0)
-        return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        return (pid_t)raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (*how)
         die("fork: _Fork or raw");
     return fork();
@@ -193,6 +193,18 @@ static void step_join(struct act *a, const struct step *s)
     while (thread_count > 0)
         (void)pthread_join(threads[--thread_count].id, NULL);
     say(a, s, "%d", count);
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void step_lock(struct act *a, const struct step *s)
+{
+    say(a, s, "%d", pthread_mutex_lock(&mutex));
+}
+
+static void step_unlock(struct act *a, const struct step *s)
+{
+    say(a, s, "%d", pthread_mutex_unlock(&mutex));
 }
 
 /* --- signals --- */

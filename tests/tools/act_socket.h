@@ -37,7 +37,7 @@ static void step_inherit(struct act *a, const struct step *s)
 
 static void step_expect_open(struct act *a, const struct step *s)
 {
-    report(a, s, syscall(SYS_fcntl, fd_argument(a, s, 0), F_GETFD));
+    report(a, s, raw_syscall(SYS_fcntl, fd_argument(a, s, 0), F_GETFD));
 }
 
 /* --- birth --- */

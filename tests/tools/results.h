@@ -11,6 +11,8 @@
 
 #include "calls.h"
 
+#include "raw.h"
+
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -116,7 +118,7 @@ static void extra_linger(int fd)
 /* Whether fd is open: 1, 0; and its flag FD_CLOEXEC. */
 static void extra_open(int fd)
 {
-    long flags = syscall(SYS_fcntl, fd, F_GETFD);
+    long flags = raw_syscall(SYS_fcntl, fd, F_GETFD);
 
     extra("fd%d=%s", fd, flags < 0 ? "closed" : flags & FD_CLOEXEC ? "cloexec" : "open");
 }
@@ -186,7 +188,7 @@ static void find_aliases(void)
 
 static void raw_close(int fd)
 {
-    (void)syscall(SYS_close, fd);
+    (void)raw_syscall(SYS_close, fd);
 }
 
 /* Closes with RST: nothing is left behind, and our side is in CLOSE. */
@@ -194,28 +196,28 @@ static void raw_reset(int fd)
 {
     struct linger abort = {1, 0};
 
-    (void)syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    (void)raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
     raw_close(fd);
 }
 
 static int raw_socket(int family, int type)
 {
-    return (int)syscall(SYS_socket, family, type, 0);
+    return (int)raw_syscall(SYS_socket, family, type, 0);
 }
 
 static int raw_connect(int fd, const struct address *to)
 {
-    return (int)syscall(SYS_connect, fd, &to->u, to->size);
+    return (int)raw_syscall(SYS_connect, fd, &to->u, to->size);
 }
 
 static int raw_accept(int fd)
 {
-    return (int)syscall(SYS_accept4, fd, NULL, NULL, 0);
+    return (int)raw_syscall(SYS_accept4, fd, NULL, NULL, 0);
 }
 
 static void raw_send(int fd)
 {
-    if (syscall(SYS_write, fd, hello, strlen(hello)) != (long)strlen(hello))
+    if (raw_syscall(SYS_write, fd, hello, strlen(hello)) != (long)strlen(hello))
         die("raw write");
 }
 
@@ -228,7 +230,7 @@ static long raw_fill(int fd)
     for (size_t piece = sizeof zeros; piece > 0; piece = piece > 1 ? 1 : 0) {
         long n;
 
-        while ((n = syscall(SYS_sendto, fd, zeros, piece, MSG_DONTWAIT, NULL, 0)) > 0)
+        while ((n = raw_syscall(SYS_sendto, fd, zeros, piece, MSG_DONTWAIT, NULL, 0)) > 0)
             total += n;
     }
     return total;

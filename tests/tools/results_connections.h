@@ -172,7 +172,7 @@ static void bring_data(int fd)
 
 static void bring_eof(int fd)
 {
-    (void)syscall(SYS_shutdown, peer, SHUT_WR);
+    (void)raw_syscall(SYS_shutdown, peer, SHUT_WR);
     wait_ready(fd, POLLRDHUP);
 }
 
@@ -212,7 +212,8 @@ static void bring_full(int fd)
     struct sock_fprog filter = {1, &drop};
     int small = 4096;
 
-    if (syscall(SYS_setsockopt, peer, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0)
+    if (raw_syscall(SYS_setsockopt, peer, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
+                    sizeof filter) < 0)
         die("SO_ATTACH_FILTER");
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     raw_fill(fd);

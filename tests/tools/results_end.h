@@ -280,7 +280,7 @@ static void try_stream_on(const struct stream_closer *c, int fd, enum pending pe
         struct pollfd wait = {.fd = peer, .events = POLLIN};
 
         (void)poll(&wait, 1, PATIENCE_MS);
-        extra("peer=%ld", syscall(SYS_recvfrom, peer, (char[8]){0}, 8, MSG_DONTWAIT, 0, 0));
+        extra("peer=%ld", raw_syscall(SYS_recvfrom, peer, (char[8]){0}, 8, MSG_DONTWAIT, 0, 0));
     }
 }
 
@@ -323,7 +323,7 @@ static FILE *open_shell(const char *command, const char *mode)
 
 static int lowest_free(void)
 {
-    int fd = (int)syscall(SYS_dup, 0);
+    int fd = (int)raw_syscall(SYS_dup, 0);
 
     raw_close(fd);
     return fd;

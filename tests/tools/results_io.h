@@ -31,7 +31,7 @@ static void extra_peer(bool sent)
 
     if (sent)
         wait_ready(peer, POLLIN);
-    extra("peer=%ld", syscall(SYS_recvfrom, peer, got, sizeof got, MSG_DONTWAIT, NULL, 0));
+    extra("peer=%ld", raw_syscall(SYS_recvfrom, peer, got, sizeof got, MSG_DONTWAIT, NULL, 0));
 }
 
 /* Calls once in a state; returns what it did. */

@@ -424,7 +424,7 @@ static void try_flags(void)
 {
     int fd = with_data();
 
-    (void)syscall(SYS_sendto, peer, "!", 1, MSG_OOB, NULL, 0);
+    (void)raw_syscall(SYS_sendto, peer, "!", 1, MSG_OOB, NULL, 0);
     wait_ready(fd, POLLPRI);
     CALL("recv", recv(fd, buffer, WANTED, MSG_PEEK), "before an urgent byte, MSG_PEEK");
     CALL("recv", recv(fd, buffer, WANTED, 0), "before an urgent byte");

@@ -3,6 +3,8 @@
  * library does not see it, puts another socket behind the same fd, unseen as well, and then
  * uses that by libc's calls. HOW is one of the table's names.
  */
+#include "raw.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,14 +30,14 @@ static _Noreturn void die(const char *what)
 /* A socket behind `number`, whose connection has been closed, both unseen. */
 static void replace(int number)
 {
-    if (syscall(SYS_close, number) < 0 ||
-        syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) != number)
+    if (raw_syscall(SYS_close, number) < 0 ||
+        raw_syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) != number)
         die("replace");
 }
 
 static void connect_unseen(int fd)
 {
-    if (syscall(SYS_connect, fd, &server, sizeof server) < 0)
+    if (raw_syscall(SYS_connect, fd, &server, sizeof server) < 0)
         die("connect");
 }
 
@@ -117,7 +119,7 @@ static int set_options(int fd)
     int value = OWN_LINGER2;
     socklen_t size = sizeof value;
 
-    (void)syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_LINGER2, &value, sizeof value);
+    (void)raw_syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_LINGER2, &value, sizeof value);
     if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &on, sizeof on) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off) < 0 ||
         getsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &value, &size) < 0)

@@ -34,7 +34,8 @@ static void print_config(const struct config *config)
         printf("%llu", (unsigned long long)config->seed);
     else
         printf("none");
-    printf(" rules %u\n", config->rules.count);
+    printf(" rules %u reap %s shutdown %s\n", config->rules.count,
+           config_reap_modes[config->reap], config->owe_fin ? "owed" : "now");
 }
 
 /** "127.0.0.1 80" or "::1 80" */

@@ -31,6 +31,8 @@ static struct row decisions[] = {
     {" off ",             "",             "",       "------", "none off", 0},
     {"",                  "",             "",       "----1-", "none app-linger", 0},
     {"",                  DEAD,           "",       "------", "none state", 0},
+    {" reap ",            " CLOSE_WAIT ", "",       "------", "none passive-close", 0},
+    {" reap ",            "",             "",       "------", "none reap", 0},
     {" fin-rst ",         " CLOSE_WAIT ", "",       "------", "fin-rst passive-close", 0},
     {" fin-rst ",         "",             "",       "------", "fin-rst armed", 0},
     {" last-read ",       "",             NO_READ,  "------", "none not-read-last", 0},

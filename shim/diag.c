@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* From linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h, which not every libc's headers
@@ -39,11 +39,12 @@ struct diag_reply {
 
 int diag_open(void)
 {
-    const struct timeval patience = {.tv_sec = 5}; /* the kernel answers at once */
-    int diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (diag >= 0)
-        setsockopt(diag, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    return diag;
+    return (int)syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+}
+
+void diag_close(int diag)
+{
+    syscall(SYS_close, diag);
 }
 
 static bool request(int diag, uint16_t type, uint16_t flags, uint8_t family, unsigned states,
@@ -57,7 +58,13 @@ static bool request(int diag, uint16_t type, uint16_t flags, uint8_t family, uns
     };
     if (id)
         message.id = *id;
-    return send(diag, &message, sizeof(message), 0) == (ssize_t)sizeof(message);
+    /* The kernel's own address: of no use where another thread has closed our fd for us. */
+    static const struct {
+        uint16_t family, pad;
+        uint32_t port, groups;
+    } kernel = {.family = AF_NETLINK};
+    return syscall(SYS_sendto, diag, &message, sizeof(message), MSG_NOSIGNAL, &kernel,
+                   sizeof(kernel)) == (long)sizeof(message);
 }
 
 static void visit_reply(const struct diag_reply *reply, diag_visit *visit, void *context)
@@ -68,10 +75,6 @@ static void visit_reply(const struct diag_reply *reply, diag_visit *visit, void 
         .expires_ms = reply->expires_ms,
         .id = reply->id,
     };
-    tuple_address(socket.tuple.local, reply->family, reply->id.local);
-    tuple_address(socket.tuple.peer, reply->family, reply->id.peer);
-    socket.tuple.local_port = ntohs(reply->id.local_port);
-    socket.tuple.peer_port = ntohs(reply->id.peer_port);
     visit(&socket, context);
 }
 
@@ -111,11 +114,13 @@ static void ignore(const struct diag_socket *socket, void *context)
     (void)context;
 }
 
+/** The kernel answers while it is asked (netlink_rcv_skb(), netlink_dump()): no wait. */
 static bool receive(int diag, diag_visit *visit, void *context)
 {
-    _Alignas(struct message_header) char buf[1 << 15]; /* what the kernel fills at most */
+    static _Alignas(
+        struct message_header) char buf[1 << 15]; /* what the kernel fills at most */
     for (;;) {
-        ssize_t len = recv(diag, buf, sizeof(buf), 0);
+        long len = syscall(SYS_recvfrom, diag, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL);
         if (len < 0 && errno == EINTR)
             continue;
         int more = len < 0 ? -1 : take_messages(buf, (size_t)len, visit, context);
@@ -132,6 +137,42 @@ bool diag_each(int diag, unsigned states, diag_visit *visit, void *context)
             !receive(diag, visit, context))
             return false;
     return true;
+}
+
+static void take_reply(const struct diag_socket *reply, void *socket)
+{
+    *(struct diag_socket *)socket = *reply;
+}
+
+bool diag_find(int diag, struct diag_socket *socket)
+{
+    return request(diag, SOCK_DIAG_BY_FAMILY, NLM_F_ACK, socket->family, 0, &socket->id) &&
+           receive(diag, take_reply, socket);
+}
+
+static void put_address(uint32_t to[4], uint16_t *port, const union address *address)
+{
+    if (address->any.sa_family == AF_INET6)
+        memcpy(to, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
+    else
+        memcpy(to, &address->in.sin_addr, sizeof(address->in.sin_addr));
+    *port = htons(address_port(address));
+}
+
+struct diag_socket diag_socket(const union address *local, const union address *peer,
+                               uint64_t cookie)
+{
+    struct diag_socket socket = {.family = (uint8_t)local->any.sa_family};
+    put_address(socket.id.local, &socket.id.local_port, local);
+    put_address(socket.id.peer, &socket.id.peer_port, peer);
+    socket.id.cookie[0] = (uint32_t)cookie;
+    socket.id.cookie[1] = (uint32_t)(cookie >> 32);
+    return socket;
+}
+
+uint64_t diag_cookie(const struct diag_socket *socket)
+{
+    return (uint64_t)socket->id.cookie[1] << 32 | socket->id.cookie[0];
 }
 
 int diag_destroy(int diag, const struct diag_socket *socket)

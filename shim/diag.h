@@ -3,12 +3,15 @@
  *
  * Owns: the netlink conversation. Of all sockets in the network namespace, TIME_WAIT entries
  * included; an entry is removed by SOCK_DESTROY, which sends nothing (fact 8).
+ * Of the library and the launcher: raw system calls, which no hook sees and no cancellation
+ * ends; nothing waits; no malloc, but one buffer, so that a process may hold one conversation
+ * at a time.
  */
 #ifndef DIAG_H
 #define DIAG_H
 
+#include "address.h"
 #include "policy.h"
-#include "tuples.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,7 +29,6 @@ struct diag_socket {
     enum tcp_state state;
     uint32_t expires_ms; /* until the timer that runs, in TIME_WAIT: to its end */
     struct diag_id id;
-    struct tuple tuple; /* the same addresses */
 };
 
 /** What is handed to diag_each(). */
@@ -35,8 +37,21 @@ typedef void diag_visit(const struct diag_socket *socket, void *context);
 /** An fd for the functions below, or -1 with errno. */
 int diag_open(void);
 
+void diag_close(int diag);
+
 /** Visits every TCP socket whose state's bit (1 << STATE_...) is set. False with errno. */
 bool diag_each(int diag, unsigned states, diag_visit *visit, void *context);
+
+/** The connection of these addresses and SO_COOKIE, as diag_find() and diag_destroy() take it.
+ */
+struct diag_socket diag_socket(const union address *local, const union address *peer,
+                               uint64_t cookie);
+
+/** The rest of *socket, found by its id: its state. False with errno, ENOENT where it is gone.
+ */
+bool diag_find(int diag, struct diag_socket *socket);
+
+uint64_t diag_cookie(const struct diag_socket *socket);
 
 /**
  * Destroys the socket, by its cookie: never a later one of the same addresses. 0 or an errno:

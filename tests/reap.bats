@@ -1,0 +1,248 @@
+#!/usr/bin/env bats
+# TIME_WAIT entries that close cannot prevent are removed, where permitted: NOTIMEWAIT_REAP and
+# the policy reap.
+load helper
+load each-policy
+
+export NOTIMEWAIT_REAP=auto
+
+# Those whose entries are removed, and those that keep theirs.
+REAPS='auto fin-rst drain:50 drain-eof:50 abort delay:20 reap'
+KEEPS='off last-read linger:2'
+
+# without CMD...: runs it without CAP_NET_ADMIN.
+without() {
+    setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$@"
+}
+
+# half_closed [ADDR]: a client half-closes and reads the peer's EOF: TIME_WAIT while the fd is
+# open (fact 4). It closes, and stays for a moment.
+half_closed() {
+    local done=$BATS_TEST_TMPDIR/done.$PORT addr=${1-}
+    rm -f "$LOG"
+    serve "$addr$PORT" accept readall close
+    start client env NOTIMEWAIT_LOG="$LOG" LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" "$ACT" \
+        "connect:${2-$addr}$PORT" write:10 shutdown:wr wait-state:CLOSE close "wait-file:$done"
+    wait_output client '^close 0'
+    time_wait_client "$PORT" >"$BATS_TEST_TMPDIR/left"
+    touch "$done"
+    finish client
+    [[ $(finish server) == *'readall 10 EOF'* ]]
+}
+
+left() {
+    cat "$BATS_TEST_TMPDIR/left"
+}
+
+@test "half-closed, then the peer's EOF: removed at close, and said so" {
+    removed() {
+        half_closed
+        [ "$(left) $(logged reaped)" = '0 true' ]
+    }
+    ONLY=$REAPS each_policy removed
+}
+
+@test "off, last-read and linger keep theirs, and so does everybody under NOTIMEWAIT_REAP=off" {
+    kept() {
+        half_closed
+        [ "$(left) $(logged reaped)" = '1 false' ]
+    }
+    ONLY=$KEEPS each_policy kept
+    NOTIMEWAIT_REAP=off
+    ONLY=$REAPS each_policy kept
+}
+
+@test "IPv6, and IPv4 through an IPv6 socket" {
+    policy=auto
+    half_closed '[::1]:'
+    [[ "$(left) $(logged reaped)" == '0 true' ]]
+    PORT=$(port)
+    half_closed '' '[::ffff:127.0.0.1]:'
+    [[ "$(left) $(logged reaped)" == '0 true' ]]
+}
+
+@test "without CAP_NET_ADMIN they stay: auto is silent, on says so once" {
+    local want mode
+    for mode in auto on; do
+        PORT=$(port)
+        serve "$PORT" loop:2 accept readall close end
+        NOTIMEWAIT_REAP=$mode run without env LD_PRELOAD="$LIB" "$ACT" loop:2:loud \
+            "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close end
+        echo "$output"
+        [[ $status -eq 0 ]]
+        want=0
+        [[ $mode == auto ]] || want=1
+        [[ $(grep -c "^libnotimewait: NOTIMEWAIT_REAP: 'on', but TIME_WAIT entries cannot be removed: " <<<"$output") -eq $want ]]
+        [[ $(grep -c libnotimewait <<<"$output") -eq $want ]]
+        finish server
+        [[ $(time_wait_client "$PORT") -eq 2 ]]
+    done
+}
+
+@test "CAP_NET_ADMIN, but not over this network namespace: tried once, then left" {
+    serve "$PORT" loop:3 accept readall close end
+    NOTIMEWAIT_REAP=on run unshare -Ur env LD_PRELOAD="$LIB" strace -qq -f -e trace=socket \
+        "$ACT" loop:3 "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close end
+    echo "$output"
+    [[ $status -eq 0 && $(grep -c "act: \|cannot be removed" <<<"$output") -eq 1 ]]
+    [[ $(grep -c AF_NETLINK <<<"$output") -eq 1 ]]
+    finish server
+    [[ $(time_wait_client "$PORT") -eq 3 ]]
+}
+
+@test "the policy reap: a plain close for the peer, and nothing is left, by any way to end" {
+    local how
+    for how in 'close exit' 'close _exit' 'close quick_exit' close 'fdopen fprintf:10 fclose' \
+        'close_range:fd:fd' 'open:/dev/null@y dup2:a@y' 'thread close end join'; do
+        echo "$how:"
+        PORT=$(port)
+        rm -f "$LOG"
+        serve "$PORT" accept readn:10 write:10 readall close
+        # shellcheck disable=SC2086 # steps
+        NOTIMEWAIT_LOG=$LOG preload reap act "connect:$PORT" write:10 readn:10 $how
+        run finish server
+        [[ $output == *'readall '*' EOF'* ]]
+        [[ $(logged action reason) == 'none reap' ]]
+        settle "$PORT"
+        [[ $(time_wait_client "$PORT") -eq 0 ]]
+    done
+}
+
+@test "the policy reap where the peer closed first: nothing to remove" {
+    serve "$PORT" accept readn:10 close
+    NOTIMEWAIT_LOG=$LOG preload reap act "connect:$PORT" write:10 readall close
+    finish server
+    [[ $(logged action reason) == 'none passive-close' ]]
+}
+
+@test "the policy reap has more connections than there are ports; statistics count them" {
+    echo '40000 40019' >/proc/sys/net/ipv4/ip_local_port_range
+    serve "$PORT" loop:200 accept readn:10 write:10 readall close end
+    NOTIMEWAIT_STATS=$LOG run preload reap act loop:200 "connect:$PORT" write:10 readn:10 close end
+    echo '32768 60999' >/proc/sys/net/ipv4/ip_local_port_range
+    echo "$output"
+    [[ $output == 'loop 200 errors=0'* ]]
+    finish server
+    [[ $(time_wait_client "$PORT") -eq 0 ]]
+    [[ $(jq .reaped "$LOG") -eq 200 && $(jq '.policies[0].time_wait_left' "$LOG") -eq 200 ]]
+}
+
+@test "no port is left: connect() is tried again, the half-closed ones being removed" {
+    echo '40000 40003' >/proc/sys/net/ipv4/ip_local_port_range
+    serve "$PORT" loop:40 accept readall close end
+    # (The fds stay open: each entry is found by the pass that a failing connect() makes.)
+    run preload auto act loop:40 "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE \
+        dup:x close close@x end
+    echo '32768 60999' >/proc/sys/net/ipv4/ip_local_port_range
+    echo "$output"
+    [[ $output == 'loop 40 errors=0'* ]]
+    finish server
+}
+
+@test "a later connection of the same addresses is never touched" {
+    local held=$BATS_TEST_TMPDIR/held go=$BATS_TEST_TMPDIR/go
+    serve "$PORT" accept readall close accept readn:5 "wait-file:$held" write:5 readall close
+    start first env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY=auto "$ACT" bind:127.0.0.1:45678 \
+        "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE say:waiting "wait-file:$go:20000" \
+        close sockname
+    wait_output first '^say waiting'
+    [[ $(time_wait_client "$PORT") -eq 1 ]]
+    # The entry is removed behind its back, and another process has the same addresses.
+    ss -K state time-wait "dport = :$PORT"
+    start second act bind:127.0.0.1:45678 "connect:$PORT" write:5 "sync:$held.2" readn:5 close
+    until_true 5000 test -e "$held.2"
+    touch "$go"
+    finish first
+    touch "$held"
+    run finish second
+    echo "$output"
+    [[ $output == *'readn 5'* ]]
+    run finish server
+    [[ $output == *'readall 0 EOF'* ]]
+}
+
+@test "entries of other processes stay, those of forked children go" {
+    serve "$PORT" loop:3 accept readall close end
+    act "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close
+    preload auto act "connect:$PORT" write:10 shutdown:wr fork "connect:$PORT@x" write:10@x \
+        shutdown:wr@x wait-state:CLOSE@x close@x exit end wait wait-state:CLOSE close
+    finish server
+    [[ $(time_wait_client "$PORT") -eq 1 ]]
+}
+
+@test "an application that sets a linger itself keeps its entry" {
+    serve "$PORT" accept readall close
+    preload auto act "connect:$PORT" linger:1:2 write:10 shutdown:wr wait-state:CLOSE close
+    finish server
+    [[ $(time_wait_client "$PORT") -eq 1 ]]
+}
+
+@test "close by io_uring or a raw system call: found by a later pass; killed: it stays" {
+    serve "$PORT" loop:2 accept readall close end
+    preload auto act "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close-raw
+    [[ $(time_wait_client "$PORT") -eq 0 ]]
+    run preload auto act "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE kill:KILL
+    finish server
+    [[ $(time_wait_client "$PORT") -eq 1 ]]
+}
+
+# reaped STEP...: under `notimewait --reap`; the peer answers, and closes after us.
+reaped() {
+    PORT=$(port)
+    serve "$PORT" "loop:${count-1}" accept readn:10 write:10 readall close end
+    run "$BUILD/notimewait" -p "$policy" --reap -- "$@"
+    echo "$output"
+    finish server
+    settle "$PORT"
+    [[ $(time_wait_client "$PORT") -eq 0 ]]
+}
+
+@test "notimewait --reap leaves nothing: of a program that is killed, of one without the privilege" {
+    local policy=reap
+    reaped "$ACT" "connect:$((PORT + 1))" write:10 readn:10 close
+    reaped "$ACT" "connect:$((PORT + 1))" write:10 readn:10 close kill:KILL
+    [[ $status -eq 137 ]]
+    reaped setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$ACT" \
+        "connect:$((PORT + 1))" write:10 readn:10 close exit:7
+    [[ $status -eq 7 ]]
+    policy=auto
+    reaped "$ACT" "connect:$((PORT + 1))" write:10 readn:10 shutdown:wr wait-state:CLOSE kill:KILL
+    policy=reap count=2
+    reaped "$ACT" fork "connect:$((PORT + 1))" write:10 readn:10 close exit end \
+        "connect:$((PORT + 1))" write:10 readn:10 close wait
+    [[ $status -eq 0 ]]
+}
+
+@test "notimewait --reap: stdin, stdout, signals and the exit status are the command's" {
+    run bash -c 'echo hello | "$0" --reap -- cat' "$BUILD/notimewait"
+    [[ $status -eq 0 && $output == hello ]]
+    # shellcheck disable=SC2016 # the shell's own variables
+    start parent "$BUILD/notimewait" --reap -- bash -c \
+        'trap "echo got TERM; exit 3" TERM; echo ready; while :; do sleep 0.05; done'
+    wait_output parent '^ready'
+    kill -TERM "$(<"$BATS_TEST_TMPDIR/parent.pid")"
+    run finish parent
+    [[ $status -eq 3 && $output == *'got TERM'* ]]
+    run "$BUILD/notimewait" --reap -- /no/such/program
+    [[ $status -eq 127 && $output == 'notimewait: /no/such/program: '* ]]
+}
+
+@test "notimewait --reap where it is not permitted: status 2, nothing was started" {
+    run without "$BUILD/notimewait" --reap -- echo started
+    echo "$output"
+    [[ $status -eq 2 && $output == 'notimewait: --reap: TIME_WAIT entries cannot be removed here'* ]]
+}
+
+@test "NOTIMEWAIT_REAPER writes into no file but the launcher's" {
+    printf 'x%.0s' {1..200000} >"$BATS_TEST_TMPDIR/file"
+    cp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/copy"
+    serve "$PORT" accept readall close
+    exec 7<>"$BATS_TEST_TMPDIR/file"
+    NOTIMEWAIT_REAPER=/proc/$BASHPID/fd/7 preload auto act "connect:$PORT" write:10 close
+    exec 7>&-
+    finish server
+    cmp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/copy"
+    NOTIMEWAIT_REAPER=/etc/passwd run preload auto /bin/true
+    echo "$output"
+    [[ $output == *"NOTIMEWAIT_REAPER: '/etc/passwd' is not accepted; accepted: what notimewait --reap sets; every policy is off" ]]
+}
