@@ -108,7 +108,7 @@ check:
 check-sanitize:
 	@tests/need check
 	@$(MAKE) --no-print-directory -s tests
-	@tests/run $(BUILD) tests/sanitize/*.bats
+	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) tests/sanitize/*.bats
 
 lint:
 	@tests/need lint

@@ -118,14 +118,17 @@ void birth_undo(int fd, struct conn *c)
     disarm(fd, c);
 }
 
-/** A socket that did not come from socket(): passed, inherited, or made by a raw system call.
+/**
+ * A socket that did not come from socket(): passed, inherited, or made by a raw system call.
+ * It is claimed.
  */
 static struct conn *adopt(int fd)
 {
     if (!facts_is_tcp(fd))
         return NULL;
-    struct conn *c = conn_new(owner_epoch());
-    if (!c || !table_set(fd, c))
+    table_set(fd, conn_new(owner_epoch()));
+    struct conn *c = table_claim(fd);
+    if (!c)
         return NULL;
     conn_mark(c, CONN_SHARED);
     if (facts_linger(fd))
@@ -155,25 +158,44 @@ static void settle_client(struct conn *c, const struct sockaddr *addr, socklen_t
     c->policy = settle(&newborn);
 }
 
+/** Claims what is behind fd; `known`: it is recorded. Otherwise, or if that is stale, adopts.
+ */
+static struct conn *claim_or_adopt(int fd, bool *known)
+{
+    bool recorded = table_find(fd) != NULL;
+    struct conn *c = table_claim(fd);
+    *known = c && (!conn_is(c, CONN_BORN) || facts_is_same(fd, c));
+    if (*known || (recorded && !c))
+        return c;
+    if (c)
+        table_release(c);
+    return adopt(fd);
+}
+
+/** Settles and arms c, and returns whether it is TCP. */
+static bool prepare(int fd, struct conn *c, bool known, const struct sockaddr *addr,
+                    socklen_t len)
+{
+    settle_client(c, addr, len);
+    if (wants_arming(c))
+        arm(fd, c);
+    /* The kernel refuses to arm what is no TCP; otherwise one has to ask. */
+    return !known || (wants_arming(c) ? conn_is(c, CONN_ARMED) : facts_is_tcp(fd));
+}
+
 struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct birth birth = {.fd = fd};
-    struct conn *c = table_peek(fd);
-    if (c == TABLE_NO_TCP)
+    if (table_peek(fd) == TABLE_NO_TCP)
         return birth;
     int saved = errno;
-    bool known = c && (!conn_is(c, CONN_BORN) || facts_is_same(fd, c));
-    if (!known)
-        c = adopt(fd); /* also where the entry is stale */
-    if (c && !conn_is(c, CONN_BORN)) {
-        settle_client(c, addr, len);
-        if (wants_arming(c))
-            arm(fd, c);
-        /* The kernel refuses to arm what is no TCP; otherwise one has to ask. */
-        bool tcp = !known || (wants_arming(c) ? conn_is(c, CONN_ARMED) : facts_is_tcp(fd));
-        birth.c = tcp ? c : NULL;
-    } else {
-        birth.c = c;
+    bool known;
+    struct conn *c = claim_or_adopt(fd, &known);
+    if (c) {
+        if (conn_is(c, CONN_BORN) || prepare(fd, c, known, addr, len))
+            birth.c = c;
+        birth.generation = conn_generation(c);
+        table_release(c);
     }
     birth.begun = shim.config.stats ? clock_now() : 0;
     errno = saved;
@@ -212,9 +234,23 @@ static void born(int fd, struct conn *c, enum role role)
     reap_tick();
 }
 
+/** connect() to addr is under way, or done. */
+static void connected(int fd, struct conn *c, bool done, const struct sockaddr *addr,
+                      socklen_t len)
+{
+    note_addresses(fd, c);
+    if (c->peer.any.sa_family == AF_UNSPEC)
+        address_copy(&c->peer, addr, len); /* in SYN_SENT the kernel does not tell */
+    if (!conn_is(c, CONN_BORN))
+        born(fd, c, ROLE_CLIENT);
+    if (done)
+        birth_count(c);
+}
+
 void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
 {
-    struct conn *c = birth->c;
+    struct conn *c =
+        birth->c ? table_claim_again(birth->fd, birth->c, birth->generation) : NULL;
     if (!c)
         return;
     int saved = errno;
@@ -222,17 +258,11 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
         stats_connect(c->policy, clock_now() - birth->begun, r >= 0 ? 0 : saved);
     /* EINTR: the handshake goes on (connect(2)). EALREADY, EISCONN: it began earlier. */
     bool under_way = r >= 0 || saved == EINPROGRESS || saved == EINTR;
-    if (under_way && addr && addr->sa_family != AF_UNSPEC) {
-        note_addresses(birth->fd, c);
-        if (c->peer.any.sa_family == AF_UNSPEC)
-            address_copy(&c->peer, addr, len); /* in SYN_SENT the kernel does not tell */
-        if (!conn_is(c, CONN_BORN))
-            born(birth->fd, c, ROLE_CLIENT);
-        if (r >= 0)
-            birth_count(c);
-    } else if (!conn_is(c, CONN_BORN)) {
+    if (under_way && addr && addr->sa_family != AF_UNSPEC)
+        connected(birth->fd, c, r >= 0, addr, len);
+    else if (!conn_is(c, CONN_BORN))
         disarm(birth->fd, c);
-    }
+    table_release(c);
     errno = saved;
 }
 
@@ -261,8 +291,9 @@ void birth_accepted(int listener_fd, int fd, uint32_t epoch)
     int saved = errno;
     struct conn *listener = table_peek(listener_fd);
     bool tcp = table_is_conn(listener) || (!listener && facts_is_tcp(fd));
-    struct conn *c = tcp ? conn_new(epoch) : NULL;
-    if (!table_set(fd, tcp ? c : TABLE_NO_TCP) || !c) {
+    table_set(fd, tcp ? conn_new(epoch) : TABLE_NO_TCP);
+    struct conn *c = tcp ? table_claim(fd) : NULL;
+    if (!c) {
         errno = saved;
         return;
     }
@@ -279,6 +310,7 @@ void birth_accepted(int listener_fd, int fd, uint32_t epoch)
         set_back(fd, c, listener);
     born(fd, c, ROLE_SERVER);
     birth_count(c);
+    table_release(c);
     errno = saved;
 }
 
@@ -296,6 +328,17 @@ static bool adopted_twice(int fd, uint64_t cookie)
     return false;
 }
 
+static void born_elsewhere(int fd, struct conn *c)
+{
+    note_addresses(fd, c);
+    struct newborn newborn = {.role = ROLE_UNKNOWN, .local = c->local, .peer = c->peer};
+    c->policy = settle(&newborn);
+    if (wants_arming(c))
+        arm(fd, c);
+    born(fd, c, ROLE_UNKNOWN);
+    birth_count(c);
+}
+
 void birth_inherited(int fd)
 {
     if (!facts_is_tcp(fd) || adopted_twice(fd, facts_cookie(fd)))
@@ -306,13 +349,7 @@ void birth_inherited(int fd)
     if (facts_linger2(fd) < 0)
         conn_mark(c, CONN_ARMED); /* whoever did it: accepted sockets inherit it */
     c->cookie = facts_cookie(fd);
-    if (facts_is_listener(fd))
-        return;
-    note_addresses(fd, c);
-    struct newborn newborn = {.role = ROLE_UNKNOWN, .local = c->local, .peer = c->peer};
-    c->policy = settle(&newborn);
-    if (wants_arming(c))
-        arm(fd, c);
-    born(fd, c, ROLE_UNKNOWN);
-    birth_count(c);
+    if (!facts_is_listener(fd))
+        born_elsewhere(fd, c);
+    table_release(c);
 }

@@ -24,8 +24,9 @@ void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch);
 /** A connect() or a Fast Open send that is under way. */
 struct birth {
     int fd;
-    struct conn *c; /* NULL: not ours */
-    int64_t begun;  /* clock_now(), for the statistics */
+    struct conn *c;      /* NULL: not ours */
+    uint32_t generation; /* c's */
+    int64_t begun;       /* clock_now(), for the statistics */
 };
 
 /** Before the call: settles the policy, and arms if it is one that the kernel alone can carry.

@@ -4,6 +4,13 @@
  * Owns: the memory of connections. They are never unmapped and a freed one is only ever used as
  * another connection: a thread that still looks at one cannot crash, it sees another
  * generation. No locks, no malloc: async-signal-safe.
+ *
+ * Who may touch what while other threads use the same fd: everybody the atomic fields; policy,
+ * role and cookie mean something once CONN_BORN is seen, and a stale pointer then finds those
+ * of an earlier or a later life, which SO_COOKIE tells from this one's before a lever is pulled
+ * (facts_is_same()). They are written by one caller at a time, who has claimed the connection
+ * (table_claim()), so that it is not recycled meanwhile. The addresses, which are not atomic,
+ * are for him, and for who put the last reference.
  */
 #ifndef CONN_H
 #define CONN_H
@@ -23,34 +30,35 @@ enum conn_flag {
     CONN_ARMED = 1 << 2,       /* TCP_LINGER2 is -1, and not by the application's wish */
     CONN_APP_LINGER = 1 << 3,  /* the application's SO_LINGER is on */
     CONN_APP_LINGER2 = 1 << 4, /* the application set TCP_LINGER2 */
-    CONN_COUNTED = 1 << 6,     /* as a connection, in the statistics */
     CONN_SHUT_RD = 1 << 5,     /* the application's shutdown(SHUT_RD): reads of 0 are no EOF */
-    CONN_SHUT_WR = 1 << 7,     /* the application's shutdown(SHUT_WR): half-closed */
+    CONN_SHUT_WR = 1 << 6,     /* the application's shutdown(SHUT_WR): half-closed */
+    CONN_COUNTED = 1 << 7,     /* as a connection, in the statistics */
+    CONN_CLAIMED = 1 << 8,     /* table_claim() */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)
 
 struct conn {
-    _Atomic uint32_t refs;       /* fds in the table that lead here; 0: free */
+    _Atomic uint32_t refs;       /* fds in the table that lead here, and a claim; 0: free */
     _Atomic uint32_t generation; /* another one for each use of this memory; low bits zero */
     _Atomic uint32_t last;       /* generation | enum last_op */
     _Atomic uint32_t flags;      /* enum conn_flag */
     _Atomic uint32_t next_free;  /* index + 1 */
     uint32_t index;
-    uint32_t epoch; /* owner_epoch() before the socket was made */
-    enum role role;
-    const struct policy *policy;
-    uint64_t cookie; /* SO_COOKIE: this socket and no later one on the same fd */
+    _Atomic uint32_t epoch; /* owner_epoch() before the socket was made */
+    _Atomic enum role role;
+    const struct policy *_Atomic policy;
+    _Atomic uint64_t cookie; /* SO_COOKIE: this socket and no later one on the same fd */
     union address local, peer;
 };
 
 /** A new connection with one reference, nothing known; NULL when there is no memory. */
 struct conn *conn_new(uint32_t epoch);
 
-/** One more fd leads to c; false when it is free already. */
+/** One more reference to c; false when it is free already. */
 bool conn_get(struct conn *c);
 
-/** One fd less. Returns whether it was the last: then c is the caller's, to conn_free(). */
+/** One less. Returns whether it was the last: then c is the caller's, to conn_free(). */
 bool conn_put(struct conn *c);
 
 /** Gives back a connection whose last reference was put. */

@@ -186,6 +186,7 @@ bool ending_disconnect(struct ending *ending, int fd)
         return false;
     int saved = errno;
     *ending = (struct ending){.c = c, .record = {.fd = fd, .via = VIA_DISCONNECT}};
+    ending->generation = conn_generation(c);
     ending->record.decision.reason = REASON_DISCONNECT;
     bool ours = owner_is_me() && facts_is_same(fd, c);
     if (ours && shim.reporting) {
@@ -199,14 +200,17 @@ bool ending_disconnect(struct ending *ending, int fd)
 
 void ending_disconnected(struct ending *ending, bool done)
 {
-    if (!done)
+    int fd = ending->record.fd;
+    struct conn *c = done ? table_claim_again(fd, ending->c, ending->generation) : NULL;
+    if (!c)
         return;
     int saved = errno;
     if (shim.reporting) {
         ending->record.close_ns = clock_now() - ending->begun;
-        report_close(&ending->record, ending->c);
+        report_close(&ending->record, c);
     }
-    birth_undo(ending->record.fd, ending->c);
+    birth_undo(fd, c);
+    table_release(c);
     errno = saved;
 }
 

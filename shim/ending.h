@@ -13,6 +13,7 @@
 
 struct ending {
     struct conn *c;
+    uint32_t generation; /* c's, of one that connect() may end */
     struct record record;
     int64_t begun; /* ns, CLOCK_MONOTONIC */
     int cancel;    /* the thread's cancellation state, held until ending_finish() */

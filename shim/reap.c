@@ -7,6 +7,7 @@
 #include "owner.h"
 #include "shim.h"
 #include "sink.h"
+#include "table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -235,7 +236,11 @@ void reap_half_closing(int fd, struct conn *c)
         c->local.any.sa_family != AF_UNSPEC)
         return;
     int saved = errno;
-    facts_addresses(fd, &c->local, &c->peer);
+    struct conn *claimed = table_claim(fd);
+    if (claimed == c)
+        facts_addresses(fd, &c->local, &c->peer);
+    if (claimed)
+        table_release(claimed);
     errno = saved;
 }
 

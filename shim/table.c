@@ -45,16 +45,49 @@ bool table_take(int fd, struct conn *c)
     return slot && atomic_compare_exchange_strong(slot, &c, NULL);
 }
 
+/** What the slot of fd holds, a connection with one more reference. */
+static struct conn *get(int fd)
+{
+    struct conn *c = table_peek(fd);
+    if (!table_is_conn(c))
+        return c;
+    if (!conn_get(c))
+        return NULL;
+    if (table_peek(fd) == c)
+        return c;
+    drop(c); /* it was recycled before we got it, perhaps */
+    return NULL;
+}
+
 void table_copy(int from, int to)
 {
-    struct conn *c = table_peek(from);
-    if (table_is_conn(c) && !conn_get(c))
-        c = NULL;
-    if (table_is_conn(c) && table_peek(from) != c) {
-        drop(c);
-        c = NULL;
-    }
-    table_set(to, c);
+    table_set(to, get(from));
+}
+
+struct conn *table_claim(int fd)
+{
+    struct conn *c = get(fd);
+    if (!table_is_conn(c))
+        return NULL;
+    if (!(atomic_fetch_or(&c->flags, CONN_CLAIMED) & CONN_CLAIMED))
+        return c;
+    drop(c);
+    return NULL;
+}
+
+struct conn *table_claim_again(int fd, struct conn *c, uint32_t generation)
+{
+    struct conn *now = table_claim(fd);
+    if (!now || (now == c && conn_generation(c) == generation))
+        return now;
+    table_release(now);
+    return NULL;
+}
+
+void table_release(struct conn *c)
+{
+    conn_unmark(c, CONN_CLAIMED);
+    drop(c);
 }
 
 int table_next(unsigned fd, unsigned last)

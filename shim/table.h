@@ -56,6 +56,19 @@ bool table_set(int fd, struct conn *c);
  * reference. */
 bool table_take(int fd, struct conn *c);
 
+/**
+ * The connection behind fd, which until table_release() no other caller gets, nobody recycles,
+ * and no close ends (one that comes meanwhile is a plain one). NULL where there is none, or
+ * while it is claimed: by another thread, or by what this signal handler has interrupted. In a
+ * child forked at that moment it stays claimed: there, no more than what was armed acts.
+ */
+struct conn *table_claim(int fd);
+
+/** Claims c once more; NULL when fd leads elsewhere by now, or c is in another life. */
+struct conn *table_claim_again(int fd, struct conn *c, uint32_t generation);
+
+void table_release(struct conn *c);
+
 /** fd `to` now leads where `from` does: one more reference. */
 void table_copy(int from, int to);
 

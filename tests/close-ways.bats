@@ -268,6 +268,7 @@ holds() {
     case $policy in
     off) want='fclose none off' ;;
     last-read) want='fclose none not-read-last' ;;
+    reap) want='fclose none reap' ;;
     fin-rst) want='fclose fin-rst armed' ;;
     *) want='fclose fin-rst stdio-output' ;;
     esac

@@ -124,6 +124,61 @@ forked() {
     each_policy served
 }
 
+@test "fork: a server's parent closes at once, its child serves and calls _exit" {
+    forking_server() {
+        rm -f "$LOG"
+        NOTIMEWAIT_LOG=$LOG serve_preload "$policy" "$PORT" accept fork "writen:$MIB" _exit end \
+            close wait
+        run act "connect:$PORT" readslow:65536:1
+        [ "${lines[1]}" = "readslow $MIB EOF" ]
+        finish server
+        shared_only
+    }
+    each_policy forking_server
+}
+
+# python_server: under $policy; its child is another program, which the library is not preloaded into.
+python_server() {
+    rm -f "$LOG"
+    NOTIMEWAIT_LOG=$LOG start server preload "$policy" python3 "$BATS_TEST_TMPDIR/server.py" \
+        "$PORT" "$MIB"
+    wait_output server '^listen'
+    run act "connect:$PORT" readslow:65536:1
+    [ "${lines[1]}" = "readslow $MIB EOF" ]
+    finish server
+    shared_only
+}
+
+@test "fork, exec: a server's parent closes at once, a program without the library serves" {
+    need python3
+    cat >"$BATS_TEST_TMPDIR/server.py" <<-'PYTHON'
+	import os, socket, sys
+	listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+	print("listen", flush=True)
+	connection, _ = listener.accept()
+	pid = os.fork()
+	if pid == 0:
+	    del os.environ["LD_PRELOAD"]
+	    os.dup2(connection.fileno(), 1)
+	    os.execvp("head", ["head", "-c", sys.argv[2], "/dev/zero"])
+	connection.close()
+	sys.exit(os.waitpid(pid, 0)[1])
+	PYTHON
+    each_policy python_server
+}
+
+@test "fork, system, posix_spawn, vfork: a client's helpers come and go while it sends" {
+    helpers() {
+        reader
+        holder "connect:$PORT" fork exit end wait writen:200000 system:true writen:200000 \
+            spawn:true wait writen:200000 vfork-close writen:200000 fork:_Fork close exit end \
+            writen:200000 close wait
+        delivered 1000000
+        shared_only
+    }
+    each_policy helpers
+}
+
 @test "fork: what the child connects itself is its own" {
     own() {
         reader 2
@@ -190,6 +245,28 @@ forked() {
         shared_only
     }
     each_policy popen
+}
+
+@test "vfork, fork: Python's children close every fd while their parent sends" {
+    need python3
+    cat >"$BATS_TEST_TMPDIR/children.py" <<-'PYTHON'
+	import os, socket, subprocess, sys
+	s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+	os.set_inheritable(s.fileno(), True)
+	for options in {}, {"preexec_fn": os.getpid}:  # by vfork(), and by fork()
+	    s.sendall(bytes(200000))
+	    subprocess.run(["test", "!", "-e", f"/proc/self/fd/{s.fileno()}"], close_fds=True,
+	                   check=True, **options)
+	s.sendall(bytes(200000))
+	s.close()
+	PYTHON
+    children() {
+        reader
+        NOTIMEWAIT_LOG=$LOG preload "$policy" python3 "$BATS_TEST_TMPDIR/children.py" "$PORT"
+        delivered 600000
+        shared_only
+    }
+    each_policy children
 }
 
 # The child waits until its parent has closed the socket.

@@ -22,11 +22,11 @@ setup() {
 
 # build_with thread|address|undefined [TARGET...]: builds the library and the programs with it, or
 # only the targets, in a directory of its own. (fd 3 is bats' own; MAKEFLAGS those of a make that runs the
-# tests.)
+# tests. One at a time: files that run at once may need the same.)
 build_with() {
     local flags=$1
     [[ $1 != address ]] || flags=address,undefined
-    env -u MAKEFLAGS make -s BUILD="$PLAIN_BUILD/$1" "${@:2}" \
+    env -u MAKEFLAGS flock "$PLAIN_BUILD" make -s BUILD="$PLAIN_BUILD/$1" "${@:2}" \
         CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=$flags" 3>&-
 }
 
@@ -37,11 +37,13 @@ use_build() {
     ACT=$BUILD/tests/act
 }
 
-# for_stress NAME: builds what the short tests need, and uses it.
-for_stress() {
-    local dir=$PLAIN_BUILD/$1
-    build_with "$1" "$dir/libnotimewait.so" "$dir/tests/act" "$dir/tests/stress" "$dir/tests/race"
-    use_build "$1"
+# build_for_stress NAME...: builds what the short tests need.
+build_for_stress() {
+    local dir name
+    for name; do
+        dir=$PLAIN_BUILD/$name
+        build_with "$name" "$dir/libnotimewait.so" "$dir"/tests/{act,stress,race}
+    done
 }
 
 use_valgrind() {
@@ -114,38 +116,64 @@ survives() {
     done
 }
 
-# all_calls POLICY...: a client makes the calls that there are hooks for, and ends its connection
-# in each way.
-all_calls() {
-    local policy end verb uses=() ends=(
-        close 'open:/dev/null@y dup2:a@y' 'open:/dev/null@y dup3:a@y' 'fdopen fprintf:500 fclose'
-        'fdopen freopen:/dev/null' close_range:fd:fd closefrom:fd 'connect-unspec close'
-        'linger:1:1 linger2:5 close' 'dup:b close@b close' 'shutdown:wr readall close'
-        'fork close end wait close' 'fork:_Fork exit end wait close' 'vfork-close close'
-        'system:true spawn:true wait close' 'thread close end join'
-        'socketpair:q@p sendfd:p recvfd:q@r close close@r' exit _exit quick_exit)
+# The ways to end a connection that there are hooks for, all in one process: afterwards its fds are
+# closed, and register a is empty. The children that end by themselves have a connection of their
+# own.
+all_ends() {
+    local end child="fork connect:$PORT write:100"
+    for end in close 'open:/dev/null@y dup2:a@y close close@y' \
+        'open:/dev/null@y dup3:a@y close close@y' 'fdopen fprintf:500 fclose' \
+        'fdopen freopen:/dev/null fclose' close_range:fd:fd closefrom:fd 'connect-unspec close' \
+        'linger:1:1 linger2:5 close' 'dup:b close@b close' 'fork close end wait close' \
+        'fork:_Fork exit end wait close' 'vfork-close close' \
+        'system:true spawn:true wait close' 'thread close end join fd:-1' \
+        'socketpair:q@p sendfd:p recvfd:q@r close close@r close@p close@q' \
+        "close $child _exit end wait" "close $child quick_exit end wait"; do
+        echo "connect:$PORT write:100 readn:2000 $end"
+    done
+    echo "connect:$PORT shutdown:wr readall close connect:$PORT wait-unread:2000 close"
+    echo "connect:$PORT write:100 exit"
+}
+
+# every_use: the calls that there are hooks for, on one connection.
+every_use() {
+    local verb
+    echo "connect:$PORT"
     for verb in write writev pwritev2 send sendto sendmsg sendmmsg sendfile sendfile64 splice \
         dprintf; do
-        uses+=("$verb:100")
+        echo "$verb:100"
     done
     for verb in recv-peek recvmsg-peek read readv preadv2 recv recvfrom recvmsg recvmmsg \
         read_chk recv_chk recvfrom_chk splice-in; do
-        uses+=(wait-unread:100 "$verb:100")
+        echo "wait-unread:100 $verb:100"
     done
+    echo 'readn:900 close'
+}
+
+# all_calls POLICY...: a client makes each call, and ends connections in each way: one process per
+# policy, because a watched one takes long to start.
+all_calls() {
+    local steps connections policy out=$BATS_TEST_TMPDIR/out
     for policy; do
-        for end in "${ends[@]}"; do
-            PORT=$(port)
-            serve "$PORT" accept writen:2000 readall close
-            # shellcheck disable=SC2086 # steps
-            preloaded "$policy" "$ACT" "connect:$PORT" "${uses[@]}" $end \
-                >"$BATS_TEST_TMPDIR/out" && grep -q '^splice-in 100$' "$BATS_TEST_TMPDIR/out" &&
-                nothing_found && continue
-            echo "$policy, $end:"
-            cat "$REPORTS/stderr" "$BATS_TEST_TMPDIR/out"
-            return 1
-        done
+        echo "$policy:"
+        PORT=$(port)
+        mapfile -t steps < <({ every_use && all_ends; } | tr ' ' '\n')
+        connections=$(printf '%s\n' "${steps[@]}" | grep -c '^connect:')
+        serve "$PORT" time-limit:200 "loop:$connections" accept writen:2000 readall close end
+        preloaded "$policy" "$ACT" time-limit:200 "${steps[@]}" >"$out" ||
+            { cat "$REPORTS/stderr" "$out" && return 1; }
+        nothing_found
+        every_call_was_made
         rm -f "$LOG" "$LOG.stats"
     done
+}
+
+# every_call_was_made: by act's output and the library's log, after all_calls.
+every_call_was_made() {
+    grep -x 'splice-in 100' "$out"
+    finish server 30000
+    [[ $(json via "$LOG" | sort -u | tr '\n' ' ') == \
+        'close close_range disconnect dup2 exit fclose ' ]]
 }
 
 # passes FILE: a bats file of tests/ with this build, and nothing is found. Its programs have

@@ -176,12 +176,12 @@ urgent() {
     need strace
     # Each recv() takes 30 ms: the peer has written more, and the next finds something again.
     serve "$PORT" accept writen:2000000000 close
-    NOTIMEWAIT_LOG='' run strace -o "$BATS_TEST_TMPDIR/trace" -e trace=recvfrom \
-        -e inject=recvfrom:delay_exit=30000 -E LD_PRELOAD="$LIB" -E NOTIMEWAIT_POLICY=auto \
+    NOTIMEWAIT_LOG='' run strace -o "$BATS_TEST_TMPDIR/trace" -e trace=recvmsg \
+        -e inject=recvmsg:delay_exit=30000 -E LD_PRELOAD="$LIB" -E NOTIMEWAIT_POLICY=auto \
         -E NOTIMEWAIT_LOG="$LOG" "$ACT" "connect:$PORT" wait-unread:1000 close
     [[ $output == *'close 0' ]]
     cat "$BATS_TEST_TMPDIR/trace"
-    [ "$(grep -c '^recvfrom(' "$BATS_TEST_TMPDIR/trace")" -eq 4 ]
+    [ "$(grep -c '^recvmsg(' "$BATS_TEST_TMPDIR/trace")" -eq 4 ]
     [ "$(logged action reason)" = 'fin-rst unread' ]
     run finish server
     [[ $output =~ writen\ [0-9]+\ (EPIPE|ECONNRESET) ]]
@@ -192,10 +192,10 @@ urgent() {
     calls() {
         PORT=$(port)
         serve "$PORT" accept "${@:2}" readall close
-        strace -o "$BATS_TEST_TMPDIR/trace" -e trace=recvfrom -E LD_PRELOAD="$LIB" \
+        strace -o "$BATS_TEST_TMPDIR/trace" -e trace=recvmsg -E LD_PRELOAD="$LIB" \
             "$ACT" "connect:$PORT" "wait-unread:$1" close >/dev/null
         finish server >/dev/null
-        grep -c '^recvfrom(' "$BATS_TEST_TMPDIR/trace"
+        grep -c '^recvmsg(' "$BATS_TEST_TMPDIR/trace"
     }
     [ "$(calls 0)" -eq 1 ]
     [ "$(calls 100 write:100)" -eq 2 ]

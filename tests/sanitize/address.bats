@@ -30,27 +30,3 @@ setup_file() {
 @test "every call and every end" {
     all_calls auto fin-rst last-read drain:50 abort off
 }
-
-@test "the tests of ways to close" {
-    passes close-ways
-}
-
-@test "the tests of ownership" {
-    passes ownership
-}
-
-@test "the tests of lingers" {
-    passes linger
-}
-
-@test "the tests of the log" {
-    passes log
-}
-
-@test "the tests of a process's end" {
-    passes process-ends
-}
-
-@test "the tests of start-up" {
-    passes start-up
-}

@@ -25,7 +25,7 @@ POLICIES=(auto last-read drain:50 abort 'off|linger:1')
 }
 
 @test "signal handlers at any point" {
-    survives 'stress signals' 1500 "${POLICIES[@]}"
+    survives 'stress signals' 600 "${POLICIES[@]}"
 }
 
 @test "a thread reads an fd while another closes it" {

@@ -12,17 +12,17 @@ use_valgrind
 }
 
 @test "every call and every end" {
-    all_calls auto drain:50
+    all_calls auto last-read abort fin-rst drain:50
 }
 
 # Not signal handlers: it may deliver a timer's signal long after the timer was stopped.
 @test "threads, forks, races, cancellation" {
     for mode in threads fork race cancel; do
-        survives "stress $mode" 1000 auto last-read
+        survives "stress $mode" 1000 auto 'abort|fin-rst'
     done
 }
 
 @test "threads that do anything, and a process that ends while they are at work" {
-    survives 'race numbers' 1000 auto abort
-    survives 'race exit' 1000 auto
+    survives 'race numbers' 1000 'auto|linger:1' abort
+    survives 'race exit' 1000 'auto|abort'
 }

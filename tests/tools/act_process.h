@@ -54,6 +54,12 @@ static void step_say(struct act *a, const struct step *s)
     say(a, s, "%s", s->text);
 }
 
+static void step_time_limit(struct act *a, const struct step *s)
+{
+    (void)a;
+    (void)alarm((unsigned)number(s, 0));
+}
+
 /* --- processes --- */
 
 static pid_t fork_by(const char *how)
