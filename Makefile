@@ -99,6 +99,12 @@ demo:
 	@$(MAKE) --no-print-directory -s all examples
 	@examples/demo $(BUILD)
 
+# What the peer sees of each policy's close, and what a lost packet leaves.
+peer-view:
+	@tests/need peer-view
+	@$(MAKE) --no-print-directory -s tests
+	@tests/peer-view $(BUILD) $(if $(MARKDOWN),--markdown)
+
 check:
 	@tests/need check
 	@$(MAKE) --no-print-directory -s tests
@@ -142,5 +148,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: force all lib32 examples tests demo check check-sanitize fuzz lint install install-lib uninstall clean
+.PHONY: force all lib32 examples tests demo peer-view check check-sanitize fuzz lint install install-lib uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/shim/launcher/*.d)

@@ -78,13 +78,14 @@ output_of() {
     cat "$BATS_TEST_TMPDIR/$1.out"
 }
 
-# until_true MS CMD...: repeats CMD until it succeeds; fails after MS milliseconds.
+# until_true MS CMD...: repeats CMD until it succeeds, less often when that takes long; fails after
+# MS milliseconds.
 until_true() {
-    local end=$((${EPOCHREALTIME/./} + $1 * 1000))
+    local tries=0 end=$((${EPOCHREALTIME/./} + $1 * 1000))
     shift
     until "$@"; do
         [[ ${EPOCHREALTIME/./} -lt $end ]] || return 1
-        sleep 0.005
+        sleep "0.0$((++tries < 40 ? 0 : 2))5"
     done
 }
 

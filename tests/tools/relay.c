@@ -6,13 +6,15 @@
  * It neither gives the devices addresses nor brings them up. The far namespace is the relay's
  * own (/proc/PID/ns/net), and ends with it and with what was started there.
  */
+#include "relay_queue.h"
+#include "relay_tcp.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,10 +32,7 @@ enum {
     FAR,
     SIDES,
     MAX_PACKET = 65536,
-    MAX_QUEUE = 1 << 16,
     BATCH = 64, /* packets read from one side before the other has its turn */
-    FLAG_FIN = 0x01,
-    FLAG_RST = 0x04,
 };
 
 /* What the link does to a packet; set by the options. */
@@ -42,7 +41,9 @@ static struct {
     uint64_t loss, duplicate; /* per 1,000 */
     uint64_t delay, jitter;   /* ms */
     uint64_t seed, seconds;
-    uint64_t drop_rst, drop_fin; /* the first so many in each direction */
+    uint64_t drop_rst, drop_fin, drop_fin_ack; /* the first so many in each direction */
+    const char *only; /* the side whose packets these are, NULL: both */
+    uint64_t cross;   /* ms that a FIN waits for the other side's */
 } option = {.device = "bad0", .seed = 1, .seconds = 300};
 
 /* One end, and what happened to the packets that came from it. */
@@ -50,20 +51,13 @@ static struct side {
     const char *name;
     int fd;
     uint64_t random; /* state of its generator */
-    uint64_t taken, lost, duplicated, reordered, rst_dropped, fin_dropped, delivered, refused;
-    uint64_t last; /* the highest number delivered */
+    uint64_t taken, lost, duplicated, reordered, delivered, refused;
+    uint64_t rst_dropped, fin_dropped, fin_ack_dropped;
+    uint64_t last;    /* the highest number delivered */
+    bool has_ended;   /* sent a FIN or RST */
+    uint32_t fin_end; /* the sequence number after its last FIN, 0: none */
 } side[SIDES] = {{.name = "near"}, {.name = "far"}};
 
-struct packet {
-    int64_t due;     /* us */
-    uint64_t number; /* of all, in order of arrival */
-    struct side *from, *to;
-    size_t size;
-    unsigned char data[];
-};
-
-static struct packet *queue[MAX_QUEUE]; /* a binary heap: the first due is at 0 */
-static size_t queued;
 static volatile sig_atomic_t ended;
 
 static _Noreturn void die(const char *what)
@@ -105,72 +99,33 @@ static int64_t draw_delay(struct side *s)
 
 /* --- packets --- */
 
-/* The TCP flags of an IP packet, 0 if it is no TCP or a later fragment. */
-static int tcp_flags(const unsigned char *ip, size_t size)
+static struct side *other(const struct side *s)
 {
-    enum { FLAGS = 13, IP6_HEADER = 40 };
-    size_t header = (size_t)(ip[0] & 15) * 4;
-
-    if (ip[0] >> 4 == 4 && size > header + FLAGS && ip[9] == IPPROTO_TCP &&
-        ((ip[6] & 0x1f) | ip[7]) == 0)
-        return ip[header + FLAGS];
-    if (ip[0] >> 4 == 6 && size > IP6_HEADER + FLAGS && ip[6] == IPPROTO_TCP)
-        return ip[IP6_HEADER + FLAGS];
-    return 0;
+    return &side[s == &side[NEAR] ? FAR : NEAR];
 }
 
-/* Whether the packet is one of those that are to be dropped for their flags. */
-static bool drop_by_flag(struct side *s, int flags)
+/* The ACK of a FIN is told by its number: one connection at a time. */
+static bool acks_fin(const struct side *s, struct segment seg)
 {
-    if (flags & FLAG_RST && s->rst_dropped < option.drop_rst)
+    return seg.flags & FLAG_ACK && other(s)->fin_end && seg.ack == other(s)->fin_end;
+}
+
+/* Whether the segment is one of those that are to be dropped for what they say. */
+static bool is_unwanted(struct side *s, struct segment seg)
+{
+    if (option.only && strcmp(option.only, s->name) != 0)
+        return false;
+    if (seg.flags & FLAG_RST && s->rst_dropped < option.drop_rst)
         return ++s->rst_dropped;
-    if (flags & FLAG_FIN && s->fin_dropped < option.drop_fin)
+    if (seg.flags & FLAG_FIN && s->fin_dropped < option.drop_fin)
         return ++s->fin_dropped;
+    if (acks_fin(s, seg) && s->fin_ack_dropped < option.drop_fin_ack)
+        return ++s->fin_ack_dropped;
     return false;
 }
 
-/* --- the queue --- */
-
-static bool before(const struct packet *a, const struct packet *b)
-{
-    return a->due != b->due ? a->due < b->due : a->number < b->number;
-}
-
-static void swap(size_t a, size_t b)
-{
-    struct packet *p = queue[a];
-
-    queue[a] = queue[b];
-    queue[b] = p;
-}
-
-static void push(struct packet *p)
-{
-    size_t i = queued++;
-
-    queue[i] = p;
-    for (; i > 0 && before(queue[i], queue[(i - 1) / 2]); i = (i - 1) / 2)
-        swap(i, (i - 1) / 2);
-}
-
-static struct packet *pop(void)
-{
-    struct packet *first = queue[0];
-    size_t i = 0, child;
-
-    queue[0] = queue[--queued];
-    while ((child = 2 * i + 1) < queued) {
-        if (child + 1 < queued && before(queue[child + 1], queue[child]))
-            child++;
-        if (!before(queue[child], queue[i]))
-            break;
-        swap(i, child);
-        i = child;
-    }
-    return first;
-}
-
-static void enqueue(struct side *from, const unsigned char *data, size_t size)
+static void enqueue(struct side *from, struct segment seg, const unsigned char *data,
+                    size_t size)
 {
     static uint64_t number;
     struct packet *p = queued < MAX_QUEUE ? malloc(sizeof *p + size) : NULL;
@@ -179,10 +134,11 @@ static void enqueue(struct side *from, const unsigned char *data, size_t size)
         from->lost++;
         return;
     }
-    p->due = now() + draw_delay(from);
+    p->waits = option.cross && seg.flags & FLAG_FIN && !other(from)->has_ended;
+    p->due = now() + (p->waits ? (int64_t)option.cross * 1000 : draw_delay(from));
     p->number = ++number;
     p->from = from;
-    p->to = &side[from == &side[NEAR] ? FAR : NEAR];
+    p->to = other(from);
     p->size = size;
     memcpy(p->data, data, size);
     push(p);
@@ -190,19 +146,32 @@ static void enqueue(struct side *from, const unsigned char *data, size_t size)
 
 /* --- the link --- */
 
+static void note_end(struct side *from, struct segment seg)
+{
+    if (seg.flags & FLAG_FIN)
+        from->fin_end = seg.end;
+    if (!from->has_ended && seg.flags & (FLAG_FIN | FLAG_RST)) {
+        from->has_ended = true;
+        release(now());
+    }
+}
+
 static void treat(struct side *from, const unsigned char *data, size_t size)
 {
+    struct segment seg = segment_of(data, size);
+
     from->taken++;
-    if (drop_by_flag(from, tcp_flags(data, size)))
+    note_end(from, seg);
+    if (is_unwanted(from, seg))
         return;
     if (happens(from, option.loss)) {
         from->lost++;
         return;
     }
-    enqueue(from, data, size);
+    enqueue(from, seg, data, size);
     if (happens(from, option.duplicate)) {
         from->duplicated++;
-        enqueue(from, data, size);
+        enqueue(from, seg, data, size);
     }
 }
 
@@ -264,9 +233,9 @@ static void report(const struct side *s)
 {
     printf("%s taken=%" PRIu64 " delivered=%" PRIu64 " lost=%" PRIu64 " duplicated=%" PRIu64
            " reordered=%" PRIu64 " rst-dropped=%" PRIu64 " fin-dropped=%" PRIu64
-           " refused=%" PRIu64 "\n",
+           " fin-ack-dropped=%" PRIu64 " refused=%" PRIu64 "\n",
            s->name, s->taken, s->delivered, s->lost, s->duplicated, s->reordered,
-           s->rst_dropped, s->fin_dropped, s->refused);
+           s->rst_dropped, s->fin_dropped, s->fin_ack_dropped, s->refused);
 }
 
 /* --- start --- */
@@ -318,6 +287,9 @@ static _Noreturn void help(int status)
         "  --jitter MS        at most so much more: packets overtake each other (0)\n"
         "  --drop-rst N|all   drop the first N packets with RST in each direction (0)\n"
         "  --drop-fin N|all   the same with FIN\n"
+        "  --drop-fin-ack N|all  the same with the ACK of a FIN; one connection at a time\n"
+        "  --only near|far    drop such of that side only\n"
+        "  --cross MS         a FIN waits for the other side's FIN or RST, at most so long\n"
         "  --seed N           of all chances (1)\n"
         "  --seconds N        end after that time, if not by SIGTERM (300)\n",
         status ? stderr : stdout);
@@ -338,18 +310,29 @@ static uint64_t number_of(const char *text)
     return value;
 }
 
+static const char *side_name(const char *text)
+{
+    if (strcmp(text, side[NEAR].name) != 0 && strcmp(text, side[FAR].name) != 0)
+        help(2);
+    return text;
+}
+
 static void read_options(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"device", 1, NULL, 'D'},   {"loss", 1, NULL, 'l'},   {"duplicate", 1, NULL, 'd'},
-        {"delay", 1, NULL, 't'},    {"jitter", 1, NULL, 'j'}, {"drop-rst", 1, NULL, 'r'},
-        {"drop-fin", 1, NULL, 'f'}, {"seed", 1, NULL, 's'},   {"seconds", 1, NULL, 'S'},
-        {"help", 0, NULL, 'h'},     {NULL, 0, NULL, 0},
+        {"device", 1, NULL, 'D'},    {"loss", 1, NULL, 'l'},
+        {"duplicate", 1, NULL, 'd'}, {"delay", 1, NULL, 't'},
+        {"jitter", 1, NULL, 'j'},    {"drop-rst", 1, NULL, 'r'},
+        {"drop-fin", 1, NULL, 'f'},  {"drop-fin-ack", 1, NULL, 'a'},
+        {"only", 1, NULL, 'o'},      {"cross", 1, NULL, 'c'},
+        {"seed", 1, NULL, 's'},      {"seconds", 1, NULL, 'S'},
+        {"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0},
     };
     uint64_t *numbers[] = {
-        ['l'] = &option.loss,   ['d'] = &option.duplicate, ['t'] = &option.delay,
-        ['j'] = &option.jitter, ['r'] = &option.drop_rst,  ['f'] = &option.drop_fin,
-        ['s'] = &option.seed,   ['S'] = &option.seconds};
+        ['l'] = &option.loss,         ['d'] = &option.duplicate, ['t'] = &option.delay,
+        ['a'] = &option.drop_fin_ack, ['c'] = &option.cross,     ['j'] = &option.jitter,
+        ['r'] = &option.drop_rst,     ['f'] = &option.drop_fin,  ['s'] = &option.seed,
+        ['S'] = &option.seconds};
     int key;
 
     while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -357,6 +340,8 @@ static void read_options(int argc, char **argv)
             help(key == 'h' ? 0 : 2);
         if (key == 'D')
             option.device = optarg;
+        else if (key == 'o')
+            option.only = side_name(optarg);
         else
             *numbers[key] = number_of(optarg);
     }
