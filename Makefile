@@ -36,8 +36,10 @@ STARTER = $(BUILD)/notimewait
 STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c)) $(SHARED)
 ANYWHERE = $(filter-out %/launcher/library.o,$(STARTS))
 TOOLS   = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+# What `make techniques` uses of them.
+LAB     = $(patsubst %,$(BUILD)/tests/%,relay capture packets)
 UNIT    = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
-EXAMPLE = $(BUILD)/examples/legacy-client $(BUILD)/examples/legacy-server
+EXAMPLE = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
 all: $(LIB) $(STARTER)
 examples: $(EXAMPLE)
@@ -105,6 +107,12 @@ peer-view:
 	@$(MAKE) --no-print-directory -s tests
 	@tests/peer-view $(BUILD) $(if $(MARKDOWN),--markdown)
 
+# The packets of seven ways to close; make techniques PCAP=DIR keeps the captures.
+techniques:
+	@tests/need techniques
+	@$(MAKE) --no-print-directory -s all examples $(LAB)
+	@examples/techniques $(if $(PCAP),--pcap '$(PCAP)') $(BUILD)
+
 check:
 	@tests/need check
 	@$(MAKE) --no-print-directory -s tests
@@ -148,5 +156,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: force all lib32 examples tests demo peer-view check check-sanitize fuzz lint install install-lib uninstall clean
+.PHONY: force all lib32 examples tests demo peer-view techniques check check-sanitize fuzz lint install \
+        install-lib uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/shim/launcher/*.d)

@@ -2,22 +2,13 @@
  * legacy-client: opens short connections to one server, one after the other.
  *
  * It stands for the programs that nobody can change: plain socket(), connect(), write(),
- * read() and close(), no socket option. A message is a length (4 bytes, network order) and
- * the text "test"; a reply has the same form.
+ * read() and close(), no socket option.
  */
-#include <arpa/inet.h>
-#include <errno.h>
+#include "client.h"
+
 #include <getopt.h>
-#include <netdb.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 struct options {
     const char *host, *port;
@@ -48,18 +39,6 @@ static const char help[] =
     "At the end it prints: connections= (made) failed= (could not be made) errors= (made,\n"
     "but something failed later) seconds= per_second=. It stops when no local port is free.\n"
     "Exit status: 0 all went well, 1 something failed, 2 bad usage.\n";
-
-static long parse_number(const char *name, const char *text, long min, long max)
-{
-    size_t digits = strspn(text, "0123456789");
-    long number = strtol(text, NULL, 10);
-    if (digits == 0 || text[digits] != '\0' || number < min || number > max) {
-        fprintf(stderr, "legacy-client: %s: '%s' is not a number from %ld to %ld\n", name, text,
-                min, max);
-        exit(2);
-    }
-    return number;
-}
 
 static void set_option(struct options *opt, int letter)
 {
@@ -98,60 +77,6 @@ static struct options parse_options(int argc, char **argv)
         exit(2);
     }
     return opt;
-}
-
-static struct addrinfo *find_server(const struct options *opt)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *server;
-    int error = getaddrinfo(opt->host, opt->port, &hints, &server);
-    if (error != 0) {
-        fprintf(stderr, "legacy-client: --host: '%s': %s\n", opt->host, gai_strerror(error));
-        exit(2);
-    }
-    return server;
-}
-
-static bool write_message(int fd)
-{
-    static const char message[] = {0, 0, 0, 4, 't', 'e', 's', 't'};
-    return write(fd, message, sizeof message) == (ssize_t)sizeof message;
-}
-
-/* Reads exactly `size` bytes; an early end of file is ENODATA. */
-static bool read_all(int fd, char *buffer, size_t size)
-{
-    while (size > 0) {
-        ssize_t got = read(fd, buffer, size);
-        if (got <= 0) {
-            if (got == 0)
-                errno = ENODATA;
-            return false;
-        }
-        buffer += got;
-        size -= (size_t)got;
-    }
-    return true;
-}
-
-static bool read_reply(int fd)
-{
-    uint32_t length;
-    char text[256];
-    if (!read_all(fd, (char *)&length, sizeof length))
-        return false;
-    length = ntohl(length);
-    if (length > sizeof text) {
-        errno = EMSGSIZE;
-        return false;
-    }
-    return read_all(fd, text, length);
-}
-
-static bool await_input(int fd)
-{
-    struct pollfd input = {.fd = fd, .events = POLLIN};
-    return poll(&input, 1, -1) == 1;
 }
 
 static bool read_until_eof(int fd)
@@ -221,7 +146,7 @@ static double now(void)
 int main(int argc, char **argv)
 {
     struct options opt = parse_options(argc, argv);
-    struct addrinfo *server = find_server(&opt);
+    struct addrinfo *server = find_server(opt.host, opt.port);
     struct counts counts = {0};
     signal(SIGPIPE, SIG_IGN);
     double start = now();

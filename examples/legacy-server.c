@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_FILES = 65536 };
@@ -23,12 +24,13 @@ enum { MAX_FILES = 65536 };
 static struct message {
     size_t header_bytes; /* of the length, read so far */
     uint32_t length;     /* of the text, still to be read; network order until complete */
-} messages[MAX_FILES];   /* the one that is being read, by fd */
+    in_port_t client_port;
+} messages[MAX_FILES]; /* the one that is being read, by fd */
 
 static struct {
     const char *bind, *port;
     bool close_now;
-    int reply, extra_byte, report;
+    int reply, extra_byte, report, trace;
 } opt = {.bind = "127.0.0.1", .port = "7000"};
 
 static struct {
@@ -48,6 +50,8 @@ static const char help[] =
     "  --close=now     close at once after the first message\n"
     "  --report        print at the end what was seen: connections= messages= bytes= eof=\n"
     "                  resets= (ECONNRESET) broken_pipe= (EPIPE) errors= (any other)\n"
+    "  --trace         print what each call returned, bytes or the error: TIME CLIENT'S-PORT\n"
+    "                  read|write|close RESULT\n"
     "  --help          show this text\n"
     "\n"
     "It prints 'ready port=N' when it listens. Exit status: 0 after SIGTERM, 1 it cannot\n"
@@ -100,6 +104,7 @@ static void parse_options(int argc, char **argv)
         {"reply", no_argument, &opt.reply, 1},
         {"extra-byte", no_argument, &opt.extra_byte, 1},
         {"report", no_argument, &opt.report, 1},
+        {"trace", no_argument, &opt.trace, 1},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -135,6 +140,23 @@ static void say_ready(int listener)
     fflush(stdout);
 }
 
+/* Prints what a call on a connection returned, if that is wanted; keeps errno. */
+static void trace(int fd, const char *call, ssize_t result)
+{
+    int error = errno;
+    struct timespec now;
+    if (opt.trace) {
+        clock_gettime(CLOCK_REALTIME, &now);
+        printf("%lld.%06ld %u %s ", (long long)now.tv_sec, now.tv_nsec / 1000,
+               messages[fd].client_port, call);
+        if (result >= 0)
+            printf("%zd\n", result);
+        else
+            puts(error == ECONNRESET ? "ECONNRESET" : error == EPIPE ? "EPIPE" : "error");
+    }
+    errno = error;
+}
+
 /* Counts what ended a connection: end of file (0) or an error. */
 static bool ended(ssize_t result)
 {
@@ -149,13 +171,20 @@ static bool ended(ssize_t result)
     return false;
 }
 
+static ssize_t put(int fd, const void *data, size_t size)
+{
+    ssize_t put = write(fd, data, size);
+    trace(fd, "write", put);
+    return put;
+}
+
 /* A peer that takes no reply until its window is full counts as an error (EAGAIN). */
 static bool answer(int fd)
 {
     static const char reply[] = {0, 0, 0, 4, 't', 'e', 's', 't'};
-    if (opt.reply && write(fd, reply, sizeof reply) != (ssize_t)sizeof reply)
+    if (opt.reply && put(fd, reply, sizeof reply) != (ssize_t)sizeof reply)
         return ended(-1);
-    return !opt.extra_byte || write(fd, "x", 1) == 1 || ended(-1);
+    return !opt.extra_byte || put(fd, "x", 1) == 1 || ended(-1);
 }
 
 /* Reads the next piece of a message, and no more than that. False: the connection ends. */
@@ -166,8 +195,11 @@ static bool serve(int fd, struct message *msg)
     void *to = in_text ? text : (char *)&msg->length + msg->header_bytes;
     size_t want = in_text ? msg->length : sizeof msg->length - msg->header_bytes;
     ssize_t got = read(fd, to, want < sizeof text ? want : sizeof text);
+    if (got < 0 && errno == EAGAIN)
+        return true;
+    trace(fd, "read", got);
     if (got <= 0)
-        return (got < 0 && errno == EAGAIN) || ended(got);
+        return ended(got);
     counts.bytes += got;
     if (in_text)
         msg->length -= (uint32_t)got;
@@ -190,8 +222,12 @@ static void watch(int epoll, int fd)
 static void welcome(int epoll, int listener)
 {
     int fd;
-    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        messages[fd] = (struct message){0};
+    struct sockaddr_in6 from = {0}; /* the port stands where that of sockaddr_in does */
+    socklen_t size = sizeof from;
+    while ((fd = accept4(listener, (struct sockaddr *)&from, &size,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        messages[fd] = (struct message){.client_port = ntohs(from.sin6_port)};
+        size = sizeof from;
         watch(epoll, fd);
         counts.connections++;
     }
@@ -215,7 +251,7 @@ static void run(int epoll, int listener)
             if (fd == listener)
                 welcome(epoll, listener);
             else if (!serve(fd, &messages[fd]))
-                close(fd);
+                trace(fd, "close", close(fd));
         }
     }
 }
@@ -232,6 +268,7 @@ static void limit_files(void)
 int main(int argc, char **argv)
 {
     parse_options(argc, argv);
+    setvbuf(stdout, NULL, _IOFBF, 1 << 20); /* a trace must not slow it down */
     signal(SIGTERM, stop);
     signal(SIGPIPE, SIG_IGN);
     limit_files();
