@@ -124,6 +124,12 @@ check-sanitize:
 	@$(MAKE) --no-print-directory -s tests
 	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) tests/sanitize/*.bats
 
+# Real programs against real servers, without and with the library; at the end, a table.
+check-programs:
+	@tests/need programs
+	@$(MAKE) --no-print-directory -s tests
+	@tests/programs/check $(BUILD)
+
 lint:
 	@tests/need lint
 	@tests/lint
@@ -156,6 +162,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: force all lib32 examples tests demo peer-view techniques check check-sanitize fuzz lint install \
+.PHONY: force all lib32 examples tests demo peer-view techniques check check-programs check-sanitize fuzz lint install \
         install-lib uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/shim/launcher/*.d)

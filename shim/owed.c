@@ -22,7 +22,7 @@
 
 #define DEBTS       64
 #define LOW_FDS     32  /* which a program may count on */
-#define IDLE_ROUNDS 100 /* of OWED_MS, before the thread has to be woken */
+#define IDLE_ROUNDS 200 /* of OWED_MS / 2, before the thread has to be woken */
 
 enum debt_state { DEBT_NONE, DEBT_TAKEN, DEBT_OWED };
 
@@ -31,6 +31,7 @@ static struct debt {
     int fd, how;
     struct conn *c;
     const void *_Atomic thread; /* its `self` */
+    _Atomic bool seen;          /* by our thread: it pays the next time */
 } debts[DEBTS];
 
 _Atomic uint32_t owed_count;
@@ -117,7 +118,8 @@ void owed_settle_all(void)
 static void pay_for_others(void)
 {
     for (struct debt *debt = debts; debt < debts + DEBTS; debt++) {
-        if (!take(debt))
+        if (atomic_load(&debt->state) != DEBT_OWED || !atomic_exchange(&debt->seen, true) ||
+            !take(debt))
             continue;
         int copy = next.fcntl(debt->fd, F_DUPFD_CLOEXEC, LOW_FDS);
         pay(debt, copy >= 0 || errno == EBADF ? copy : debt->fd);
@@ -129,7 +131,7 @@ static void pay_for_others(void)
 static void *collect(void *unused)
 {
     (void)unused;
-    struct timespec round = {.tv_nsec = OWED_MS * NS_PER_MS};
+    struct timespec round = {.tv_nsec = OWED_MS * NS_PER_MS / 2};
     for (int rounds = 0;; rounds++) {
         if (atomic_load(&owed_count) > 0)
             rounds = 0;
@@ -204,6 +206,7 @@ static bool owe(int fd, struct conn *c, int how)
         debt->how = how;
         debt->c = c;
         atomic_store(&debt->thread, &self);
+        atomic_store(&debt->seen, false);
         bool first = atomic_fetch_add(&owed_count, 1) == 0;
         atomic_store(&debt->state, DEBT_OWED);
         if (first && atomic_load(&idle))

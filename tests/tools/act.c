@@ -10,6 +10,7 @@
 #include "act_io.h"
 #include "act_process.h"
 #include "act_socket.h"
+#include "act_uring.h"
 #include "act_watch.h"
 
 /* clang-format off */
@@ -118,11 +119,13 @@ static const struct verb verbs[] = {
     STEP("close-timed", step_close_timed, "the same; prints us=N"),
     STEP("close-raw", step_close_raw, "the system call"),
     STEP("close-number", step_close_number, "syscall(SYS_close), through libc"),
+    STEP("close-uring", step_close_uring, "by io_uring"),
     STEP("close_range:FD:FD[:FLAGS]", step_close_range, "FLAGS: cloexec+unshare, or a number"),
     STEP("closefrom:FD", step_closefrom, "closefrom()"),
     STEP("fdopen[:MODE]", step_fdopen, "the stream is fdopen(fd, MODE), default w"),
     STEP("fprintf:N", step_fprintf, "N bytes into the stream, which buffers 65536"),
     STEP("fread:N", step_fread, "fread() from the stream"),
+    STEP("fgets:N", step_fgets, "fgets() of a line of less than N bytes; prints its length"),
     STEP("fflush", step_fflush, "fflush() of the stream"),
     STEP("fclose", step_fclose, "fclose() of the stream"),
     STEP("freopen:PATH...", step_freopen, "freopen() of the stream"),

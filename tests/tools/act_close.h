@@ -114,6 +114,16 @@ static void step_fread(struct act *a, const struct step *s)
     free(buf);
 }
 
+static void step_fgets(struct act *a, const struct step *s)
+{
+    int n = number(s, 0);
+    char *buf = pattern((size_t)n);
+    const char *line = fgets(buf, n, stream_of(a));
+
+    report_stdio(a, s, line ? (long)strlen(line) : -1);
+    free(buf);
+}
+
 static void step_fflush(struct act *a, const struct step *s)
 {
     report_stdio(a, s, fflush(stream_of(a)));

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""A server for the tests of real programs: `server.py WAY PORT` listens on every address.
+
+It reads one request, of HTTP (it begins with GET) or anything in one piece, and replies. WAY:
+  eof   it reads on and closes when its client has closed: the client closes first
+  now   it closes at once after the reply: both may close at the same moment
+  fork  socketserver.ForkingTCPServer: each child half-closes and closes, first
+It prints `ready`, and every error of a connection by name: what a server's log would complain of.
+"""
+import errno
+import os
+import socket
+import socketserver
+import sys
+import threading
+
+BODY = b"hello\n"
+HEADER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(BODY)
+
+
+def read_request(connection):
+    request = connection.recv(4096)
+    while request.startswith(b"GET") and not request.endswith(b"\r\n\r\n"):
+        piece = connection.recv(4096)
+        if not piece:
+            break
+        request += piece
+    return request
+
+
+def reply(connection):
+    request = read_request(connection)
+    connection.sendall(HEADER + BODY if request.startswith(b"GET") else BODY)
+
+
+def read_on(connection):
+    while connection.recv(4096):
+        pass
+
+
+def complain(text):
+    """In one write: threads share the line."""
+    os.write(sys.stdout.fileno(), text.encode() + b"\n")
+
+
+def converse(connection, way):
+    try:
+        reply(connection)
+        if way == "eof":
+            read_on(connection)
+    except OSError as error:
+        complain(errno.errorcode[error.errno])
+    finally:
+        connection.close()
+
+
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        reply(self.request)
+
+
+class Forking(socketserver.ForkingTCPServer):
+    allow_reuse_address = True
+    request_queue_size = 100
+
+    def handle_error(self, request, client_address):
+        complain(repr(sys.exc_info()[1]))
+
+
+def listen(port):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("", port))
+    listener.listen(100)
+    return listener
+
+
+def serve(listener, way):
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=converse, args=(connection, way), daemon=True).start()
+
+
+def main(way, port):
+    if way == "fork":
+        server = Forking(("", port), Handler)
+        print("ready", flush=True)
+        server.serve_forever()
+    listener = listen(port)
+    print("ready", flush=True)
+    serve(listener, way)
+
+
+main(sys.argv[1], int(sys.argv[2]))

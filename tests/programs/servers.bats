@@ -1,0 +1,16 @@
+#!/usr/bin/env bats
+# Servers under the library, which close first; their clients are plain.
+
+load ../helper
+load runs
+
+@test "nginx" {
+    need curl
+    SERVER=serve_nginx row 'nginx' nginx each curl -sS -H 'Connection: close' http://@HOST:@PORT/
+}
+
+@test "Python's ForkingTCPServer" {
+    serve_forking() { serve_python fork; }
+    SERVER=serve_forking row 'Python ForkingTCPServer' python3 once \
+        python3 tests/programs/client.py eof @HOST @PORT @COUNT
+}

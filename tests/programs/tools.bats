@@ -1,0 +1,40 @@
+#!/usr/bin/env bats
+# C programs: stdio, a raw close, netcat, openssl.
+
+load ../helper
+load runs
+
+@test "stdio: fdopen, fprintf, fgets, fclose" {
+    serve_python eof
+    row 'C stdio' act once "$ACT" loop:@COUNT connect:@HOST:@PORT fdopen:r+ fprintf:6 fflush \
+        fgets:100 fclose end
+}
+
+@test "syscall(SYS_close)" {
+    serve_python eof
+    row 'C syscall(SYS_close)' act once "$ACT" loop:@COUNT connect:@HOST:@PORT write:6 read:6 \
+        close-number end
+}
+
+@test "a system call that is not libc's" {
+    serve_python eof
+    row 'C raw close' act once "$ACT" loop:@COUNT connect:@HOST:@PORT write:6 read:6 close-raw end
+}
+
+@test "a close by io_uring" {
+    act open:/dev/null close-uring | grep -q '^close-uring 0' || skip 'the kernel forbids io_uring'
+    serve_python eof
+    row 'C io_uring' act once "$ACT" loop:@COUNT connect:@HOST:@PORT write:6 read:6 close-uring end
+}
+
+@test "nc -N" {
+    need nc.openbsd
+    serve_python eof
+    INPUT=$'hello?\n' row 'nc -N' nc each nc.openbsd -N @HOST @PORT
+}
+
+@test "openssl s_client: it closes first" {
+    need openssl
+    serve_nginx tls
+    row 'openssl s_client' openssl each openssl s_client -brief -connect @HOST:@PORT
+}
