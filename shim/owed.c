@@ -27,11 +27,11 @@
 enum debt_state { DEBT_NONE, DEBT_TAKEN, DEBT_OWED };
 
 static struct debt {
-    _Atomic uint32_t state; /* whoever changes it to DEBT_TAKEN has the rest to itself */
-    int fd, how;
     struct conn *c;
     const void *_Atomic thread; /* its `self` */
-    _Atomic bool seen;          /* by our thread: it pays the next time */
+    _Atomic uint32_t state;     /* whoever changes it to DEBT_TAKEN has the rest to itself */
+    int fd, how;
+    _Atomic bool seen; /* by our thread: it pays the next time */
 } debts[DEBTS];
 
 _Atomic uint32_t owed_count;
