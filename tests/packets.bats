@@ -167,3 +167,50 @@ load packets
     run "$BUILD/tests/packets" "$BATS_TEST_TMPDIR/short.pcap"
     [[ $status -eq 1 && $output == *'cut short'* ]]
 }
+
+# --- reaping ---
+
+# one_time_wait: the client has its entry.
+one_time_wait() {
+    [[ $(time_wait_client "$PORT") -eq 1 ]]
+}
+
+# Packets that would follow the removal of an entry would be sent at once.
+nothing_follows() {
+    sleep 0.2
+    expected=$(printf '%s\n' "${HANDSHAKE[@]}" '> PSH,ACK 1 1 8' '< ACK 1 9 0' '> FIN,ACK 9 1 0' \
+        '< ACK 1 10 0' '< FIN,ACK 1 10 0' '> ACK 10 2 0')
+    diff <(echo "$expected") <(wire)
+    [[ $(left) == 'left none' ]]
+}
+
+@test "an entry is removed: no packet says so, at exit (reap) or at close (auto, half-closed)" {
+    local address expected
+    export NOTIMEWAIT_REAP=on
+    ROLE=client
+    for address in "${FAMILIES[@]}"; do
+        OURS="write:8 wait-acked close wait-file:$STEP.2"
+        THEIRS="readn:8 readall wait-file:$STEP.1 close"
+        meet reap "$address"
+        wait_output ours '^close'
+        until_true 10000 our_fin_is_acked
+        touch "$STEP.1"
+        finish theirs
+        until_true 10000 one_time_wait
+        touch "$STEP.2"
+        finish ours
+        nothing_follows
+
+        OURS="write:8 wait-acked shutdown:wr wait-state:FIN_WAIT2 sync:$STEP.1 wait-state:CLOSE
+            wait-file:$STEP.2 close wait-file:$STEP.3"
+        meet auto "$address"
+        until_true 10000 one_time_wait
+        touch "$STEP.2"
+        wait_output ours '^close'
+        [[ $(left) == 'left none' ]]
+        touch "$STEP.3"
+        finish ours
+        finish theirs
+        nothing_follows
+    done
+}
