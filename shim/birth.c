@@ -114,6 +114,8 @@ void birth_rearm(int fd, struct conn *c, bool overwritten)
 void birth_undo(int fd, struct conn *c)
 {
     conn_note(c, conn_generation(c), LAST_NONE);
+    reap_forget(c);
+    conn_mark(c, CONN_AGAIN);
     conn_unmark(c, CONN_BORN | CONN_SHUT_RD | CONN_SHUT_WR | CONN_COUNTED);
     disarm(fd, c);
 }
@@ -229,7 +231,7 @@ static void born(int fd, struct conn *c, enum role role)
     c->role = role;
     c->cookie = facts_cookie(fd);
     conn_mark(c, CONN_BORN);
-    if (!birth_app_linger(c))
+    if (!birth_app_linger(c) && !conn_is(c, CONN_AGAIN)) /* an entry has its cookie, perhaps */
         reap_note(c);
     reap_tick();
 }

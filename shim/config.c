@@ -2,6 +2,7 @@
 
 #include "number.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /** The whole value is what is not accepted. */
@@ -195,12 +196,21 @@ static void preset_policy(struct config *config, const char *policy)
     parse_policy(policy, config, &unused);
 }
 
+/** All unset. Rules that there are none of stay as they are: 40 KB that need not be touched. */
+static void clear(struct config *config)
+{
+    size_t behind = offsetof(struct config, rules) + sizeof(config->rules);
+    memset(config, 0, offsetof(struct config, rules));
+    config->rules.count = 0;
+    memset((char *)config + behind, 0, sizeof(*config) - behind);
+}
+
 bool config_parse(char *const environ[], struct config *config, char error[CONFIG_ERROR_SIZE])
 {
-    memset(config, 0, sizeof(*config));
+    clear(config);
     for (; environ && *environ; environ++) {
         if (!parse_entry(*environ, config, error)) {
-            memset(config, 0, sizeof(*config));
+            clear(config);
             preset_policy(config, "off");
             return false;
         }

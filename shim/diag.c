@@ -1,6 +1,7 @@
 #include "diag.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,7 +40,12 @@ struct diag_reply {
 
 int diag_open(void)
 {
-    return (int)syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    int diag = (int)syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (diag < 0 || diag > STDERR_FILENO)
+        return diag;
+    int higher = (int)syscall(SYS_fcntl, diag, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    syscall(SYS_close, diag);
+    return higher;
 }
 
 void diag_close(int diag)

@@ -58,14 +58,16 @@ static void destroy(int diag, const struct diag_socket *socket, struct pass *pas
 struct pass entries_pass(struct entries *entries, int diag)
 {
     struct pass pass = {0};
+    size_t before;
     do {
+        before = pass.removed;
         found.entries = entries;
         found.count = found.closing = 0;
         if (!diag_each(diag, 1u << STATE_TIME_WAIT | CLOSING, collect, NULL))
             break;
         for (size_t i = 0; i < found.count && pass.error == 0; i++)
             destroy(diag, &found.waiting[i], &pass);
-    } while (found.count == FOUND && pass.error == 0);
+    } while (found.count == FOUND && pass.error == 0 && pass.removed > before);
     pass.closing = found.closing;
     return pass;
 }

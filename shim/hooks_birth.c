@@ -28,7 +28,6 @@ int hook_socket(int domain, int type, int protocol)
  */
 int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-    owed_settle();
     if (!shim.active)
         return next.connect(fd, addr, len);
     struct ending ending;
@@ -52,14 +51,12 @@ static int accepted(int listener, int fd, uint32_t epoch)
 
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-    owed_settle();
     uint32_t epoch = owner_epoch();
     return accepted(fd, next.accept(fd, addr, len), epoch);
 }
 
 int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-    owed_settle();
     uint32_t epoch = owner_epoch();
     return accepted(fd, next.accept4(fd, addr, len, flags), epoch);
 }

@@ -22,23 +22,28 @@
 #define CLOSE_RANGE_UNSHARE (1u << 1)
 #endif
 
+/** Apart from hook_close(), which would make room on the stack for it in every call. */
+__attribute__((noinline)) static int close_tcp(int fd)
+{
+    pthread_testcancel(); /* as close() would; once a lever is pulled, it may not */
+    struct owed_close owed = owed_closing(fd);
+    struct ending ending;
+    bool ends = ending_begin(&ending, fd, VIA_CLOSE, false);
+    int r = next.close(fd);
+    if (ends)
+        ending_finish(&ending, true); /* also on EINTR: Linux has closed it (close(2)) */
+    owed_closed(&owed);
+    return r;
+}
+
 int hook_close(int fd)
 {
-    owed_closing(fd);
     struct conn *c = table_peek(fd);
-    if (!c)
-        return next.close(fd);
-    if (c == TABLE_NO_TCP) {
-        table_set(fd, NULL);
-        return next.close(fd);
-    }
-    pthread_testcancel(); /* as close() would; once a lever is pulled, it may not */
-    struct ending ending;
-    if (!ending_begin(&ending, fd, VIA_CLOSE, false))
-        return next.close(fd);
-    int r = next.close(fd);
-    ending_finish(&ending, true); /* also on EINTR: Linux has closed it (close(2)) */
-    return r;
+    if (table_is_conn(c))
+        return close_tcp(fd);
+    if (c)
+        table_take(fd, c);
+    return next.close(fd);
 }
 
 /** dup2() and dup3() close `new` where `old` is open, `new` can be, and both are not the same.
@@ -56,7 +61,7 @@ static bool replaces(int old, int new, int flags)
 /** What dup2() and dup3() share: `duplicate` is called in between. */
 static int duplicate(int old, int new, int flags, bool three)
 {
-    owed_settle();
+    owed_using(old);
     struct ending ending;
     bool ends = ending_matters(new) && replaces(old, new, flags) &&
                 !share_same_socket(old, new) && ending_begin(&ending, new, VIA_DUP2, false);
@@ -65,6 +70,7 @@ static int duplicate(int old, int new, int flags, bool three)
         ending_finish(&ending, r >= 0);
     if (r >= 0 && old != new)
         share_copied(old, new);
+    owed_used(old);
     return r;
 }
 

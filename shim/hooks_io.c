@@ -1,9 +1,11 @@
 /*
  * hooks_io: the calls that receive or send; each notes the last operation.
  *
- * The path of every read and write of the host program: an fd that leads to no connection of
- * ours costs the look into the table and a jump; one that does, one store more. (owed_settle()
- * is a load and a branch.)
+ * The path of every read and write of the host program. Where nothing asks for the last
+ * operation it costs a comparison; elsewhere, the look into the table, and one store for a
+ * connection of ours. What that store needs is in noted_<name>(), apart: otherwise the compiler
+ * makes room for it on the stack in every call. (Where a FIN may be owed, owed_io.c
+ * stands between these and the next functions.)
  */
 #include "birth.h"
 #include "next.h"
@@ -40,31 +42,37 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
         conn_note(c, generation, LAST_WRITE);
 }
 
-#define INPUT(name, parameters, arguments, wanted, flags)                                      \
+#define BARE(...) __VA_ARGS__
+
+/** hook_<name>(), which passes on to noted_<name>() what is to be noted. */
+#define NOTED(name, parameters, arguments)                                                     \
     ssize_t hook_##name parameters                                                             \
     {                                                                                          \
-        owed_settle();                                                                         \
-        struct conn *c = table_find(fd);                                                       \
+        struct conn *c = table_find_noted(fd);                                                 \
         if (__builtin_expect(!c, 1))                                                           \
             return next.name arguments;                                                        \
+        return noted_##name(BARE arguments, c);                                                \
+    }
+
+#define INPUT(name, parameters, arguments, wanted, flags)                                      \
+    __attribute__((noinline)) static ssize_t noted_##name(BARE parameters, struct conn *c)     \
+    {                                                                                          \
         uint32_t generation = conn_generation(c);                                              \
         ssize_t r = next.name arguments;                                                       \
         note_input(c, generation, r, r == 0 ? (wanted) : 0, flags);                            \
         return r;                                                                              \
-    }
+    }                                                                                          \
+    NOTED(name, parameters, arguments)
 
 #define OUTPUT(name, parameters, arguments)                                                    \
-    ssize_t hook_##name parameters                                                             \
+    __attribute__((noinline)) static ssize_t noted_##name(BARE parameters, struct conn *c)     \
     {                                                                                          \
-        owed_settle();                                                                         \
-        struct conn *c = table_find(fd);                                                       \
-        if (__builtin_expect(!c, 1))                                                           \
-            return next.name arguments;                                                        \
         uint32_t generation = conn_generation(c);                                              \
         ssize_t r = next.name arguments;                                                       \
         note_output(c, generation, r);                                                         \
         return r;                                                                              \
-    }
+    }                                                                                          \
+    NOTED(name, parameters, arguments)
 
 /* clang-format off */
 INPUT(read, (int fd, void *buf, size_t n), (fd, buf, n), n, 0)
@@ -99,7 +107,6 @@ OUTPUT(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags)
 #define RECVMSG(name)                                                                          \
     ssize_t hook_##name(int fd, struct msghdr *msg, int flags)                                 \
     {                                                                                          \
-        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         ssize_t r = next.name(fd, msg, flags);                                                 \
@@ -118,7 +125,6 @@ RECVMSG(__recvmsg64)
     int hook_##name(int fd, struct mmsghdr *msgs, unsigned count, int flags,                   \
                     struct timespec *timeout)                                                  \
     {                                                                                          \
-        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         int r = next.name(fd, msgs, count, flags, timeout);                                    \
@@ -143,7 +149,6 @@ RECVMMSG(__recvmmsg64)
 ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
                     socklen_t len)
 {
-    owed_settle();
     struct conn *c = table_find(fd);
     if (!c)
         return next.sendto(fd, buf, n, flags, addr, len);
@@ -158,7 +163,6 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 #define SENDMSG(name)                                                                          \
     ssize_t hook_##name(int fd, const struct msghdr *msg, int flags)                           \
     {                                                                                          \
-        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         struct birth birth = birth_sending(c ? fd : -1, flags, NULL, 0);                       \
@@ -178,7 +182,6 @@ SENDMSG(__sendmsg64)
 #define SENDMMSG(name)                                                                         \
     int hook_##name(int fd, struct mmsghdr *msgs, unsigned count, int flags)                   \
     {                                                                                          \
-        owed_settle();                                                                         \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags, NULL, 0);          \

@@ -10,10 +10,11 @@
 
 int hook_dup(int fd)
 {
-    owed_settle();
+    owed_using(fd);
     int copy = next.dup(fd);
     if (copy >= 0)
         share_copied(fd, copy);
+    owed_used(fd);
     return copy;
 }
 
@@ -21,7 +22,7 @@ int hook_dup(int fd)
 #define FCNTL(name)                                                                            \
     int hook_##name(int fd, int command, ...)                                                  \
     {                                                                                          \
-        owed_settle();                                                                         \
+        owed_using(fd);                                                                        \
         va_list list;                                                                          \
         va_start(list, command);                                                               \
         void *argument = va_arg(list, void *);                                                 \
@@ -29,6 +30,7 @@ int hook_dup(int fd)
         int r = next.name(fd, command, argument);                                              \
         if (r >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))                      \
             share_copied(fd, r);                                                               \
+        owed_used(fd);                                                                         \
         return r;                                                                              \
     }
 

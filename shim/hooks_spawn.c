@@ -81,6 +81,12 @@ static inline void share_by_clone(const void *function, const void *stack, unsig
         share_all();
 }
 
+static inline void leave_by_exec(void)
+{
+    owed_settle_all();
+    reap_at_exec();
+}
+
 #ifdef JUMP_CODE
 /* clang-format off */
 JUMP_HOOK(vfork, (void), share_all())
@@ -90,15 +96,15 @@ JUMP_HOOK(clone, (void *function, void *stack, unsigned flags),
 JUMP_HOOK(__clone, (void *function, void *stack, unsigned flags),
           share_by_clone(function, stack, flags))
 /* Another program goes on with what is not FD_CLOEXEC. */
-JUMP_HOOK(execve, (void), owed_settle_all())
-JUMP_HOOK(execv, (void), owed_settle_all())
-JUMP_HOOK(execvp, (void), owed_settle_all())
-JUMP_HOOK(execvpe, (void), owed_settle_all())
-JUMP_HOOK(execl, (void), owed_settle_all())
-JUMP_HOOK(execle, (void), owed_settle_all())
-JUMP_HOOK(execlp, (void), owed_settle_all())
-JUMP_HOOK(fexecve, (void), owed_settle_all())
-JUMP_HOOK(execveat, (void), owed_settle_all())
+JUMP_HOOK(execve, (void), leave_by_exec())
+JUMP_HOOK(execv, (void), leave_by_exec())
+JUMP_HOOK(execvp, (void), leave_by_exec())
+JUMP_HOOK(execvpe, (void), leave_by_exec())
+JUMP_HOOK(execl, (void), leave_by_exec())
+JUMP_HOOK(execle, (void), leave_by_exec())
+JUMP_HOOK(execlp, (void), leave_by_exec())
+JUMP_HOOK(fexecve, (void), leave_by_exec())
+JUMP_HOOK(execveat, (void), leave_by_exec())
 /* clang-format on */
 #else
 /*

@@ -2,7 +2,7 @@
  * hooks_syscall: system calls by their number, which some programs make to close an fd (libuv:
  * SYS_close) where close() would be a cancellation point.
  *
- * Only what ends a connection, or shares it, is looked at; the last operation is then unknown.
+ * Only what ends a connection, or shares it, is looked at.
  */
 #include "ending.h"
 #include "jump.h"
@@ -23,12 +23,14 @@ static long close_by_number(long number, int fd)
 {
     struct conn *c = table_peek(fd);
     if (c == TABLE_NO_TCP)
-        table_set(fd, NULL);
+        table_take(fd, c);
+    struct owed_close owed = owed_closing(fd);
     struct ending ending;
     bool ends = table_is_conn(c) && ending_begin(&ending, fd, VIA_CLOSE, false);
     long r = ((syscall_function *)next.syscall)(number, fd);
     if (ends)
         ending_finish(&ending, true);
+    owed_closed(&owed);
     return r;
 }
 
@@ -62,10 +64,8 @@ static bool copies_fds(long number, long first, long second)
 /** Where the call goes on. */
 static void *look_at(long number, long first, long second)
 {
-    if (number == SYS_close) {
-        owed_closing((int)first);
-        return table_peek((int)first) ? (void *)close_by_number : next.syscall;
-    }
+    if (number == SYS_close && table_peek((int)first))
+        return (void *)close_by_number;
     owed_settle();
     if (number == SYS_exit_group)
         ending_at_exit();

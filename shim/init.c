@@ -11,6 +11,7 @@
 #include "shim.h"
 #include "sink.h"
 #include "stats.h"
+#include "table.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -50,6 +51,16 @@ static void adopt_inherited(char **env)
         birth_inherited(fd);
 }
 
+/** Whether the last operation is told, or decides: otherwise it need not be noted. */
+static bool last_op_matters(void)
+{
+    const struct policies *policies = &shim.config.policies;
+    for (unsigned i = 0; i < policies->count; i++)
+        if (policies->all[i].kind == POLICY_LAST_READ)
+            return true;
+    return shim.config.log || shim.config.owe_fin;
+}
+
 static void start_reporting(void)
 {
     if (shim.config.log && !sink_open(&sink_log, shim.config.log))
@@ -81,6 +92,7 @@ static void start(char **env)
     shim.active = shim.reporting || config_acts(&shim.config);
     if (!shim.active)
         return;
+    table_noted_fds = last_op_matters() ? TABLE_FDS : 0;
     owner_init();
     birth_init();
     owed_init();

@@ -25,10 +25,11 @@
 #define JUMP_CODE(name)                                                                        \
     "hint #34\n stp x29, x30, [sp, #-80]!\n stp x0, x1, [sp, #16]\n"                           \
     "stp x2, x3, [sp, #32]\n stp x4, x5, [sp, #48]\n stp x6, x7, [sp, #64]\n"                  \
-    ".cfi_adjust_cfa_offset 80\n bl jump_" name "\n mov x16, x0\n"                             \
+    ".cfi_adjust_cfa_offset 80\n .cfi_rel_offset x29, 0\n .cfi_rel_offset x30, 8\n"            \
+    "bl jump_" name "\n mov x16, x0\n"                                                         \
     "ldp x0, x1, [sp, #16]\n ldp x2, x3, [sp, #32]\n ldp x4, x5, [sp, #48]\n"                  \
     "ldp x6, x7, [sp, #64]\n ldp x29, x30, [sp], #80\n"                                        \
-    ".cfi_adjust_cfa_offset -80\n br x16\n"
+    ".cfi_restore x29\n .cfi_restore x30\n .cfi_adjust_cfa_offset -80\n br x16\n"
 #endif
 
 #ifdef JUMP_CODE
@@ -39,7 +40,7 @@
     void *jump_##name parameters                                                               \
     {                                                                                          \
         if (!next.name)                                                                        \
-            next_resolve();                                                                    \
+            next_resolve_one(&next.name, #name);                                               \
         return to;                                                                             \
     }                                                                                          \
     __asm__(".text\n .globl " #name "\n .type " #name ", %function\n" #name ":\n"              \

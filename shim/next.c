@@ -54,6 +54,11 @@ static void resolve(void *slot, const char *name)
     }
 #include "hooks.def"
 
+void next_resolve_one(void **slot, const char *name)
+{
+    resolve(slot, name);
+}
+
 /*
  * What is not there is not looked for: dlsym() would allocate its error, and a malloc() that is
  * preloaded, too, would begin before libc has its environment.

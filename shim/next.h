@@ -33,7 +33,10 @@ struct next {
 };
 
 /** The next function of each name. Callable at any time, but for those of JUMP. */
-extern struct next next;
+extern struct next next __attribute__((visibility("hidden"))); /* without the GOT */
+
+/** Resolves one of JUMP's, which a hook needs before all are. */
+void next_resolve_one(void **slot, const char *name);
 
 /** Resolves all of `next`, so that no later call needs the dynamic linker (and its locks). */
 void next_resolve(void);

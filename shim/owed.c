@@ -11,50 +11,67 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
-
-/* From linux/futex.h, which not every libc's headers come with. */
-#define FUTEX_WAIT_PRIVATE 128
-#define FUTEX_WAKE_PRIVATE 129
 
 #define DEBTS       64
-#define LOW_FDS     32  /* which a program may count on */
-#define IDLE_ROUNDS 200 /* of OWED_MS / 2, before the thread has to be woken */
+#define LOW_FDS     32   /* which a program may count on */
+#define IDLE_ROUNDS 200  /* of OWED_MS / 2, before the thread ends */
+#define PATIENCE    2000 /* times that a thread yields to another that pays or closes */
+#define USERS       4096 /* fds that share a count by their number lose nothing but the gain */
 
-enum debt_state { DEBT_NONE, DEBT_TAKEN, DEBT_OWED };
+/*
+ * DEBT_TAKEN: somebody pays it, DEBT_CLOSING: a close() that it was left to is under way; who
+ * changed the state to these has the rest to itself.
+ */
+enum debt_state { DEBT_NONE, DEBT_TAKEN, DEBT_CLOSING, DEBT_OWED };
 
 static struct debt {
     struct conn *c;
+    uint64_t cookie;            /* c may be another connection by now */
     const void *_Atomic thread; /* its `self` */
-    _Atomic uint32_t state;     /* whoever changes it to DEBT_TAKEN has the rest to itself */
-    int fd, how;
+    _Atomic uint32_t state;
+    _Atomic int fd;
+    uint32_t generation; /* of c */
+    int how;
     _Atomic bool seen; /* by our thread: it pays the next time */
 } debts[DEBTS];
 
+bool owed_mode;
 _Atomic uint32_t owed_count;
-static _Atomic bool idle; /* the thread waits until owed_count is not 0 */
+
+/* Calls under way, by fd, and those that may use any. One that is cancelled, or left by
+ * longjmp(), counts for ever: then the FIN is sent. */
+static _Atomic uint32_t users[USERS], users_of_any;
+
 /* (Of the model that needs no help of the dynamic linker, and no malloc.) */
 static _Thread_local char self __attribute__((tls_model("initial-exec")));
 
 /* In libpthread, which a program may lack, before glibc 2.34. */
 extern __typeof(pthread_create) pthread_create __attribute__((weak));
 
-enum collector { COLLECTOR_NONE, COLLECTOR_STARTING, COLLECTOR_RUNS, COLLECTOR_FAILED };
-static _Atomic int collector;
+static _Atomic bool collecting; /* our thread runs, or is about to */
 
-static bool take(struct debt *debt)
+static bool take(struct debt *debt, enum debt_state to)
 {
     uint32_t owed = DEBT_OWED;
-    return atomic_compare_exchange_strong(&debt->state, &owed, DEBT_TAKEN);
+    return atomic_compare_exchange_strong(&debt->state, &owed, (uint32_t)to);
 }
 
-static void forgive(struct debt *debt)
+/** The debt is over, paid or left to a close. */
+static void clear(struct debt *debt)
 {
     atomic_fetch_sub(&owed_count, 1);
     atomic_store(&debt->state, DEBT_NONE);
+}
+
+static void remember(struct conn *c, int how)
+{
+    if (how != SHUT_WR)
+        conn_mark(c, CONN_SHUT_RD);
+    if (how != SHUT_RD)
+        conn_mark(c, CONN_SHUT_WR);
 }
 
 int owed_not(int fd, struct conn *c, int how)
@@ -62,42 +79,77 @@ int owed_not(int fd, struct conn *c, int how)
     if (how != SHUT_RD && conn_is(c, CONN_BORN))
         reap_half_closing(fd, c);
     int r = next.shutdown(fd, how);
-    if (r == 0 && how != SHUT_WR)
-        conn_mark(c, CONN_SHUT_RD);
-    if (r == 0 && how != SHUT_RD)
-        conn_mark(c, CONN_SHUT_WR);
+    if (r == 0)
+        remember(c, how);
     return r;
 }
 
-/** `fd`: the debt's, or a copy of it. */
-static void pay(struct debt *debt, int fd)
+/** Signals stay away: a handler that leaves by longjmp() would leave the debt unpaid. */
+static void pay_by(struct debt *debt, int fd)
 {
-    if (facts_is_same(fd, debt->c))
-        owed_not(fd, debt->c, debt->how);
-    forgive(debt);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    if (facts_cookie(fd) == debt->cookie) {
+        next.shutdown(fd, debt->how);
+        if (conn_generation(debt->c) == debt->generation)
+            remember(debt->c, debt->how);
+    }
+    clear(debt);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void owed_settle_but(int fd)
+/**
+ * Another thread may close the fd at any moment, and yet another one get it anew: what is
+ * looked at and shut down is a copy, which stays what it is.
+ */
+static void pay(struct debt *debt)
 {
-    int saved = errno;
-    for (struct debt *debt = debts; debt < debts + DEBTS; debt++) {
-        if (atomic_load(&debt->state) != DEBT_OWED)
-            continue;
-        bool mine = atomic_load(&debt->thread) == &self;
-        bool closing = fd >= 0 && debt->fd == fd;
-        if (!(mine || closing) || !owner_is_me() || !take(debt))
-            continue;
-        if (debt->fd == fd)
-            forgive(debt);
-        else
-            pay(debt, debt->fd);
+    int copy = next.fcntl(debt->fd, F_DUPFD_CLOEXEC, LOW_FDS);
+    pay_by(debt, copy >= 0 || errno == EBADF ? copy : debt->fd);
+    if (copy >= 0)
+        next.close(copy);
+}
+
+static bool is_mine(struct debt *debt)
+{
+    return atomic_load(&debt->thread) == &self;
+}
+
+/** Waits, but not for ever, while others pay debts or close by them; fd: only by this one. */
+static void wait_for_others(int fd)
+{
+    for (int i = 0; i < PATIENCE; i++) {
+        bool busy = false;
+        for (struct debt *debt = debts; debt < debts + DEBTS; debt++) {
+            uint32_t state = atomic_load(&debt->state);
+            busy = busy || ((state == DEBT_TAKEN || state == DEBT_CLOSING) && !is_mine(debt) &&
+                            (fd < 0 || debt->fd == fd));
+        }
+        if (!busy)
+            return;
+        sched_yield();
     }
+}
+
+/** Pays what this thread owes, and what is owed by fd. */
+static void settle(int fd)
+{
+    if (!owner_is_me())
+        return;
+    int saved = errno;
+    for (struct debt *debt = debts; debt < debts + DEBTS; debt++)
+        if (atomic_load(&debt->state) == DEBT_OWED && (is_mine(debt) || debt->fd == fd) &&
+            take(debt, DEBT_TAKEN))
+            pay(debt);
+    if (fd >= 0)
+        wait_for_others(fd);
     errno = saved;
 }
 
 void owed_settle_mine(void)
 {
-    owed_settle_but(-1);
+    settle(-1);
 }
 
 void owed_settle_all(void)
@@ -106,42 +158,98 @@ void owed_settle_all(void)
         return;
     int saved = errno;
     for (struct debt *debt = debts; debt < debts + DEBTS; debt++)
-        if (take(debt))
-            pay(debt, debt->fd);
+        if (take(debt, DEBT_TAKEN))
+            pay(debt);
+    wait_for_others(-1);
     errno = saved;
 }
 
-/**
- * Another thread may close the fd at any moment, and yet another one get it anew: what is
- * looked at and shut down is a copy, which stays what it is.
- */
-static void pay_for_others(void)
+/* Counting comes first, and looking at the debts afterwards; a close does it the other way
+ * round, so one of the two sees the other. */
+
+void owed_enter(int fd)
 {
-    for (struct debt *debt = debts; debt < debts + DEBTS; debt++) {
-        if (atomic_load(&debt->state) != DEBT_OWED || !atomic_exchange(&debt->seen, true) ||
-            !take(debt))
-            continue;
-        int copy = next.fcntl(debt->fd, F_DUPFD_CLOEXEC, LOW_FDS);
-        pay(debt, copy >= 0 || errno == EBADF ? copy : debt->fd);
-        if (copy >= 0)
-            next.close(copy);
-    }
+    atomic_fetch_add(&users[(unsigned)fd % USERS], 1);
+    if (atomic_load(&owed_count) != 0)
+        settle(fd);
 }
 
+void owed_leave(int fd)
+{
+    atomic_fetch_sub(&users[(unsigned)fd % USERS], 1);
+}
+
+void owed_enter_any(void)
+{
+    atomic_fetch_add(&users_of_any, 1);
+    owed_settle_all();
+}
+
+void owed_leave_any(void)
+{
+    atomic_fetch_sub(&users_of_any, 1);
+}
+
+/** The close of debt->fd, which begins, is certain to end the connection. */
+static bool ends_by_close(struct debt *debt)
+{
+    return atomic_load(&users[(unsigned)debt->fd % USERS]) == 0 &&
+           atomic_load(&users_of_any) == 0 && conn_generation(debt->c) == debt->generation &&
+           conn_is_sole(debt->c) && owner_is_me();
+}
+
+struct owed_close owed_close_begin(int fd)
+{
+    struct owed_close close = {.began = true, .debt = -1};
+    int saved = errno;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &close.cancel);
+    for (int i = 0; i < DEBTS && close.debt < 0; i++) {
+        if (debts[i].fd != fd || !take(&debts[i], DEBT_CLOSING))
+            continue;
+        atomic_store(&debts[i].thread, &self);
+        if (ends_by_close(&debts[i]))
+            close.debt = i;
+        else
+            pay(&debts[i]);
+    }
+    owed_settle();
+    errno = saved;
+    return close;
+}
+
+void owed_close_end(struct owed_close *close)
+{
+    if (close->debt >= 0)
+        clear(&debts[close->debt]);
+    pthread_setcancelstate(close->cancel, NULL);
+}
+
+/** Pays what was there already the last time. */
+static void pay_the_old(void)
+{
+    for (struct debt *debt = debts; debt < debts + DEBTS; debt++)
+        if (atomic_load(&debt->state) == DEBT_OWED && atomic_exchange(&debt->seen, true) &&
+            take(debt, DEBT_TAKEN))
+            pay(debt);
+}
+
+/** False where a debt has come meanwhile, and nobody else was started for it. */
+static bool may_end(void)
+{
+    atomic_store(&collecting, false);
+    return atomic_load(&owed_count) == 0 || atomic_exchange(&collecting, true);
+}
+
+/** Ends when it is idle: a process whose other threads have all ended ends with it. */
 static void *collect(void *unused)
 {
     (void)unused;
     struct timespec round = {.tv_nsec = OWED_MS * NS_PER_MS / 2};
-    for (int rounds = 0;; rounds++) {
-        if (atomic_load(&owed_count) > 0)
-            rounds = 0;
-        if (rounds > IDLE_ROUNDS) {
-            atomic_store(&idle, true);
-            syscall(SYS_futex, &owed_count, FUTEX_WAIT_PRIVATE, 0, NULL);
-            atomic_store(&idle, false);
-        }
+    for (int idle = 0; idle < IDLE_ROUNDS || !may_end(); idle++) {
         clock_nanosleep(CLOCK_MONOTONIC, 0, &round, NULL);
-        pay_for_others();
+        if (atomic_load(&owed_count) > 0)
+            idle = 0;
+        pay_the_old();
     }
     return NULL;
 }
@@ -162,12 +270,13 @@ static bool start_collector(void)
     return started;
 }
 
+/** There is a thread that will look at the debts of now. */
 static bool collector_runs(void)
 {
-    int none = COLLECTOR_NONE;
-    if (atomic_compare_exchange_strong(&collector, &none, COLLECTOR_STARTING))
-        atomic_store(&collector, start_collector() ? COLLECTOR_RUNS : COLLECTOR_FAILED);
-    return atomic_load(&collector) == COLLECTOR_RUNS;
+    if (atomic_exchange(&collecting, true) || start_collector())
+        return true;
+    atomic_store(&collecting, false);
+    return false;
 }
 
 /** Under the others a FIN is sent whatever close() does. */
@@ -188,53 +297,55 @@ static bool finished(int fd, struct conn *c)
 
 static bool may_owe(int fd, struct conn *c, int how)
 {
-    if (!shim.config.owe_fin || (how != SHUT_WR && how != SHUT_RDWR) ||
-        !conn_is(c, CONN_BORN) || c->role != ROLE_CLIENT || !conn_is_sole(c))
+    if (!owed_mode || (how != SHUT_WR && how != SHUT_RDWR) || !conn_is(c, CONN_BORN) ||
+        c->role != ROLE_CLIENT || !conn_is_sole(c))
         return false;
     enum last_op last = conn_last(c);
     return (last == LAST_READ || last == LAST_EOF) && !birth_app_linger(c) &&
            policy_gains(c->policy) && finished(fd, c);
 }
 
-static bool owe(int fd, struct conn *c, int how)
+static struct debt *owe(int fd, struct conn *c, int how)
 {
     for (struct debt *debt = debts; debt < debts + DEBTS; debt++) {
         uint32_t none = DEBT_NONE;
         if (!atomic_compare_exchange_strong(&debt->state, &none, DEBT_TAKEN))
             continue;
-        debt->fd = fd;
-        debt->how = how;
         debt->c = c;
+        debt->generation = conn_generation(c);
+        debt->cookie = c->cookie;
+        debt->how = how;
+        debt->fd = fd;
         atomic_store(&debt->thread, &self);
         atomic_store(&debt->seen, false);
-        bool first = atomic_fetch_add(&owed_count, 1) == 0;
+        atomic_fetch_add(&owed_count, 1);
         atomic_store(&debt->state, DEBT_OWED);
-        if (first && atomic_load(&idle))
-            syscall(SYS_futex, &owed_count, FUTEX_WAKE_PRIVATE, 1);
-        return true;
+        return debt;
     }
-    return false;
+    return NULL;
 }
 
 bool owed_shutdown(int fd, struct conn *c, int how)
 {
     int saved = errno;
-    bool owed = may_owe(fd, c, how) && collector_runs() && owe(fd, c, how);
+    struct debt *debt = NULL;
+    if (may_owe(fd, c, how)) {
+        reap_half_closing(fd, c); /* while the kernel tells its addresses */
+        debt = owe(fd, c, how);
+    }
+    if (debt && !collector_runs() && take(debt, DEBT_TAKEN))
+        pay(debt);
     errno = saved;
-    return owed;
+    return debt != NULL;
 }
 
 void owed_reset(void)
 {
     for (struct debt *debt = debts; debt < debts + DEBTS; debt++)
         atomic_store(&debt->state, DEBT_NONE);
+    for (int i = 0; i < USERS; i++)
+        atomic_store(&users[i], 0);
+    atomic_store(&users_of_any, 0);
     atomic_store(&owed_count, 0);
-    atomic_store(&idle, false);
-    atomic_store(&collector, COLLECTOR_NONE);
-}
-
-void owed_init(void)
-{
-    if (shim.config.owe_fin)
-        pthread_atfork(owed_settle_all, NULL, owed_reset);
+    atomic_store(&collecting, false);
 }

@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,7 +25,9 @@
 #define CAP_NET_ADMIN        12
 
 #define PASS_INTERVAL (1 * NS_PER_S)
-#define PASS_BIRTHS   128 /* a pass for every so many, where many end in TIME_WAIT */
+#define PORT_INTERVAL (10 * NS_PER_MS)
+#define PASS_BIRTHS   128  /* a pass for every so many, where many end in TIME_WAIT */
+#define PATIENCE      2000 /* times that a fork() yields to a conversation */
 #define EXIT_WAIT     (100 * NS_PER_MS)
 
 /* The connections whose entries may be removed: ours, or the launcher's, which then does it. */
@@ -38,6 +42,8 @@ static _Atomic uint32_t births;  /* since the last pass */
 static _Atomic int64_t passed;   /* when the last pass was, clock_now() */
 static _Atomic uint64_t removed; /* entries, in all */
 static atomic_flag busy = ATOMIC_FLAG_INIT; /* one conversation at a time (diag.h) */
+static _Thread_local bool held
+    __attribute__((tls_model("initial-exec"))); /* `busy`, by hold() */
 
 /** CAP_NET_ADMIN is effective. Whether it is one over the network namespace, the first use
  * tells. */
@@ -61,7 +67,15 @@ static void not_allowed(void)
     if (shim.config.reap == REAP_ON)
         sink_message("libnotimewait: NOTIMEWAIT_REAP: 'on', but TIME_WAIT entries cannot be "
                      "removed: that takes CAP_NET_ADMIN over the network namespace, and a "
-                     "kernel with CONFIG_INET_DIAG_DESTROY; they are left");
+                     "kernel with CONFIG_INET_DIAG_DESTROY that does it for TIME_WAIT (see "
+                     "notimewait check); they are left");
+}
+
+/** Whether what a socket() or SOCK_DESTROY has failed with stays so. */
+static bool is_for_good(int error)
+{
+    return error != 0 && error != EMFILE && error != ENFILE && error != ENOMEM &&
+           error != ENOBUFS && error != ENOENT && error != EINTR;
 }
 
 static bool wanted(void)
@@ -97,15 +111,35 @@ static bool share_entries(void)
     if (!shim.config.reaper)
         return false;
     int fd = open(shim.config.reaper, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return false;
     void *shared = MAP_FAILED;
-    if (is_shared_set(fd))
+    if (fd >= 0 && is_shared_set(fd))
         shared = mmap(NULL, sizeof(own), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    syscall(SYS_close, fd);
-    if (shared != MAP_FAILED)
-        entries = shared;
-    return shared != MAP_FAILED;
+    if (fd >= 0)
+        syscall(SYS_close, fd);
+    if (shared == MAP_FAILED) {
+        sink_message("libnotimewait: NOTIMEWAIT_REAPER: notimewait --reap cannot be reached "
+                     "(another user?); TIME_WAIT entries of this process are left to itself");
+        return false;
+    }
+    entries = shared;
+    return true;
+}
+
+/** Before a fork(): no copy of our netlink socket is to go with it. */
+static void hold(void)
+{
+    held = false;
+    for (int i = 0; i < PATIENCE && !held; i++) {
+        held = !atomic_flag_test_and_set(&busy);
+        if (!held)
+            sched_yield();
+    }
+}
+
+static void go_on(void)
+{
+    if (held)
+        atomic_flag_clear(&busy);
 }
 
 void reap_init(void)
@@ -118,7 +152,7 @@ void reap_init(void)
             not_allowed();
         return;
     }
-    pthread_atfork(NULL, NULL, reap_reset);
+    pthread_atfork(hold, go_on, reap_reset);
     atomic_store(&many, policy_reap_occurs());
     atomic_store(&passed, clock_now());
     atomic_store(&noting, true);
@@ -153,46 +187,59 @@ void reap_forget(const struct conn *c)
     entries_forget(entries, c->cookie);
 }
 
-/** Of EINVAL... another pass may know better. */
 static void take_result(const struct pass *pass)
 {
-    if (pass->error == EPERM || pass->error == EACCES || pass->error == EOPNOTSUPP)
+    if (is_for_good(pass->error))
         not_allowed();
     atomic_fetch_add(&removed, pass->removed);
 }
 
-/** A conversation with the kernel, unless another thread, or what this signal's handler
- * interrupted, has one; -1. Ended by leave(). */
-static int enter(void)
+/** A conversation with the kernel. Signals stay away: a handler that leaves by longjmp() would
+ * leave it begun. */
+struct conversation {
+    int diag;
+    sigset_t before;
+};
+
+/** False where another thread has one. Ended by leave(). */
+static bool enter(struct conversation *conversation)
 {
-    if (!reap_allowed() || !owner_is_me() || atomic_flag_test_and_set(&busy))
-        return -1;
-    int diag = diag_open();
-    if (diag < 0) {
-        not_allowed(); /* by a seccomp filter, for one */
+    sigset_t all;
+    if (!reap_allowed() || !owner_is_me())
+        return false;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &conversation->before);
+    if (!atomic_flag_test_and_set(&busy)) {
+        conversation->diag = diag_open();
+        if (conversation->diag >= 0)
+            return true;
+        if (is_for_good(errno)) /* by a seccomp filter, for one */
+            not_allowed();
         atomic_flag_clear(&busy);
     }
-    return diag;
+    pthread_sigmask(SIG_SETMASK, &conversation->before, NULL);
+    return false;
 }
 
-static void leave(int diag)
+static void leave(struct conversation *conversation)
 {
-    diag_close(diag);
+    diag_close(conversation->diag);
     atomic_flag_clear(&busy);
+    pthread_sigmask(SIG_SETMASK, &conversation->before, NULL);
 }
 
 static struct pass pass_now(void)
 {
     int saved = errno;
     struct pass pass = {0};
-    int diag = enter();
-    if (diag >= 0) {
+    struct conversation conversation;
+    if (enter(&conversation)) {
         uint32_t since = atomic_exchange(&births, 0);
-        pass = entries_pass(entries, diag);
+        pass = entries_pass(entries, conversation.diag);
         take_result(&pass);
         atomic_store(&many, policy_reap_occurs() || pass.removed > since / 8);
         atomic_store(&passed, clock_now());
-        leave(diag);
+        leave(&conversation);
     }
     errno = saved;
     return pass;
@@ -200,7 +247,10 @@ static struct pass pass_now(void)
 
 bool reap_for_port(void)
 {
-    return reap_allowed() && atomic_load(&births) > 0 && pass_now().removed > 0;
+    if (!reap_allowed())
+        return false;
+    bool due = clock_now() - atomic_load(&passed) >= PORT_INTERVAL;
+    return (due || atomic_load(&births) > 0) && pass_now().removed > 0;
 }
 
 void reap_tick(void)
@@ -209,6 +259,12 @@ void reap_tick(void)
         return;
     bool due = clock_now() - atomic_load(&passed) >= PASS_INTERVAL;
     if (due || (atomic_load(&many) && atomic_load(&births) >= PASS_BIRTHS))
+        pass_now();
+}
+
+void reap_at_exec(void)
+{
+    if (reap_allowed() && atomic_load(&noted))
         pass_now();
 }
 
@@ -250,11 +306,11 @@ bool reap_half_closed(int fd, const struct conn *c)
         facts_ask(fd).state != STATE_CLOSE)
         return false;
     struct diag_socket socket = diag_socket(&c->local, &c->peer, c->cookie);
-    int diag = enter();
-    if (diag < 0)
+    struct conversation conversation;
+    if (!enter(&conversation))
         return false;
-    struct pass pass = entries_remove(diag, &socket);
+    struct pass pass = entries_remove(conversation.diag, &socket);
     take_result(&pass);
-    leave(diag);
+    leave(&conversation);
     return pass.removed > 0;
 }

@@ -46,6 +46,9 @@ void reap_tick(void);
 /** connect() found no port (EADDRNOTAVAIL). Returns whether entries were removed: try again. */
 bool reap_for_port(void);
 
+/** Another program is about to take the process over; it will not know the connections. */
+void reap_at_exec(void);
+
 /** The process ends. Under the policy reap it waits, at most 100 ms, for what still closes. */
 void reap_at_exit(void);
 

@@ -3,25 +3,40 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-table_slot *_Atomic table_pages[TABLE_PAGES];
+/* Never written: memory that is only read is the kernel's zero page. */
+static table_slot empty[TABLE_PAGE_FDS];
 
-/** The slot of fd, its page mapped if needed; NULL where there can be none. */
+table_slot *_Atomic table_pages[TABLE_PAGES] = {[0 ... TABLE_PAGES - 1] = empty};
+unsigned table_noted_fds;
+
+static _Atomic unsigned used; /* fds from here on were never recorded */
+
+/** Maps the page of fd unless it is; false without memory. */
+static bool map_page(int fd)
+{
+    table_slot *_Atomic *page = &table_pages[(unsigned)fd / TABLE_PAGE_FDS];
+    if (atomic_load(page) != empty)
+        return true;
+    size_t size = TABLE_PAGE_FDS * sizeof(table_slot);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    table_slot *expected = empty;
+    if (!atomic_compare_exchange_strong(page, &expected, memory))
+        munmap(memory, size);
+    return true;
+}
+
+/** The slot of fd, to write to; NULL where there can be none. */
 static table_slot *slot_of(int fd)
 {
-    if ((unsigned)fd >= TABLE_FDS)
+    if ((unsigned)fd >= TABLE_FDS || !map_page(fd))
         return NULL;
-    table_slot *_Atomic *page = &table_pages[(unsigned)fd / TABLE_PAGE_FDS];
-    if (!atomic_load(page)) {
-        size_t size = TABLE_PAGE_FDS * sizeof(table_slot);
-        void *memory =
-            mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED)
-            return NULL;
-        table_slot *expected = NULL;
-        if (!atomic_compare_exchange_strong(page, &expected, memory))
-            munmap(memory, size);
-    }
-    return atomic_load(page) + (unsigned)fd % TABLE_PAGE_FDS;
+    unsigned seen = atomic_load(&used);
+    while (seen <= (unsigned)fd &&
+           !atomic_compare_exchange_weak(&used, &seen, (unsigned)fd + 1))
+        ;
+    return table_slot_at(fd);
 }
 
 static void drop(struct conn *c)
@@ -37,12 +52,6 @@ bool table_set(int fd, struct conn *c)
     table_slot *slot = slot_of(fd);
     drop(slot ? atomic_exchange(slot, c) : c);
     return slot != NULL;
-}
-
-bool table_take(int fd, struct conn *c)
-{
-    table_slot *slot = slot_of(fd);
-    return slot && atomic_compare_exchange_strong(slot, &c, NULL);
 }
 
 /** What the slot of fd holds, a connection with one more reference. */
@@ -92,15 +101,12 @@ void table_release(struct conn *c)
 
 int table_next(unsigned fd, unsigned last)
 {
-    if (last >= TABLE_FDS)
-        last = TABLE_FDS - 1;
-    while (fd <= last) {
-        if (!atomic_load(&table_pages[fd / TABLE_PAGE_FDS]))
-            fd = (fd / TABLE_PAGE_FDS + 1) * TABLE_PAGE_FDS;
+    unsigned end = atomic_load(&used);
+    for (; fd < end && fd <= last; fd++) {
+        if (atomic_load(&table_pages[fd / TABLE_PAGE_FDS]) == empty)
+            fd |= TABLE_PAGE_FDS - 1; /* to the next page */
         else if (table_find((int)fd))
             return (int)fd;
-        else
-            fd++;
     }
     return -1;
 }

@@ -135,7 +135,7 @@ static void run_all(const struct options *options, struct experiment *experiment
     struct leftovers leftovers = {.diag = diag_open()};
     int64_t start_ns = clock_now();
     unsigned all = experiment->planned * experiment->count;
-    trial_begin();
+    trial_begin(false);
     for (unsigned made = 0; made < all; made++)
         if (!run_one(options, experiment, made, &leftovers, start_ns))
             break;

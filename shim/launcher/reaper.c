@@ -43,9 +43,9 @@ static void pass(void)
 static void settle(void)
 {
     int64_t deadline = clock_now() + SETTLE_MS * NS_PER_MS;
-    for (int ms = 1; entries_pass(entries, diag).closing > 0 && clock_now() < deadline;
+    for (unsigned ms = 1; entries_pass(entries, diag).closing > 0 && clock_now() < deadline;
          ms = ms < 50 ? 2 * ms : 50)
-        trial_sleep(ms);
+        usleep(ms * 1000);
 }
 
 int reaper_run(char *const command[])
@@ -60,7 +60,7 @@ int reaper_run(char *const command[])
         complain("--reap: %s", strerror(errno));
         return EXIT_FAILED;
     }
-    trial_begin();
+    trial_begin(true);
     struct trial trial = trial_run(command, &way);
     settle();
     return trial.error ? run_failed(command[0], trial.error) : trial.status;

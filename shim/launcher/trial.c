@@ -19,14 +19,16 @@ static bool is_ignored(int signal)
     return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-void trial_begin(void)
+void trial_begin(bool all)
 {
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
+                                  SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH};
+    size_t count = all ? sizeof(signals) / sizeof(signals[0]) : 3;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGCHLD);
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-        if (!is_ignored(ends[i])) /* as nohup(1) wants it */
-            sigaddset(&blocked, ends[i]);
+    for (size_t i = 0; i < count; i++)
+        if (!is_ignored(signals[i])) /* as nohup(1) wants it */
+            sigaddset(&blocked, signals[i]);
     original_sigchld = signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_BLOCK, &blocked, &original);
 }

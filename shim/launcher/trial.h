@@ -16,8 +16,11 @@ struct trial {
     bool interrupted; /* one of the signals came meanwhile */
 };
 
-/** From now on these signals are only remembered. */
-void trial_begin(void);
+/**
+ * From now on these signals are only remembered; `all`: SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and
+ * SIGWINCH, too.
+ */
+void trial_begin(bool all);
 
 /** How a command is run. */
 struct trial_way {
