@@ -1,6 +1,8 @@
 # System calls that the library adds (design, section 6), counted by strace, not timed.
 load helper
 
+before=() # steps that come first, once
+
 # calls POLICY N STEP...: how many system calls a client makes that does the steps N times.
 # POLICY none: without the library.
 calls() {
@@ -8,7 +10,7 @@ calls() {
     local preload=(-E "LD_PRELOAD=$LIB" -E "NOTIMEWAIT_POLICY=$policy")
     [[ $policy != none ]] || preload=()
     shift 2
-    strace -qq -o "$trace" "${preload[@]}" "$ACT" "loop:$n" "$@" end >/dev/null
+    strace -qq -o "$trace" "${preload[@]}" "$ACT" "${before[@]}" "loop:$n" "$@" end >/dev/null
     grep -c '(' "$trace"
 }
 
@@ -56,6 +58,13 @@ echo_server() {
     adds 5 auto "connect:$PORT" write:10 readn:10 close
 }
 
+@test "accept: the same; here both ends of each connection" {
+    before=("listen:$PORT")
+    adds 0 off "connect:$PORT@b" accept close readall@b close@b
+    adds 4 fin-rst "connect:$PORT@b" accept close readall@b close@b
+    adds 10 auto "connect:$PORT@b" accept close readall@b close@b
+}
+
 @test "the others: 2 at birth, at most 5 at close" {
     echo_server
     # getpid, SO_COOKIE, TCP_INFO, SO_LINGER; drain discards, too
@@ -65,6 +74,21 @@ echo_server() {
     adds 6 abort "connect:$PORT" write:10 readn:10 close
     adds 7 delay:1 "connect:$PORT" write:10 readn:10 close
     adds 6 linger:1 "connect:$PORT" write:10 readn:10 close
+}
+
+@test "STATS: 2 more at close (TCP_INFO, SIOCINQ)" {
+    echo_server
+    export NOTIMEWAIT_STATS=$BATS_TEST_TMPDIR/stats.json
+    adds 7 auto "connect:$PORT" write:10 readn:10 close
+}
+
+@test "LOG: 4 more to know (both addresses, TCP_INFO, SIOCINQ), and 5 for each record" {
+    # sigprocmask twice, open, write, close
+    echo_server
+    export NOTIMEWAIT_LOG=$LOG
+    adds 14 auto "connect:$PORT" write:10 readn:10 close
+    # SO_PROTOCOL and SO_COOKIE at birth, getpid and SO_COOKIE at close
+    adds 13 off "connect:$PORT" write:10 readn:10 close
 }
 
 @test "a read or a write of a connection adds nothing" {

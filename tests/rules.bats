@@ -91,7 +91,7 @@ END
 @test "splits: weights, their default, their bounds, the same policy twice" {
     run config 'NOTIMEWAIT_POLICY=off@90|auto@10|drain' 'NOTIMEWAIT_RULES=port=1 => abort|off@3'
     echo "$output"
-    [[ $output == 'policy off@90|auto@10|drain:200@1 '*' rules 1' ]]
+    [[ $output == 'policy off@90|auto@10|drain:200@1 '*' rules 1 '* ]]
     run config --choose client '1.1.1.1 1' '1.1.1.1 1' x 1000 'NOTIMEWAIT_POLICY=off@90|auto@8|off@2'
     echo "$output"
     [[ $output == $'off 920\nauto 80' ]]
