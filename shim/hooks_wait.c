@@ -5,26 +5,61 @@
  */
 #include "next.h"
 #include "owed.h"
+#include "owner.h"
 
-static void using_all(const struct pollfd *fds, nfds_t count)
+#include <errno.h>
+
+#define FEW 8 /* fds that are looked at one by one */
+
+/** The fds that poll() is given, as they were; `any`: there are too many to look at. */
+struct polled {
+    struct pollfd fds[FEW];
+    nfds_t count;
+    bool any;
+};
+
+/** Without touching the program's memory: a bad pointer is EFAULT, not a crash. */
+static bool peek(struct polled *polled, const struct pollfd *fds, nfds_t count)
 {
-    for (nfds_t i = 0; owed_mode && fds && i < count; i++)
-        owed_enter(fds[i].fd);
+    struct iovec here = {.iov_base = polled->fds, .iov_len = count * sizeof(*fds)};
+    struct iovec there = {.iov_base = (void *)(uintptr_t)fds, .iov_len = here.iov_len};
+    polled->count = count;
+    return count <= FEW &&
+           process_vm_readv(owner_pid(), &here, 1, &there, 1, 0) == (ssize_t)here.iov_len;
 }
 
-static void used_all(const struct pollfd *fds, nfds_t count)
+static void using_all(struct polled *polled, const struct pollfd *fds, nfds_t count)
 {
-    for (nfds_t i = 0; owed_mode && fds && i < count; i++)
-        owed_leave(fds[i].fd);
+    int saved = errno;
+    polled->any = !peek(polled, fds, count);
+    errno = saved;
+    if (polled->any)
+        owed_enter_any();
+    for (nfds_t i = 0; !polled->any && i < polled->count; i++)
+        owed_enter(polled->fds[i].fd);
 }
 
+static void used_all(const struct polled *polled)
+{
+    if (polled->any)
+        owed_leave_any();
+    for (nfds_t i = 0; !polled->any && i < polled->count; i++)
+        owed_leave(polled->fds[i].fd);
+}
+
+/** noinline: room for `polled` is made on the stack only where a FIN may be owed. */
 #define POLL(name, parameters, arguments)                                                      \
+    __attribute__((noinline)) static int used_##name parameters                                \
+    {                                                                                          \
+        struct polled polled;                                                                  \
+        using_all(&polled, fds, count);                                                        \
+        int r = next.name arguments;                                                           \
+        used_all(&polled);                                                                     \
+        return r;                                                                              \
+    }                                                                                          \
     int hook_##name parameters                                                                 \
     {                                                                                          \
-        using_all(fds, count);                                                                 \
-        int r = next.name arguments;                                                           \
-        used_all(fds, count);                                                                  \
-        return r;                                                                              \
+        return owed_mode ? used_##name arguments : next.name arguments;                        \
     }
 
 #define SELECT(name, parameters, arguments)                                                    \

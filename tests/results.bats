@@ -93,6 +93,11 @@ in_libc() {
     [ "$(value_of overridden more)" = -1 ]
 }
 
+@test "an owed FIN changes no result" {
+    export NOTIMEWAIT_SHUTDOWN=owed
+    compare auto armed 'armed|overridden'
+}
+
 @test "auto changes no result but TCP_LINGER2 where it is armed" {
     compare auto armed 'armed|overridden'
     [ "$(value_of armed default)" = -1 ]
