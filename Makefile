@@ -39,11 +39,12 @@ TOOLS   = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c
 # What `make techniques` uses of them.
 LAB     = $(patsubst %,$(BUILD)/tests/%,relay capture packets)
 UNIT    = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
+BENCHES = $(patsubst %,$(BUILD)/tests/bench/%,client none.so reuse.so)
 EXAMPLE = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
 all: $(LIB) $(STARTER)
 examples: $(EXAMPLE)
-tests: all $(EXAMPLE) $(TOOLS) $(UNIT)
+tests: all $(EXAMPLE) $(TOOLS) $(UNIT) $(BENCHES) $(BUILD)/tests/bench/cost
 
 # Rewritten when the compiler or its flags are others than last time: everything depends on it.
 $(BUILD)/flags: force
@@ -76,6 +77,14 @@ $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/flags
 $(BUILD)/tests/%: tests/unit/%.c $(PURE) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(LDFLAGS)
+
+$(BUILD)/tests/bench/%.so: tests/bench/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -fPIC -shared -o $@ $< $(LDFLAGS)
+
+$(BUILD)/tests/bench/%: tests/bench/%.c $(PURE) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -pthread -o $@ $< $(PURE) $(LDFLAGS)
 
 # For 32-bit programs on a 64-bit machine: build/lib32/libnotimewait.so
 lib32:
@@ -130,6 +139,25 @@ check-programs:
 	@$(MAKE) --no-print-directory -s tests
 	@tests/programs/check $(BUILD)
 
+# What it costs and wins (about ten minutes; BENCH=quick: moments, to see that it works).
+bench:
+	@tests/need bench
+	@$(MAKE) --no-print-directory -s all $(EXAMPLE) $(BENCHES)
+	@tests/bench/bench $(BUILD) $(SECTIONS)
+
+# A million connections through 1,000 ports; SOAK=N: so many.
+SOAK ?= 1000000
+soak:
+	@tests/need bench
+	@$(MAKE) --no-print-directory -s all $(EXAMPLE) $(BENCHES)
+	@tests/bench/soak $(BUILD) $(SOAK)
+
+# What `make bench` measured, drawn into examples/figures.
+plot:
+	@tests/need plot
+	@mkdir -p $(BUILD)
+	@tests/bench/plot $(BUILD)
+
 lint:
 	@tests/need lint
 	@tests/lint
@@ -162,6 +190,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: force all lib32 examples tests demo peer-view techniques check check-programs check-sanitize fuzz lint install \
-        install-lib uninstall clean
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/shim/launcher/*.d)
+.PHONY: force all lib32 examples tests demo peer-view techniques check check-programs \
+        check-sanitize fuzz bench soak plot lint install install-lib uninstall clean
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_FILES = 65536 };
+enum { MAX_FILES = 262144 };
 
 static struct message {
     size_t header_bytes; /* of the length, read so far */

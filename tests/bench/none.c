@@ -1,0 +1,5 @@
+/*
+ * none: a library to preload that does nothing, the yardstick for what preloading itself costs.
+ */
+extern int nothing;
+int nothing;
