@@ -86,8 +86,8 @@ at_most() {
     at_most 110 auto dup file
     at_most 200 auto dup tcp
     at_most 80 auto fclose file
-    at_most 700 auto close tcp
-    at_most 750 auto fclose tcp
+    at_most 750 auto close tcp
+    at_most 800 auto fclose tcp
 }
 
 # started PRELOAD: the instructions of a program that does nothing.
