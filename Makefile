@@ -15,9 +15,6 @@ BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
 WARN    = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-ifneq (,$(findstring musl,$(CC)))
-WARN   += -Wno-sign-conversion # in musl's own macros
-endif
 # (psabi: that GCC 11.1 changed how i386 aligns what is atomic.)
 COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-psabi -MMD -MP
 # Without fortification: the library defines some of the functions that it would redirect.

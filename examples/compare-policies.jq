@@ -3,9 +3,9 @@
 #   NOTIMEWAIT_POLICY='off@90|auto@10' NOTIMEWAIT_LOG=/var/log/close.json ./legacy-client
 #   jq -rs -f compare-policies.jq /var/log/close.json
 #
-# TIME_WAIT is what the action, in the state found, leaves on this host. See ROLLOUT.md.
+# TIME_WAIT is a prediction: what the action, in the state found, leaves on this host. See ROLLOUT.md.
 def percentile($p): sort | .[(length * $p / 100 | ceil) - 1] // 0;
-def leaves_time_wait: .unread == 0 and (.action == "none" or .action == "linger")
+def leaves_time_wait: .unread == 0 and .reason != "reap" and (.reaped | not) and (.action == "none" or .action == "linger")
     and (.state | IN("ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSING"));
 
 ["policy", "closes", "TIME_WAIT", "resets", "unacked", "close p50 us", "p99 us", "reasons"],

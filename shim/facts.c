@@ -9,6 +9,10 @@
 #include <linux/tcp.h> /* its own struct tcp_info ends before the byte counts */
 #else
 #include <netinet/tcp.h>
+
+#ifndef __GLIBC__ /* musl's ioctl() takes an int */
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
 #endif
 
 /* As linux/sockios.h has them, which not every libc's headers come with. */

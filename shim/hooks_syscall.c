@@ -69,6 +69,8 @@ static void *look_at(long number, long first, long second)
     owed_settle();
     if (number == SYS_exit_group)
         ending_at_exit();
+    if (number == SYS_execve || number == SYS_execveat)
+        owed_settle_all();
     if (copies_fds(number, first, second)) {
         owed_settle_all();
         owner_shared_all();

@@ -6,6 +6,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#ifndef __GLIBC__ /* in musl's CMSG_NXTHDR() */
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
+
 static void mark_shared(int fd)
 {
     struct conn *c = table_find(fd);

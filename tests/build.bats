@@ -14,7 +14,7 @@ table() {
     [[ $status -eq 0 && $(table HOOK IO VARIADIC TIME64 TIME64_VARIADIC JUMP ALIAS | wc -l) -ge 50 ]]
 }
 
-@test "everything that the issue of a TCP fd's life names is in the table" {
+@test "every call in the life of a TCP fd is in the table" {
     local name missing=()
     for name in connect accept accept4 read readv preadv2 recv recvfrom recvmsg recvmmsg \
         __read_chk __recv_chk __recvfrom_chk write writev pwritev2 send sendto sendmsg sendmmsg \

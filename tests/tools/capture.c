@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "pcap.h"
+#include "until_term.h"
 
 enum { IP4_HEADER = 20, IP6_HEADER = 40, RECEIVE_BUFFER = 64 << 20, SAMPLE_NS = 100000 };
 
@@ -49,7 +50,6 @@ static struct end ends[2] = {{.name = "client"}, {.name = "server"}};
 static bool watching; /* the ends are known */
 static int diag = -1;
 static long written;
-static volatile sig_atomic_t ended;
 
 static _Noreturn void die(const char *what)
 {
@@ -276,27 +276,6 @@ static FILE *open_file(const char *name)
     if (!file || fwrite(&head, sizeof head, 1, file) != 1)
         die(name);
     return file;
-}
-
-static void on_term(int sig)
-{
-    (void)sig;
-    ended = 1;
-}
-
-/* SIGTERM and SIGINT come only while it waits. */
-static sigset_t hold_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_term};
-    sigset_t held, before_it;
-
-    (void)sigemptyset(&held);
-    (void)sigaddset(&held, SIGTERM);
-    (void)sigaddset(&held, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &held, &before_it);
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGINT, &action, NULL);
-    return before_it;
 }
 
 /* Where it may: states are not to pass unseen because the machine is busy. It mostly sleeps. */

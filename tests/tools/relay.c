@@ -8,6 +8,7 @@
  */
 #include "relay_queue.h"
 #include "relay_tcp.h"
+#include "until_term.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,8 +58,6 @@ static struct side {
     bool has_ended;   /* sent a FIN or RST */
     uint32_t fin_end; /* the sequence number after its last FIN, 0: none */
 } side[SIDES] = {{.name = "near"}, {.name = "far"}};
-
-static volatile sig_atomic_t ended;
 
 static _Noreturn void die(const char *what)
 {
@@ -252,27 +251,6 @@ static void open_end(struct side *s)
     (void)snprintf(request.ifr_name, sizeof request.ifr_name, "%s", option.device);
     if (ioctl(s->fd, TUNSETIFF, &request) != 0)
         die("TUNSETIFF");
-}
-
-static void on_term(int sig)
-{
-    (void)sig;
-    ended = 1;
-}
-
-/* SIGTERM and SIGINT come only while it waits. */
-static sigset_t hold_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_term};
-    sigset_t held, before_it;
-
-    (void)sigemptyset(&held);
-    (void)sigaddset(&held, SIGTERM);
-    (void)sigaddset(&held, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &held, &before_it);
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGINT, &action, NULL);
-    return before_it;
 }
 
 static _Noreturn void help(int status)
