@@ -110,6 +110,21 @@ pays() {
     pays compute:GO close
 }
 
+@test "the FIN is 10 ms late: far from a second, by the median of 9" {
+    local times=() i begun
+    for i in {1..9}; do
+        PORT=$(port)
+        serve "$PORT" accept readn:10 write:10 readall "sync:$BATS_TEST_TMPDIR/end.$i" close
+        begun=${EPOCHREALTIME/./}
+        preload auto act quiet "connect:$PORT" write:10 readn:10 shutdown:wr \
+            "compute:$BATS_TEST_TMPDIR/end.$i" close
+        times+=($((${EPOCHREALTIME/./} - begun)))
+    done
+    mapfile -t times < <(printf '%s\n' "${times[@]}" | sort -n)
+    echo "us, start and exchange included: ${times[*]}"
+    [[ ${times[4]} -lt 1000000 ]]
+}
+
 @test "a mutex that another thread gives up when the peer has seen the end" {
     local locked=$BATS_TEST_TMPDIR/locked
     PORT=$(port)
@@ -172,8 +187,10 @@ pays() {
 
 # threads MODE: tests/tools/debts, whose threads get in each other's way.
 threads() {
+    local connections=1
+    [[ $1 != reuse ]] || connections=2
     PORT=$(port)
-    serve "$PORT" loop:2 accept readn:1 write:1 readall close end
+    serve "$PORT" "loop:$connections" accept readn:1 write:1 readall close end
     run preload auto timeout 40 "$BUILD/tests/debts" "$1" "$PORT"
     echo "$1: $output"
     [[ $status -eq 0 && $output == *end ]]

@@ -93,6 +93,12 @@ in_libc() {
     [ "$(value_of overridden more)" = -1 ]
 }
 
+@test "reaping changes no result" {
+    export NOTIMEWAIT_REAP=on
+    compare reap
+    compare auto armed 'armed|overridden'
+}
+
 @test "an owed FIN changes no result" {
     export NOTIMEWAIT_SHUTDOWN=owed
     compare auto armed 'armed|overridden'

@@ -9,6 +9,8 @@ PLAIN_BUILD=$BUILD                # the library as it is, with the others below 
 no_aslr=(setarch -R)
 "${no_aslr[@]}" true 2>/dev/null || no_aslr=()
 
+TSAN='exitcode=0 die_after_fork=0 atexit_sleep_ms=0'
+
 # What stands before each program: nothing, or valgrind (use_valgrind).
 watch=()
 
@@ -59,7 +61,7 @@ use_valgrind() {
 # not mind; it allocates nothing that could leak.
 watched() {
     mkdir -p "$REPORTS"
-    TSAN_OPTIONS="exitcode=0 die_after_fork=0 suppressions=$PWD/tests/sanitize/thread.supp" \
+    TSAN_OPTIONS="$TSAN suppressions=$PWD/tests/sanitize/thread.supp" \
         ASAN_OPTIONS='detect_leaks=0 verify_asan_link_order=0' \
         UBSAN_OPTIONS='print_stacktrace=1' \
         "${no_aslr[@]}" timeout 300 env "$@" 2>>"$REPORTS/stderr" 3>&-
@@ -182,7 +184,7 @@ every_call_was_made() {
 passes() {
     mkdir -p "$REPORTS"
     local to="log_path=$REPORTS/report"
-    TSAN_OPTIONS="$to exitcode=0 die_after_fork=0" \
+    TSAN_OPTIONS="$to $TSAN" \
         ASAN_OPTIONS="$to detect_leaks=0 verify_asan_link_order=0" \
         UBSAN_OPTIONS="$to print_stacktrace=1" JOBS=1 BATS_TEST_TIMEOUT=100 FILE_TIME_LIMIT=280 \
         run "${no_aslr[@]}" tests/run "$BUILD" "tests/$1.bats" 3>&-

@@ -10,6 +10,12 @@ load runs
         fgets:100 fclose end
 }
 
+@test "stdio, closed after the server" {
+    serve_python now
+    row 'C stdio; server first' act once "$ACT" loop:@COUNT connect:@HOST:@PORT fdopen:r+ fprintf:6 \
+        fflush fgets:100 fgets:100 fclose end
+}
+
 @test "syscall(SYS_close)" {
     serve_python eof
     row 'C syscall(SYS_close)' act once "$ACT" loop:@COUNT connect:@HOST:@PORT write:6 read:6 \

@@ -19,6 +19,14 @@ setup_file() {
     passes ownership
 }
 
+@test "the tests of reaping" {
+    passes reap
+}
+
+@test "the tests of owed FINs" {
+    passes owed
+}
+
 @test "the tests of lingers" {
     passes linger
 }

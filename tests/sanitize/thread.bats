@@ -44,6 +44,15 @@ POLICIES=(auto last-read drain:50 abort 'off|linger:1')
     survives 'race exit' 800 "${POLICIES[@]}"
 }
 
+@test "the same with reaping, and with FINs that are owed" {
+    NOTIMEWAIT_REAP=on survives 'stress threads' 600 auto reap
+    NOTIMEWAIT_REAP=on survives 'stress fork' 600 auto
+    export NOTIMEWAIT_SHUTDOWN=owed
+    survives 'stress threads' 600 auto
+    survives 'stress fork' 600 auto
+    survives 'race numbers' 800 auto
+}
+
 @test "every call and every end" {
     all_calls auto drain:50
 }
