@@ -30,7 +30,7 @@ launch() {
     "$@" >>"$file" 2>&1 </dev/null &
     pid=$!
     started+=("$pid")
-    for ((tries = 0; tries < 1000; tries++)); do
+    for ((tries = 0; tries < 3000; tries++)); do
         ! grep -q '^ready' "$file" || return 0
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.01
@@ -102,14 +102,15 @@ start_server() {
     server=$pid
 }
 
-# await CONDITION...: for at most ten seconds.
+# await CONDITION...: for at most 30 seconds.
 await() {
     local tries
-    for ((tries = 0; tries < 1000; tries++)); do
+    for ((tries = 0; tries < 3000; tries++)); do
         ! "$@" || return 0
         sleep 0.01
     done
-    die 1 "the connection of $base did not end"
+    ss -tan "sport = :$port or dport = :$port" >&2
+    die 1 "the connections of ${base##*/} did not end: see above"
 }
 
 # ended [COMMAND...]: here and on the server's host no socket is left but for TIME_WAIT.

@@ -30,7 +30,7 @@ static const char usage[] =
 static const char statuses[] =
     "Exit status: that of COMMAND; 126 it cannot be run, 127 it is not found, 2 bad\n"
     "usage or configuration, or --reap is not permitted. ab: 0, 1 a run could not be\n"
-    "made, 130 interrupted. check: 0 it works, 1 it cannot.\n"
+    "made, 130 interrupted. check: 0 it works, 1 it cannot, 2 bad configuration.\n"
     "NOTIMEWAIT_ variables count where no option says otherwise: libnotimewait(7).\n";
 
 /** `text` in lines of at most 79 columns. */
