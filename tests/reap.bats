@@ -224,28 +224,29 @@ reaped() {
     [[ $status -eq 0 ]]
 }
 
+# passes_on SIGNAL...: each, sent to the launcher, reaches the command, which ends by it.
+passes_on() {
+    local signal
+    for signal; do
+        start parent "$BUILD/notimewait" --reap -- bash -c \
+            "trap 'echo got $signal; exit 3' $signal; echo ready; while :; do sleep 0.05; done"
+        wait_output parent '^ready'
+        kill "-$signal" "$(<"$BATS_TEST_TMPDIR/parent.pid")"
+        run finish parent
+        [[ $status -eq 3 && $output == *"got $signal"* ]]
+    done
+}
+
 @test "notimewait --reap: stdin, stdout, signals and the exit status are the command's" {
     run bash -c 'echo hello | "$0" --reap -- cat' "$BUILD/notimewait"
     [[ $status -eq 0 && $output == hello ]]
-    # shellcheck disable=SC2016 # the shell's own variables
-    start parent "$BUILD/notimewait" --reap -- bash -c \
-        'trap "echo got TERM; exit 3" TERM; echo ready; while :; do sleep 0.05; done'
-    wait_output parent '^ready'
-    kill -TERM "$(<"$BATS_TEST_TMPDIR/parent.pid")"
-    run finish parent
-    [[ $status -eq 3 && $output == *'got TERM'* ]]
+    passes_on TERM
     run "$BUILD/notimewait" --reap -- /no/such/program
     [[ $status -eq 127 && $output == 'notimewait: /no/such/program: '* ]]
 }
 
 @test "notimewait --reap passes other signals on, too; another user's command says that it cannot" {
-    # shellcheck disable=SC2016 # the shell's own variables
-    start parent "$BUILD/notimewait" --reap -- bash -c \
-        'trap "echo got USR1; exit 4" USR1; echo ready; while :; do sleep 0.05; done'
-    wait_output parent '^ready'
-    kill -USR1 "$(<"$BATS_TEST_TMPDIR/parent.pid")"
-    run finish parent
-    [[ $status -eq 4 && $output == *'got USR1'* ]]
+    passes_on HUP USR1 USR2 ALRM WINCH # (QUIT is ignored by what a shell starts in the background)
     chmod 755 "$BATS_TEST_TMPDIR"
     run "$BUILD/notimewait" --reap -- setpriv --reuid=65534 --clear-groups /bin/true
     echo "$output"
