@@ -14,7 +14,7 @@ legacy_server() {
 
 # legacy_report: stops it; prints its report.
 legacy_report() {
-    kill "$(<"$BATS_TEST_TMPDIR/server.pid")"
+    kill "$(pid_of server)"
     finish server
 }
 
@@ -167,7 +167,7 @@ s.recv(1)' "$PORT"
     wait_output client '^connections=5' 20000
     sleep 1
     [[ $(output_of client | grep -c '^connections=5') -eq 1 ]] # the second has not begun
-    kill "$(<"$BATS_TEST_TMPDIR/client.pid")"
+    kill "$(pid_of client)"
     run finish client
     echo "$output"
     [[ $status -eq 130 && $output == *'Interrupted: 1 of 2 runs were made.'* ]]
@@ -238,7 +238,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$START" ab -n 2 -p 'off|auto' -- sh -c '
             trap "echo passed on; kill \$!; exit 0" '$signal'
             touch "$2"; sleep 60 & wait' "$ACT" "$PORT" "$BATS_TEST_TMPDIR/second"
         until_true 20000 test -e "$BATS_TEST_TMPDIR/second"
-        kill -$signal "$(<"$BATS_TEST_TMPDIR/client.pid")"
+        kill -$signal "$(pid_of client)"
         run finish client
         echo "$output"
         [[ $status -eq 130 && $(grep -c '^passed on$' <<<"$output") -eq 1 ]]

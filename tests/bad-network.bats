@@ -173,7 +173,7 @@ start_policies() {
     for i in "${!policies[@]}"; do
         links+=("$(link_number)")
         open_link "${links[i]}" "${options[@]}" --seed "$i" --seconds 1000
-        launch "campaign${links[i]}" campaign "${links[i]}" "${policies[i]}" "$2" "${@:4}"
+        start "campaign${links[i]}" campaign "${links[i]}" "${policies[i]}" "$2" "${@:4}"
     done
 }
 

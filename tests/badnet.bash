@@ -33,7 +33,7 @@ link_number() {
 
 # far N CMD...: runs CMD at the other end.
 far() {
-    nsenter --net="/proc/$(<"$BATS_TEST_TMPDIR/relay$1.pid")/ns/net" "${@:2}"
+    nsenter --net="/proc/$(pid_of "relay$1")/ns/net" "${@:2}"
 }
 
 # An end of link N: 1 here, 2 there; then the command that gets there.
@@ -48,19 +48,13 @@ configure_end() {
             echo '4096 2097152 8388608' >$sysctl/tcp_wmem"
 }
 
-# launch NAME CMD...: starts it, and waits until its pid is known.
-launch() {
-    start "$@"
-    until_true 5000 test -s "$BATS_TEST_TMPDIR/$1.pid"
-}
-
 # open_link N RELAY-OPTION...: makes it. TIME_WAIT stays until it is counted: a late packet's RST
 # does not end it (RFC 1337), which with much reordering it often does. What was closed is
 # retransmitted for long: the kernel's own limit is 102 s without acknowledgement, under any
 # policy. The congestion control is the one that every kernel has. A socket takes 1 MiB from one
 # write, so that all of it can be unsent at close.
 open_link() {
-    launch "relay$1" "$RELAY" --device "bad$1" "${@:2}"
+    start "relay$1" "$RELAY" --device "bad$1" "${@:2}"
     wait_output "relay$1" '^ready'
     configure_end "$1" 1
     configure_end "$1" 2 far "$1"
@@ -68,7 +62,7 @@ open_link() {
 
 # close_link N: ends it; prints the relay's counts.
 close_link() {
-    kill "$(<"$BATS_TEST_TMPDIR/relay$1.pid")"
+    kill "$(pid_of "relay$1")"
     finish "relay$1"
 }
 
@@ -145,10 +139,10 @@ until_noting() {
 start_mode() {
     local address=10.99.$1.2
     [[ $3 != reply ]] || address=fd99:$1::2
-    launch "server$1.$3" nsenter --net="/proc/$(<"$BATS_TEST_TMPDIR/relay$1.pid")/ns/net" \
+    start "server$1.$3" nsenter --net="/proc/$(pid_of "relay$1")/ns/net" \
         "$TRANSFER" server "$3" "$(port_of "$1" "$3")" --seconds 1000
     wait_output "server$1.$3" '^listen'
-    launch "client$1.$3" env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$2" \
+    start "client$1.$3" env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$2" \
         "$TRANSFER" client "$3" "$address" "$(port_of "$1" "$3")" "${@:4}"
 }
 
@@ -183,7 +177,7 @@ mode_numbers() {
     near=$(near_left "$1" "$2")
     left_counts "$near" "$(far_left "$1" "$2")"
     client=$(output_of "client$1.$2" | tail -n 1)
-    kill "$(<"$BATS_TEST_TMPDIR/server$1.$2.pid")"
+    kill "$(pid_of "server$1.$2")"
     server=$(finish "server$1.$2")
     sent=$(grep -oP '\bsent=\K\d+' <<<"$client")
     reply_missing=$(grep -oP 'reply_missing=\K\d+' <<<"$client")

@@ -108,16 +108,16 @@ started() {
 # or of the preload's, and all that is resident, with pages of libc and of the program. The kernel
 # maps more or fewer of those by chance, around the ones that are used: the least of 15.
 resident() {
-    local least=999999 kib own pid=$BATS_TEST_TMPDIR/server.pid
+    local least=999999 kib own
     for _ in {1..15}; do
         start server env LD_PRELOAD="$1" "$BUILD/examples/legacy-server" --port 0
-        wait_output server '^ready ' && until_true 5000 test -s "$pid" || return
+        wait_output server '^ready ' || return
         read -r own kib < <(awk -v preload="$1" '
             /^[0-9a-f]+-[0-9a-f]+ / { own = $6 !~ /^\// || $6 == preload }
             /^Rss:/ { all += $2; if (own) sum += $2 }
-            END { print sum, all }' "/proc/$(<"$pid")/smaps")
+            END { print sum, all }' "/proc/$(pid_of server)/smaps")
         [[ $kib -ge $least ]] || least=$kib
-        kill "$(<"$pid")"
+        kill "$(pid_of server)"
         finish server >/dev/null || return
     done
     echo "$own $least"

@@ -123,7 +123,7 @@ load helper
     start slow sleep 100
     run finish slow 50
     [ "$status" -eq 1 ]
-    pid=$(<"$BATS_TEST_TMPDIR/slow.pid")
+    pid=$(pid_of slow)
     teardown
     until_true 1000 test ! -e "/proc/$pid"
 }

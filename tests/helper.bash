@@ -55,22 +55,27 @@ need() {
 
 # --- in the background ---
 
-# start NAME CMD...: runs CMD (a function, too) in the background; its output goes to
-# `output_of NAME`.
+# start NAME CMD...: runs CMD (a function, too) in the background; returns once its pid is known.
+# Its output goes to `output_of NAME`.
 start() {
     local base=$BATS_TEST_TMPDIR/$1
     shift
     rm -f "$base".{out,pid,status}
     : >"$base.out"
-    {
-        "$@" >"$base.out" 2>&1 &
-        echo $! >"$base.pid.new"
-        mv "$base.pid.new" "$base.pid"
-        local status=0
+    read -r _ < <(
+        "$@" </dev/null >"$base.out" 2>&1 3>&- &
+        echo $! >"$base.pid"
+        echo started
+        exec </dev/null >/dev/null 2>&1 3>&-
+        status=0
         wait $! || status=$?
         echo $status >"$base.status"
-    } </dev/null >/dev/null 2>&1 3>&- &
-    disown
+    )
+}
+
+# pid_of NAME: of what was started.
+pid_of() {
+    cat "$BATS_TEST_TMPDIR/$1.pid"
 }
 
 # output_of NAME: what it has printed so far.
@@ -91,7 +96,7 @@ until_true() {
 
 # wait_output NAME REGEX [MS]: waits until a line of its output matches.
 wait_output() {
-    until_true "${3:-5000}" grep -Eq -- "$2" "$BATS_TEST_TMPDIR/$1.out" && return
+    until_true "${3:-20000}" grep -Eq -- "$2" "$BATS_TEST_TMPDIR/$1.out" && return
     echo "no line '$2' from $1, which printed:"
     output_of "$1"
     return 1
@@ -100,8 +105,8 @@ wait_output() {
 # finish NAME [MS]: waits until it ends; prints its output, returns its status.
 finish() {
     local base=$BATS_TEST_TMPDIR/$1
-    if ! until_true "${2:-10000}" test -s "$base.status"; then
-        echo "$1 has not ended after ${2:-10000} ms; it printed:"
+    if ! until_true "${2:-30000}" test -s "$base.status"; then
+        echo "$1 has not ended after ${2:-30000} ms; it printed:"
         output_of "$1"
         return 1
     fi

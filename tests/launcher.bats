@@ -53,8 +53,8 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     run -143 "$START" sh -c 'kill -TERM $$'
     start command "$START" sh -c 'trap "echo got USR1; exit 3" USR1; echo "pid $$"; sleep 60 & wait; kill $!'
     wait_output command '^pid'
-    [[ $(output_of command) == "pid $(<"$BATS_TEST_TMPDIR/command.pid")" ]]
-    kill -USR1 "$(<"$BATS_TEST_TMPDIR/command.pid")"
+    [[ $(output_of command) == "pid $(pid_of command)" ]]
+    kill -USR1 "$(pid_of command)"
     run finish command
     [[ $status -eq 3 && $output == *'got USR1'* ]]
 }

@@ -15,7 +15,7 @@ works_in() {
     [[ $(jq -r '.action + " " + .last_op' "$LOG" | sort | uniq -c) =~ ^' '+50' fin-rst read'$ ]]
     settle "$PORT"
     [[ $(time_wait_client "$PORT") -eq 0 ]]
-    kill "$(<"$BATS_TEST_TMPDIR/server.pid")"
+    kill "$(pid_of server)"
     run finish server
     [[ $output == *'eof=50 resets=0'* ]]
 }

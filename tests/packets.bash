@@ -81,7 +81,7 @@ left() {
 # Ends the capture; prints a line per packet: > (from the client) or <, flags, relative sequence
 # and acknowledgement numbers, bytes of data.
 wire() {
-    kill "$(<"$BATS_TEST_TMPDIR/capture.pid")"
+    kill "$(pid_of capture)"
     finish capture >/dev/null
     "$BUILD/tests/packets" "$BATS_TEST_TMPDIR/wire.pcap" | cut -d' ' -f3-
 }

@@ -156,7 +156,7 @@ load packets
     serve "$PORT" loop:20 accept readall close end
     act loop:20 "connect:$PORT" write:1000 close end
     finish server
-    kill "$(<"$BATS_TEST_TMPDIR/capture.pid")"
+    kill "$(pid_of capture)"
     run finish capture
     [[ $status -eq 0 && $output =~ packets=([0-9]+)' dropped=0' ]]
     "$BUILD/tests/packets" "$BATS_TEST_TMPDIR/wire.pcap" >"$BATS_TEST_TMPDIR/wire"

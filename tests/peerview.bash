@@ -150,8 +150,7 @@ both_are_calm() {
 
 # asleep NAME: none of its threads runs, or it has ended.
 asleep() {
-    [[ -s $BATS_TEST_TMPDIR/$1.pid ]] &&
-        ! grep -Eqs '^[0-9]+ \(.*\) [RD]' "/proc/$(<"$BATS_TEST_TMPDIR/$1.pid")/task"/*/stat
+    ! grep -Eqs '^[0-9]+ \(.*\) [RD]' "/proc/$(pid_of "$1")/task"/*/stat
 }
 
 is_ready() {

@@ -83,7 +83,7 @@ make_link() {
     local options sysctls
     read -ra options <<<"$RELAY_OPTIONS"
     open_link "$LINK" "${options[@]}" || return
-    AT_PEER=(nsenter --net="/proc/$(<"$BATS_TEST_TMPDIR/relay$LINK.pid")/ns/net")
+    AT_PEER=(nsenter --net="/proc/$(pid_of "relay$LINK")/ns/net")
     ADDRESS=10.99.$LINK.2
     sysctls="cd /proc/sys/net/ipv4; echo $TIMEOUT_S >tcp_fin_timeout; echo 0 >tcp_rfc1337"
     sh -c "$sysctls"
@@ -123,7 +123,7 @@ measure_lost() {
     sleep $SOON_S
     its_output >"$seen"
     socket=$(there_and_timers)
-    [[ -z $NUDGE ]] || kill "-$NUDGE" "$(<"$BATS_TEST_TMPDIR/peer.pid")"
+    [[ -z $NUDGE ]] || kill "-$NUDGE" "$(pid_of peer)"
     touch "$STEP.next"
     ends peer || return
     there=$(left_there)

@@ -5,7 +5,7 @@
 
 # What is kept of a server that runs as `peer`: its system calls on the connection.
 start_trace() {
-    start trace strace -f -p "$(<"$BATS_TEST_TMPDIR/peer.pid")" \
+    start trace strace -f -p "$(pid_of peer)" \
         -e trace=read,recvfrom,write,writev,shutdown -o "$BATS_TEST_TMPDIR/trace.txt"
     wait_output trace 'attached'
 }
@@ -46,7 +46,7 @@ server_listens() {
 # end_server: when the connection is over on both sides.
 end_server() {
     until_true 5000 both_are_calm || true
-    kill "$(<"$BATS_TEST_TMPDIR/peer.pid")" 2>/dev/null || true
+    kill "$(pid_of peer)" 2>/dev/null || true
     finish peer >/dev/null || true
     finish trace >/dev/null || true
 }
@@ -142,12 +142,12 @@ certificate() {
 
 # stop_server: and wait until it has. What is in its socket's queue, it reads when it goes on.
 stop_server() {
-    kill -STOP "$(<"$BATS_TEST_TMPDIR/peer.pid")"
+    kill -STOP "$(pid_of peer)"
     until_true "$WAIT_MS" grep -q 'stopped by SIGSTOP' "$BATS_TEST_TMPDIR/trace.txt"
 }
 
 go_on() {
-    kill -CONT "$(<"$BATS_TEST_TMPDIR/peer.pid")"
+    kill -CONT "$(pid_of peer)"
 }
 
 # measure_tls MODE MARK POLICY: in mode `oneway` the server is stopped while we close.

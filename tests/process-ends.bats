@@ -29,12 +29,6 @@ ends() {
     settle "$PORT"
 }
 
-# pid_of NAME: of what was started; it may already run while its pid is still to be noted.
-pid_of() {
-    until_true 5000 test -s "$BATS_TEST_TMPDIR/$1.pid"
-    cat "$BATS_TEST_TMPDIR/$1.pid"
-}
-
 # status_of WAY: the client's exit status, as the shell has it.
 status_of() {
     case $1 in

@@ -231,7 +231,7 @@ passes_on() {
         start parent "$BUILD/notimewait" --reap -- bash -c \
             "trap 'echo got $signal; exit 3' $signal; echo ready; while :; do sleep 0.05; done"
         wait_output parent '^ready'
-        kill "-$signal" "$(<"$BATS_TEST_TMPDIR/parent.pid")"
+        kill "-$signal" "$(pid_of parent)"
         run finish parent
         [[ $status -eq 3 && $output == *"got $signal"* ]]
     done

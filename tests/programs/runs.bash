@@ -78,7 +78,6 @@ start_server() {
     SERVER_LOG=$BATS_TEST_TMPDIR/server.out
     SERVER_VERSION=$(version_of "$1")
     start server unshare --pid --ipc --fork --kill-child "${under[@]}" "${@:2}"
-    until_true 20000 test -s "$BATS_TEST_TMPDIR/server.pid"
 }
 
 # serve_python eof|now|fork
@@ -167,7 +166,7 @@ family() {
 # sockets_held: by the server's processes. A socket that was reset has left the kernel's lists
 # before the server has noticed, and complained.
 sockets_held() {
-    family "$(<"$BATS_TEST_TMPDIR/server.pid")" |
+    family "$(pid_of server)" |
         xargs -I{} find /proc/{}/fd -lname 'socket:*' 2>/dev/null | wc -l
 }
 
@@ -229,7 +228,7 @@ restart_server() {
 }
 
 stop_server() {
-    kill -KILL "$(<"$BATS_TEST_TMPDIR/server.pid")"
+    kill -KILL "$(pid_of server)"
     until_true 5000 test -s "$BATS_TEST_TMPDIR/server.status"
 }
 
