@@ -146,7 +146,7 @@ const char *config_variable(unsigned i, const char **preset)
     return variables[i].name;
 }
 
-/** "libnotimewait: NAME: 'text' is not accepted; accepted: ...; every policy is off" */
+/** "libnotimewait: NAME: 'text' is not accepted; accepted: ...; no policy is in force" */
 static void explain(const char *name, size_t name_len, const struct refusal *refusal,
                     char error[CONFIG_ERROR_SIZE])
 {
@@ -162,7 +162,7 @@ static void explain(const char *name, size_t name_len, const struct refusal *ref
         text_str(&text, ": no such variable; accepted: ");
         accepted_variables(&text);
     }
-    text_str(&text, "; every policy is off");
+    text_str(&text, "; no policy is in force");
 }
 
 static const struct variable *find_variable(const char *name, size_t len)

@@ -48,6 +48,14 @@ script() {
     [[ $output == *'NOTIMEWAIT_POLICY   off@9|auto'$'\n'* && $output == *'NOTIMEWAIT_RULES    port=80 => abort'$'\n'* ]]
 }
 
+@test "a log or statistics that could not be opened: it says so, and why" {
+    NOTIMEWAIT_LOG=/nonexistent/log NOTIMEWAIT_STATS=$BATS_TEST_TMPDIR run "$START" check
+    [[ $status -eq 0 && $output == *'/nonexistent/log (cannot be opened: No such file or directory)'* ]]
+    [[ $output == *"$BATS_TEST_TMPDIR (cannot be opened: Is a directory)"* ]]
+    NOTIMEWAIT_LOG=$BATS_TEST_TMPDIR/new.%p NOTIMEWAIT_STATS=stderr run "$START" check
+    [[ $output != *'cannot be opened'* && -z $(compgen -G "$BATS_TEST_TMPDIR/new*") ]]
+}
+
 @test "the defaults that it shows are the parser's" {
     local policy linger
     run "$BUILD/tests/config"

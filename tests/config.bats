@@ -47,7 +47,7 @@ parses() {
 @test "a bad NOTIMEWAIT_LINGER, and an unknown variable" {
     run "$BUILD/tests/config" NOTIMEWAIT_LINGER=always
     echo "$output"
-    [[ $output == "libnotimewait: NOTIMEWAIT_LINGER: 'always' is not accepted; accepted: respect, override; every policy is off" ]]
+    [[ $output == "libnotimewait: NOTIMEWAIT_LINGER: 'always' is not accepted; accepted: respect, override; no policy is in force" ]]
     run "$BUILD/tests/config" NOTIMEWAIT_POLCIY=auto
     echo "$output"
     [[ $output == 'libnotimewait: NOTIMEWAIT_POLCIY: no such variable; accepted: NOTIMEWAIT_POLICY, '* ]]
@@ -57,7 +57,7 @@ parses() {
     run "$BUILD/tests/config" "NOTIMEWAIT_POLICY=$(printf 'a\033[2J%0500d' 7)"
     echo "$output"
     [[ ${#lines[@]} -eq 1 && ${#output} -lt 512 ]]
-    [[ $output == *"'a?[2J0000"*"...' is not accepted"*'every policy is off' ]]
+    [[ $output == *"'a?[2J0000"*"...' is not accepted"*'no policy is in force' ]]
 }
 
 @test "bad configuration: the program runs, its connection is closed as without the library" {

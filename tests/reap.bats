@@ -270,5 +270,5 @@ passes_on() {
     cmp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/copy"
     NOTIMEWAIT_REAPER=/etc/passwd run preload auto /bin/true
     echo "$output"
-    [[ $output == *"NOTIMEWAIT_REAPER: '/etc/passwd' is not accepted; accepted: what notimewait --reap sets; every policy is off" ]]
+    [[ $output == *"NOTIMEWAIT_REAPER: '/etc/passwd' is not accepted; accepted: what notimewait --reap sets; no policy is in force" ]]
 }

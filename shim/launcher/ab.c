@@ -96,6 +96,7 @@ static bool configure(const struct options *options, struct experiment *experime
     experiment->command = options->command;
     experiment->planned = (unsigned)options->runs;
     experiment->rules_ignored = config.rules.count > 0;
+    experiment->files_ignored = config.log || config.stats;
     unsetenv("NOTIMEWAIT_RULES");
     return true;
 }
@@ -135,7 +136,7 @@ static void run_all(const struct options *options, struct experiment *experiment
     struct leftovers leftovers = {.diag = diag_open()};
     int64_t start_ns = clock_now();
     unsigned all = experiment->planned * experiment->count;
-    trial_begin(false);
+    trial_begin(TRIAL_ENDS);
     for (unsigned made = 0; made < all; made++)
         if (!run_one(options, experiment, made, &leftovers, start_ns))
             break;
@@ -149,10 +150,10 @@ static void run_all(const struct options *options, struct experiment *experiment
 static int status_of(const struct experiment *experiment)
 {
     if (experiment->error)
-        run_failed(experiment->command[0], experiment->error);
+        return run_failed(experiment->command[0], experiment->error);
     if (experiment->interrupted)
         return EXIT_INTERRUPTED;
-    return experiment->error ? EXIT_FAILED : EXIT_SUCCESS;
+    return experiment_failed(experiment) ? EXIT_FAILED : EXIT_SUCCESS;
 }
 
 int ab_main(int argc, char **argv)

@@ -54,9 +54,9 @@ static const struct note {
     const char *text;
     bool of_runs; /* it counts runs, not connections */
 } notes[] = {
-    {failed, "failed: another exit status than 0", true},
+    {failed, "failed, with another exit status than 0", true},
     {contaminated, "contaminated: TIME_WAIT entries of earlier runs were there", true},
-    {without_tcp, "made no TCP connection, and did not try to", true},
+    {without_tcp, "made no TCP connection, and no connect() failed", true},
     {unobserved, "not seen: the library was not loaded, or all processes were killed", true},
     {not_told, "without TIME_WAIT figure: the kernel has no sock_diag(7)", true},
     {outlasting, "of more than 60 s: TIME_WAIT entries that expired meanwhile are missing",
@@ -119,6 +119,10 @@ void ab_print_notes(const struct experiment *experiment, FILE *file)
     explain_unobserved(experiment, file);
     if (experiment->rules_ignored)
         fprintf(file, "NOTIMEWAIT_RULES is not applied: a run has one policy.\n");
+    if (experiment->files_ignored)
+        fputs("NOTIMEWAIT_LOG and NOTIMEWAIT_STATS are not written: ab reads its own.\n", file);
+    if (experiment_failed(experiment))
+        fprintf(file, "No run succeeded: compared is how they fail.\n");
     if (experiment->interrupted)
         fprintf(file, "Interrupted: %zu of %u runs were made.\n", figure_runs(experiment),
                 experiment->planned * experiment->count);

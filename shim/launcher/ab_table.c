@@ -67,7 +67,7 @@ static void difference(const struct figure_info *info, const struct spread *cont
                        const struct spread *arm, struct text *text)
 {
     static const char *const words[] = {
-        [VERDICT_NOISE] = " noise)", [VERDICT_REAL] = " real)", [VERDICT_FEW] = " unsure)"};
+        [VERDICT_NOISE] = " noise)", [VERDICT_REAL] = " real)", [VERDICT_FEW] = ")"};
     enum verdict verdict = figure_verdict(control, arm);
     if (verdict == VERDICT_NONE)
         return;
@@ -182,15 +182,25 @@ static void print_heading(const struct experiment *experiment)
     printf("%s%s\n\n", line, text.cut ? "..." : "");
 }
 
+/** What the words behind the differences mean, after n and m runs. */
+static void print_test(const char *control, size_t n, size_t m)
+{
+    double chance = figure_chance(n, m);
+    printf("(...): against %s. ", control);
+    if (n < 2 || m < 2)
+        puts("Not tested: one run has no range (-n 5).");
+    else
+        printf("real: the ranges of the runs are apart, by mere chance in\n"
+               "  %.1f %% of cases%s. noise: they overlap.\n",
+               100 * chance, chance > CHANCE_MAX ? " (make more runs: -n 5)" : "");
+}
+
 static void print_legend(const struct experiment *experiment)
 {
     const struct series *control = &experiment->arms[0];
     puts("\nMedian of the runs, and below it min..max where they differ.");
     if (experiment->count > 1)
-        printf("(...): against %s. real: the ranges of the runs are apart, by mere chance in\n"
-               "  %.1f %% of cases; unsure: in more than %.0f %%. noise: they overlap.\n",
-               control->policy, 100 * figure_chance(control->count, experiment->arms[1].count),
-               100 * CHANCE_MAX);
+        print_test(control->policy, control->count, experiment->arms[1].count);
     puts("TIME_WAIT left: sockets in the kernel, of the command's connections.\n"
          "RSTs sent: by anybody in this network namespace.\n"
          "reset, no FIN: its peer gets ECONNRESET in place of the end, if it still reads.\n"

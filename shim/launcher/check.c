@@ -10,6 +10,10 @@
 #include "line.h"
 #include "probe.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +28,28 @@ static void print_line(const char *label, const char *value)
     line_print(stdout, LABEL "%s", label, value);
 }
 
+/** Whether the library could write to it, as it opens it; false with errno. */
+static bool can_write(const char *file)
+{
+    char directory[PATH_MAX];
+    int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd >= 0)
+        return close(fd) == 0;
+    if (errno != ENOENT)
+        return false;
+    (void)snprintf(directory, sizeof(directory), "%s", file);
+    return access(dirname(directory), W_OK | X_OK) == 0;
+}
+
+static void print_variable(const char *name, const char *value)
+{
+    bool file = strcmp(name, "NOTIMEWAIT_LOG") == 0 || strcmp(name, "NOTIMEWAIT_STATS") == 0;
+    if (file && strcmp(value, "stderr") != 0 && !can_write(value))
+        line_print(stdout, LABEL "%s (cannot be opened: %s)", name, value, strerror(errno));
+    else
+        print_line(name, value);
+}
+
 /** Returns whether the configuration is good. */
 static bool check_configuration(void)
 {
@@ -33,7 +59,7 @@ static bool check_configuration(void)
     for (unsigned i = 0; (name = config_variable(i, &preset)) != NULL; i++) {
         const char *value = getenv(name);
         if (value && *value)
-            print_line(name, value);
+            print_variable(name, value);
         else
             line_print(stdout, LABEL "%s (default)", name, preset);
     }

@@ -30,6 +30,15 @@ size_t figure_runs(const struct experiment *experiment)
     return n;
 }
 
+bool experiment_failed(const struct experiment *experiment)
+{
+    for (unsigned i = 0; i < experiment->count; i++)
+        for (size_t j = 0; j < experiment->arms[i].count; j++)
+            if (experiment->arms[i].runs[j].status == 0)
+                return false;
+    return figure_runs(experiment) > 0;
+}
+
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a;
@@ -69,7 +78,9 @@ enum verdict figure_verdict(const struct spread *control, const struct spread *a
     if (control->runs == 0 || arm->runs == 0 ||
         (control->min == control->max && arm->min == arm->max && control->min == arm->min))
         return VERDICT_NONE;
+    if (control->runs == 1 || arm->runs == 1)
+        return VERDICT_FEW;
     if (arm->min <= control->max && control->min <= arm->max)
         return VERDICT_NOISE;
-    return figure_chance(control->runs, arm->runs) > CHANCE_MAX ? VERDICT_FEW : VERDICT_REAL;
+    return VERDICT_REAL;
 }

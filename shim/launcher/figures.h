@@ -57,7 +57,7 @@ struct experiment {
     unsigned planned; /* runs of each arm */
     struct series arms[ARMS_MAX];
     unsigned count;
-    bool interrupted, rules_ignored;
+    bool interrupted, rules_ignored, files_ignored;
     int error; /* errno of a run that could not be made, or 0 */
 };
 
@@ -70,6 +70,9 @@ struct spread {
 /** How many runs were made, in all. */
 size_t figure_runs(const struct experiment *experiment);
 
+/** Runs were made, and every one failed. */
+bool experiment_failed(const struct experiment *experiment);
+
 /** How many of its runs are contaminated. */
 size_t arm_contaminated(const struct series *arm);
 
@@ -79,7 +82,7 @@ enum verdict {
     VERDICT_NONE, /* the same, or nothing to compare */
     VERDICT_NOISE,
     VERDICT_REAL,
-    VERDICT_FEW, /* the ranges are apart, but so few runs may be so by chance */
+    VERDICT_FEW, /* one run has no range */
 };
 
 /** The arm's figure against the control's: real where the ranges of all runs do not overlap. */
@@ -91,7 +94,7 @@ enum verdict figure_verdict(const struct spread *control, const struct spread *a
  */
 double figure_chance(size_t n, size_t m);
 
-/** VERDICT_REAL is not given where that is more than this. */
+/** Where that is more than this, more runs are needed for a result to rely on. */
 #define CHANCE_MAX 0.1
 
 #endif

@@ -7,6 +7,7 @@
 #include "line.h"
 #include "policy.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,8 @@ static const char usage[] =
 
 static const char statuses[] =
     "Exit status: that of COMMAND; 126 it cannot be run, 127 it is not found, 2 bad\n"
-    "usage or configuration, or --reap is not permitted. ab: 0, 1 a run could not be\n"
-    "made, 130 interrupted. check: 0 it works, 1 it cannot, 2 bad configuration.\n"
+    "usage or configuration, or --reap is not permitted. ab: 0, 1 no run succeeded,\n"
+    "126, 127, 130 interrupted. check: 0 it works, 1 it cannot, 2 bad configuration.\n"
     "NOTIMEWAIT_ variables count where no option says otherwise: libnotimewait(7).\n";
 
 /** `text` in lines of at most 79 columns. */
@@ -59,6 +60,15 @@ static void show_help(void)
     fputs(statuses, stdout);
 }
 
+/** `status`, unless what was printed could not be written. */
+static int written(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    complain("standard output: %s", strerror(errno));
+    return status == EXIT_SUCCESS ? EXIT_FAILED : status;
+}
+
 /** The option that getopt_long() stopped at, as it was given. */
 static void complain_option(char **argv, const char *what)
 {
@@ -75,10 +85,10 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
     switch (option) {
     case 'h':
         show_help();
-        exit(EXIT_SUCCESS);
+        exit(written(EXIT_SUCCESS));
     case 'V':
         puts("notimewait " VERSION);
-        exit(EXIT_SUCCESS);
+        exit(written(EXIT_SUCCESS));
     case ':':
         complain_option(argv, "needs a value");
         return '?';
@@ -98,6 +108,6 @@ int main(int argc, char **argv)
     } commands[] = {{"ab", ab_main}, {"check", check_main}};
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].main(argc - 1, argv + 1);
+            return written(commands[i].main(argc - 1, argv + 1));
     return run_main(argc, argv);
 }

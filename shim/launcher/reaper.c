@@ -60,7 +60,7 @@ int reaper_run(char *const command[])
         complain("--reap: %s", strerror(errno));
         return EXIT_FAILED;
     }
-    trial_begin(true);
+    trial_begin(TRIAL_ALL);
     struct trial trial = trial_run(command, &way);
     settle();
     return trial.error ? run_failed(command[0], trial.error) : trial.status;

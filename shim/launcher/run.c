@@ -38,15 +38,10 @@ static void set_option(int letter)
 
 bool run_configuration(struct config *config)
 {
-    static const char tail[] = "; every policy is off"; /* as it is with a preload alone */
     char error[CONFIG_ERROR_SIZE];
     if (config_parse(environ, config, error))
         return true;
-    size_t len = strlen(error);
-    size_t tail_len = sizeof(tail) - 1;
-    if (len > tail_len && strcmp(error + len - tail_len, tail) == 0)
-        len -= tail_len;
-    fprintf(stderr, "%.*s; nothing was started\n", (int)len, error);
+    fprintf(stderr, "%s\n", error);
     return false;
 }
 

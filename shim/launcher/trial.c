@@ -19,11 +19,15 @@ static bool is_ignored(int signal)
     return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-void trial_begin(bool all)
+void trial_begin(enum trial_signals which)
 {
     static const int signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
                                   SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH};
-    size_t count = all ? sizeof(signals) / sizeof(signals[0]) : 3;
+    size_t count = which == TRIAL_ALL ? sizeof(signals) / sizeof(signals[0]) : 3;
+    if (which == TRIAL_ENDS) {
+        (void)signal(SIGINT, SIG_DFL);
+        (void)signal(SIGTERM, SIG_DFL);
+    }
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGCHLD);
     for (size_t i = 0; i < count; i++)

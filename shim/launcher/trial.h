@@ -16,11 +16,17 @@ struct trial {
     bool interrupted; /* one of the signals came meanwhile */
 };
 
-/**
- * From now on these signals are only remembered; `all`: SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and
- * SIGWINCH, too.
- */
-void trial_begin(bool all);
+/** The signals that are taken. */
+enum trial_signals {
+    /** Those three. SIGINT and SIGTERM also where a shell has the launcher ignore them, as one
+     * without job control does in the background: who sends them means the experiment. */
+    TRIAL_ENDS,
+    /** SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGWINCH, too; none that is ignored. */
+    TRIAL_ALL,
+};
+
+/** From now on these signals are only remembered. */
+void trial_begin(enum trial_signals which);
 
 /** How a command is run. */
 struct trial_way {

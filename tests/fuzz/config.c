@@ -47,7 +47,7 @@ static void makes_sense(struct config *config)
 
 static void explains(const struct config *config, const char *error)
 {
-    static const char end[] = "; every policy is off";
+    static const char end[] = "; no policy is in force";
     size_t len = strnlen(error, CONFIG_ERROR_SIZE);
     require(len < CONFIG_ERROR_SIZE && !memchr(error, '\n', len));
     require(strncmp(error, "libnotimewait: NOTIMEWAIT_", 26) == 0);
