@@ -105,7 +105,7 @@ fuzz:
 
 demo:
 	@tests/need demo
-	@$(MAKE) --no-print-directory -s all examples
+	@$(MAKE) --no-print-directory -s $(LIB) examples
 	@examples/demo $(BUILD)
 
 # What the peer sees of each policy's close, and what a lost packet leaves.
@@ -163,27 +163,27 @@ lint:
 # The launcher that is installed knows LIBDIR.
 install: install-lib
 	@$(MAKE) --no-print-directory -s all
-	@mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	@mkdir -p "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man7"
 	$(CC) $(CFLAGS) $(CPPFLAGS) $(filter-out -MMD -MP,$(START)) $(LDFLAGS) \
-	    -o $(DESTDIR)$(BINDIR)/notimewait shim/launcher/library.c $(ANYWHERE) -lm
-	install -m 644 shim/man/notimewait.1 $(DESTDIR)$(MANDIR)/man1/
-	install -m 644 shim/man/libnotimewait.7 $(DESTDIR)$(MANDIR)/man7/
-	install -D -m 644 shim/completion/notimewait.bash $(DESTDIR)$(BASHDIR)/notimewait
-	install -D -m 644 shim/completion/_notimewait $(DESTDIR)$(ZSHDIR)/_notimewait
-	install -D -m 644 README.md $(DESTDIR)$(DOCDIR)/README.md
-	install -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
+	    -o "$(DESTDIR)$(BINDIR)/notimewait" shim/launcher/library.c $(ANYWHERE) -lm
+	install -m 644 shim/man/notimewait.1 "$(DESTDIR)$(MANDIR)/man1/"
+	install -m 644 shim/man/libnotimewait.7 "$(DESTDIR)$(MANDIR)/man7/"
+	install -D -m 644 shim/completion/notimewait.bash "$(DESTDIR)$(BASHDIR)/notimewait"
+	install -D -m 644 shim/completion/_notimewait "$(DESTDIR)$(ZSHDIR)/_notimewait"
+	install -D -m 644 README.md "$(DESTDIR)$(DOCDIR)/README.md"
+	install -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
 
 # The library alone, for another architecture beside the first.
 install-lib:
 	@tests/need build
 	@$(MAKE) --no-print-directory -s $(LIB)
-	install -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/libnotimewait.so
+	install -D -m 755 $(LIB) "$(DESTDIR)$(LIBDIR)/libnotimewait.so"
 
 uninstall:
-	rm -f $(DESTDIR)$(LIBDIR)/libnotimewait.so $(DESTDIR)$(BINDIR)/notimewait \
-	    $(DESTDIR)$(MANDIR)/man1/notimewait.1 $(DESTDIR)$(MANDIR)/man7/libnotimewait.7 \
-	    $(DESTDIR)$(BASHDIR)/notimewait $(DESTDIR)$(ZSHDIR)/_notimewait
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -f "$(DESTDIR)$(LIBDIR)/libnotimewait.so" "$(DESTDIR)$(BINDIR)/notimewait" \
+	    "$(DESTDIR)$(MANDIR)/man1/notimewait.1" "$(DESTDIR)$(MANDIR)/man7/libnotimewait.7" \
+	    "$(DESTDIR)$(BASHDIR)/notimewait" "$(DESTDIR)$(ZSHDIR)/_notimewait"
+	rm -rf "$(DESTDIR)$(DOCDIR)"
 
 clean:
 	rm -rf $(BUILD)

@@ -7,6 +7,10 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
+#ifndef _GNU_SOURCE /* the Makefile sets it */
+#define _GNU_SOURCE
+#endif
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>

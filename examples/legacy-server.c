@@ -4,6 +4,10 @@
  * A message is a length (4 bytes, network order) and that many bytes of text; so is a reply.
  * What became of the connections is counted: it shows what a client's close does to a server.
  */
+#ifndef _GNU_SOURCE /* the Makefile sets it */
+#define _GNU_SOURCE
+#endif
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>

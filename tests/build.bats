@@ -54,8 +54,15 @@ table() {
     [[ $(time_wait_client "$PORT") -eq 0 ]]
 }
 
+@test "the examples compile by themselves" {
+    local file
+    for file in examples/*.c; do
+        gcc -Wall -Werror -o "$BATS_TEST_TMPDIR/example" "$file"
+    done
+}
+
 @test "make install puts it below DESTDIR and PREFIX; make uninstall takes it away" {
-    local dest=$BATS_TEST_TMPDIR/dest
+    local dest=$BATS_TEST_TMPDIR'/the dest'
     make -s install BUILD="$BUILD" DESTDIR="$dest" PREFIX=/opt/x 3>&-
     find "$dest" -type f | sort
     cmp "$dest/opt/x/lib/libnotimewait.so" "$LIB"

@@ -8,8 +8,11 @@ names() {
 
 @test "mandoc finds nothing to say" {
     need mandoc
-    run mandoc -T lint -W warning shim/man/*.[17]
+    # Style included; but which other manuals are installed is not ours.
+    run grep -v 'referenced manual not found' <(mandoc -T lint shim/man/*.[17])
     echo "$output"
+    [[ -z $output ]]
+    run mandoc -T lint -W warning shim/man/*.[17]
     [[ $status -eq 0 && -z $output ]]
 }
 
@@ -55,6 +58,9 @@ names() {
     }
     # shellcheck disable=SC1091 # it is there
     source shim/completion/notimewait.bash
+    COMP_WORDS=(notimewait -p dr) COMP_CWORD=2
+    _notimewait # outside of a completion, too
+    [[ ${COMPREPLY[*]} == 'drain drain: drain-eof drain-eof:' ]]
     [[ $(completed -p last) == 'last-read ' ]]
     [[ $(completed -p 'off@90|au') == 'off@90|auto ' ]]
     [[ $(completed ab --n) == '--no-wait ' ]]
@@ -88,6 +94,7 @@ names() {
     local src=$BATS_TEST_TMPDIR/src image=$BATS_TEST_TMPDIR/image command
     mkdir "$src"
     cp -r Makefile README.md LICENSE shim examples tests "$src"
+    grep -qx build .dockerignore # what was built elsewhere stays there
     command=$(sed -n 's/^RUN \(make .*\)/\1/p' examples/Dockerfile)
     command=${command//DESTDIR=\/image/DESTDIR=$image}
     echo "${command//\/src/$src}"

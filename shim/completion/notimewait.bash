@@ -7,7 +7,7 @@ _notimewait() {
     case $prev in
     -p)
         local before=${cur%"${cur##*[|@]}"}
-        compopt -o nospace
+        compopt -o nospace 2>/dev/null || : # unless it is called by hand
         mapfile -t COMPREPLY < <(compgen -P "$before" -W "$policies" -- "${cur##*[|@]}")
         return
         ;;
