@@ -92,6 +92,8 @@ bool address_in(const union address *addr, const struct cidr *cidr)
     if (addr->any.sa_family == AF_UNSPEC)
         return false;
     struct in6_addr in6 = as_in6(addr);
+    if (cidr->bits < 96 && IN6_IS_ADDR_V4MAPPED(&in6))
+        return false;
     for (unsigned bit = 0; bit < cidr->bits; bit += 8) {
         unsigned kept = cidr->bits - bit < 8 ? cidr->bits - bit : 8;
         uint8_t mask = (uint8_t)(0xff00u >> kept);

@@ -22,7 +22,7 @@ union address {
 /** A network; an IPv4 one is v4-mapped, its bits counted from 96. */
 struct cidr {
     struct in6_addr network;
-    unsigned bits; /* 0-128: 0 is any address of either family */
+    unsigned bits; /* 0-128 */
 };
 
 /** AF_UNSPEC unless addr[len] is IPv4 or IPv6. */
@@ -34,6 +34,7 @@ uint16_t address_port(const union address *addr);
 /** "127.0.0.1:80", "[::1]:80" (RFC 5952); of a known address. */
 void address_text(struct text *text, const union address *addr);
 
+/** An IPv4 address is in no IPv6 network, not in ::/0 either. */
 bool address_in(const union address *addr, const struct cidr *cidr);
 
 /** "10.0.0.0/8", "2001:db8::/32", or a single address; bits beyond the prefix are ignored. */

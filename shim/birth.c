@@ -10,6 +10,7 @@
 #include "table.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -45,6 +46,18 @@ void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch)
 static _Atomic uint64_t draws;
 static uint64_t draw_seed;
 
+static uint64_t draw(void);
+
+static void spend_draw(void)
+{
+    atomic_fetch_add(&draws, 1);
+}
+
+static void reseed(void)
+{
+    draw_seed = draw();
+}
+
 void birth_init(void)
 {
     const void *random = (const void *)getauxval(AT_RANDOM); /* 16 bytes (getauxval(3)) */
@@ -52,9 +65,13 @@ void birth_init(void)
         draw_seed = shim.config.seed;
     else if (random)
         memcpy(&draw_seed, random, sizeof(draw_seed));
+    if (shim.config.seeded)
+        pthread_atfork(spend_draw, NULL, reseed);
 }
 
-/** SplitMix64 (Steele, Lea, Flood 2014). Without a seed, a child of fork() draws differently.
+/**
+ * SplitMix64 (Steele, Lea, Flood 2014). A child of fork() draws differently: by its pid or, to
+ * be repeatable, from a seed of its own, drawn from its parent's.
  */
 static uint64_t draw(void)
 {
@@ -234,6 +251,17 @@ static void born(int fd, struct conn *c, enum role role)
     if (!birth_app_linger(c) && !conn_is(c, CONN_AGAIN)) /* an entry has its cookie, perhaps */
         reap_note(c);
     reap_tick();
+}
+
+void birth_failed(int fd, int error)
+{
+    struct conn *c = shim.config.stats ? table_find(fd) : NULL;
+    if (!c || !conn_is(c, CONN_BORN) || conn_is(c, CONN_COUNTED) || c->role != ROLE_CLIENT)
+        return;
+    int saved = errno;
+    if (facts_is_same(fd, c) && !facts_ask(fd).established)
+        stats_connect(c->policy, 0, error);
+    errno = saved;
 }
 
 /** connect() to addr is under way, or done. */

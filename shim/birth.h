@@ -46,6 +46,10 @@ void birth_sent(struct birth *birth, long r, const struct msghdr *msg);
 /** accept() on `listener` returned fd; epoch as it was before the call. */
 void birth_accepted(int listener, int fd, uint32_t epoch);
 
+/** The program was told `error`, an errno, by SO_ERROR: a connect() that was under way failed,
+ * unless fd has been established before. */
+void birth_failed(int fd, int error);
+
 /** Looks once at an fd that the process was started with. */
 void birth_inherited(int fd);
 

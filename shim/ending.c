@@ -106,6 +106,15 @@ static bool pull(enum action action, int fd, struct conn *c)
     }
 }
 
+/** NOTIMEWAIT_LINGER=override: the application's own way of closing is taken back. */
+static void override_app(int fd, struct conn *c)
+{
+    if (conn_is(c, CONN_APP_LINGER))
+        lever_linger_off(fd);
+    if (conn_is(c, CONN_APP_LINGER2) && !conn_is(c, CONN_ARMED) && facts_linger2(fd) < 0)
+        lever_fin_rst_off(fd);
+}
+
 /** Decides, and does what was decided. */
 static void act(struct ending *e, struct facts *facts)
 {
@@ -115,8 +124,8 @@ static void act(struct ending *e, struct facts *facts)
     facts->sole = facts->sole && conn_is_sole(c); /* it may have forked while we waited */
     struct decision decision = policy_decide(c->policy, facts);
     bool ours = decision.reason != REASON_OFF && decision.reason != REASON_APP_LINGER;
-    if (ours && conn_is(c, CONN_APP_LINGER))
-        lever_linger_off(fd); /* NOTIMEWAIT_LINGER=override */
+    if (ours && conn_is(c, CONN_APP_LINGERS))
+        override_app(fd, c);
     if (!pull(decision.action, fd, c))
         decision = (struct decision){.action = ACTION_NONE, .reason = REASON_LEVER_FAILED};
     e->record.decision = decision;

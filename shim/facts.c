@@ -1,5 +1,7 @@
 #include "facts.h"
 
+#include "next.h"
+
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,7 +25,7 @@ static int option(int fd, int level, int name)
 {
     int value = 0;
     socklen_t len = sizeof(value);
-    return getsockopt(fd, level, name, &value, &len) == 0 ? value : 0;
+    return next.getsockopt(fd, level, name, &value, &len) == 0 ? value : 0;
 }
 
 bool facts_is_tcp(int fd)
@@ -45,7 +47,7 @@ bool facts_linger(int fd)
 {
     struct linger linger = {0};
     socklen_t len = sizeof(linger);
-    return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff;
+    return next.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff;
 }
 
 typedef int name_function(int fd, struct sockaddr *addr, socklen_t *len);
@@ -67,7 +69,7 @@ uint64_t facts_cookie(int fd)
 {
     uint64_t cookie = 0;
     socklen_t len = sizeof(cookie);
-    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+    return next.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
 }
 
 bool facts_is_same(int fd, const struct conn *c)
@@ -102,7 +104,7 @@ struct tcp_facts facts_ask(int fd)
     struct tcp_info info;
     socklen_t len = sizeof(info);
     memset(&info, 0, sizeof(info));
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+    if (next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return (struct tcp_facts){.state = STATE_CLOSE};
     struct tcp_facts tcp = {
         .state = (enum tcp_state)info.tcpi_state,

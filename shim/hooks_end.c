@@ -98,12 +98,26 @@ static void end_connections(unsigned first, unsigned last)
     }
 }
 
+/* glibc's, where it has it (2.32). */
+extern char __libc_single_threaded __attribute__((weak));
+
+/**
+ * Whether close_range() with these flags closes before it returns, and no other thread keeps
+ * the fds. (With another process that was given our table of fds, clone(CLONE_FILES), they are
+ * shared already.)
+ */
+static bool closes_now(int flags)
+{
+    return flags == 0 ||
+           (flags == CLOSE_RANGE_UNSHARE && &__libc_single_threaded && __libc_single_threaded);
+}
+
 int hook_close_range(unsigned first, unsigned last, int flags)
 {
     owed_settle();
     int saved = errno;
     /* The empty range at the end says whether this kernel has the call at all. */
-    bool certain = flags == 0 && first <= last && table_next(first, last) >= 0 &&
+    bool certain = closes_now(flags) && first <= last && table_next(first, last) >= 0 &&
                    next.close_range(~0u, ~0u, 0) == 0;
     errno = saved;
     if (certain)

@@ -1,5 +1,6 @@
 /*
- * hooks_option: what the application itself says about how its connections end.
+ * hooks_option: what the application itself says about how its connections end, and asks about
+ * how they began.
  */
 #include "birth.h"
 #include "next.h"
@@ -48,6 +49,27 @@ static void note_linger(int fd, struct conn *c, int level, const void *value)
 
 SETSOCKOPT(setsockopt)
 SETSOCKOPT(__setsockopt64)
+
+/** What the kernel has put there: why a connect() that was under way failed, perhaps. */
+static void note_error(int fd, const void *value)
+{
+    int error;
+    memcpy(&error, value, sizeof(error));
+    if (error != 0)
+        birth_failed(fd, error);
+}
+
+#define GETSOCKOPT(name_)                                                                      \
+    int hook_##name_(int fd, int level, int name, void *value, socklen_t *len)                 \
+    {                                                                                          \
+        int r = next.name_(fd, level, name, value, len);                                       \
+        if (r == 0 && level == SOL_SOCKET && name == SO_ERROR && *len == sizeof(int))          \
+            note_error(fd, value);                                                             \
+        return r;                                                                              \
+    }
+
+GETSOCKOPT(getsockopt)
+GETSOCKOPT(__getsockopt64)
 
 int hook_shutdown(int fd, int how)
 {

@@ -1,7 +1,8 @@
 /*
  * hooks_spawn: the calls by which copies of our fds come to be, in another process mostly.
  *
- * fork() is not among them: it runs the handlers that owner.c registers.
+ * fork() is not among them: it runs the handlers that owner.c registers. So does daemon(), but
+ * its caller ends in it.
  */
 #include "jump.h"
 #include "owed.h"
@@ -9,6 +10,7 @@
 #include "reap.h"
 #include "stats.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -33,6 +35,18 @@ pid_t hook__Fork(void)
     reap_reset();
     owed_reset();
     return 0;
+}
+
+/** The parent ends inside libc, where no hook is: it tells what it has counted before. */
+int hook_daemon(int nochdir, int noclose)
+{
+    int saved = errno;
+    stats_write();
+    errno = saved;
+    int r = next.daemon(nochdir, noclose);
+    if (r != 0)
+        stats_reset(); /* it lives: what follows is told at its end */
+    return r;
 }
 
 /*

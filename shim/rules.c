@@ -2,6 +2,7 @@
 
 #include "number.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 const char *const role_names[ROLES] = {
@@ -30,6 +31,11 @@ static void accepted_selectors(struct text *text)
 {
     text_str(text, "SELECTOR... => POLICY; ... with selectors role=client|server, "
                    "peer=ADDRESS or CIDR, port=N or N-M (1-65535), program=GLOB");
+}
+
+static void accepted_once(struct text *text)
+{
+    text_str(text, "each of role=, peer=, port=, program= once in a rule");
 }
 
 static void accepted_rules(struct text *text)
@@ -77,11 +83,14 @@ static bool parse_arm(const char *value, size_t len, struct policies *policies, 
 bool rules_parse_split(const char *value, size_t len, struct policies *policies,
                        struct split *split, struct refusal *refusal)
 {
+    const char *whole = value;
     const char *end = value + len;
     split->count = 0;
     for (;;) {
         const char *bar = memchr(value, '|', (size_t)(end - value));
         size_t arm_len = (size_t)((bar ? bar : end) - value);
+        if (arm_len == 0)
+            return refuse(refusal, whole, len, accepted_split);
         if (split->count == ARMS_MAX)
             return refuse(refusal, value, arm_len, accepted_arms);
         if (!parse_arm(value, arm_len, policies, &split->arms[split->count++], refusal))
@@ -133,7 +142,7 @@ static bool parse_program(const char *value, size_t len, struct rule *rule)
 {
     rule->program = value;
     rule->program_len = len;
-    return len > 0;
+    return len > 0 && len <= GLOB_MAX;
 }
 
 static const struct selector {
@@ -146,14 +155,15 @@ static const struct selector {
     {"program=", parse_program},
 };
 
-static bool parse_selector(const char *word, size_t len, struct rule *rule)
+/** Which selector word[len] is; -1 where it is none, or its value is bad. */
+static int parse_selector(const char *word, size_t len, struct rule *rule)
 {
     for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++) {
         size_t name_len = strlen(selectors[i].name);
         if (len >= name_len && memcmp(word, selectors[i].name, name_len) == 0)
-            return selectors[i].parse(word + name_len, len - name_len, rule);
+            return selectors[i].parse(word + name_len, len - name_len, rule) ? (int)i : -1;
     }
-    return false;
+    return -1;
 }
 
 /** The next word of *at[..end), apart by blanks; its length, 0 at the end. */
@@ -167,25 +177,40 @@ static size_t next_word(const char **at, const char *end)
     return (size_t)(word - *at);
 }
 
+/** The "=>" in text[..end), or NULL. */
+static const char *find_arrow(const char *text, const char *end)
+{
+    return memmem(text, (size_t)(end - text), "=>", 2);
+}
+
+/** "SELECTOR..." in at[..end): one at least, and each name once, as all have to match. */
+static bool parse_selectors(const char *at, const char *end, struct rule *rule,
+                            struct refusal *refusal)
+{
+    unsigned seen = 0;
+    for (size_t len; (len = next_word(&at, end)) > 0; at += len) {
+        int which = parse_selector(at, len, rule);
+        if (which < 0)
+            return refuse(refusal, at, len, accepted_selectors);
+        if (seen & 1u << which)
+            return refuse(refusal, at, len, accepted_once);
+        seen |= 1u << which;
+    }
+    return seen != 0;
+}
+
 /** "SELECTOR... => POLICY" in rule_text[..end) */
 static bool parse_rule(const char *rule_text, const char *end, struct policies *policies,
                        struct rule *rule, struct refusal *refusal)
 {
-    const char *at = rule_text;
-    size_t len;
-    unsigned words = 0;
+    const char *arrow = find_arrow(rule_text, end);
     *rule = (struct rule){.role = ROLE_UNKNOWN};
-    while ((len = next_word(&at, end)) > 0 && !(len == 2 && memcmp(at, "=>", 2) == 0)) {
-        if (!parse_selector(at, len, rule))
-            return refuse(refusal, at, len, accepted_selectors);
-        words++;
-        at += len;
-    }
-    if (len == 0 || words == 0)
-        return refuse(refusal, rule_text, (size_t)(end - rule_text), accepted_selectors);
-    at += len;
-    len = next_word(&at, end);
-    if (!rules_parse_split(at, len, policies, &rule->split, refusal))
+    refuse(refusal, rule_text, (size_t)(end - rule_text), accepted_selectors);
+    if (!arrow || !parse_selectors(rule_text, arrow, rule, refusal))
+        return false;
+    const char *at = arrow + 2;
+    size_t len = next_word(&at, end);
+    if (len == 0 || !rules_parse_split(at, len, policies, &rule->split, refusal))
         return false;
     at += len;
     len = next_word(&at, end);
@@ -207,29 +232,12 @@ bool rules_parse(const char *value, struct policies *policies, struct rules *rul
     return true;
 }
 
-/** glob(7) without brackets: * is any number of bytes, ? is one. */
-static bool glob_matches(const char *glob, size_t len, const char *s)
+static bool glob_matches(const struct rule *rule, const char *name)
 {
-    const char *end = glob + len;
-    const char *star = NULL;
-    const char *retry = NULL;
-    while (*s) {
-        if (glob < end && *glob == '*') {
-            star = glob++;
-            retry = s;
-        } else if (glob < end && (*glob == '?' || *glob == *s)) {
-            glob++;
-            s++;
-        } else if (star) {
-            glob = star + 1;
-            s = ++retry;
-        } else {
-            return false;
-        }
-    }
-    while (glob < end && *glob == '*')
-        glob++;
-    return glob == end;
+    char glob[GLOB_MAX + 1];
+    memcpy(glob, rule->program, rule->program_len);
+    glob[rule->program_len] = '\0';
+    return fnmatch(glob, name, 0) == 0;
 }
 
 void rules_for_program(struct rules *rules, const char *program)
@@ -237,7 +245,7 @@ void rules_for_program(struct rules *rules, const char *program)
     unsigned kept = 0;
     for (unsigned i = 0; i < rules->count; i++) {
         struct rule *rule = &rules->all[i];
-        if (!rule->program || glob_matches(rule->program, rule->program_len, program))
+        if (!rule->program || glob_matches(rule, program))
             rules->all[kept++] = *rule;
     }
     rules->count = kept;

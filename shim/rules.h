@@ -14,6 +14,7 @@
 #define ARMS_MAX     16 /* of one split */
 #define RULES_MAX    128
 #define WEIGHT_MAX   1000000
+#define GLOB_MAX     255 /* bytes, as of a file's name */
 
 enum role { ROLE_UNKNOWN, ROLE_CLIENT, ROLE_SERVER, ROLES };
 
@@ -41,7 +42,7 @@ struct rule {
     bool by_peer;
     struct cidr peer;
     uint16_t port, to_port; /* the service's, both included; 0: any */
-    const char *program;    /* a glob of program_len bytes, or NULL */
+    const char *program;    /* a glob(7) of program_len bytes, or NULL */
     size_t program_len;
     struct split split;
 };

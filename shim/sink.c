@@ -40,7 +40,8 @@ static bool may_be_written(bool message)
     socklen_t len = sizeof(domain);
     if (!S_ISSOCK(stderr_at_start.st_mode))
         return true;
-    return message && getsockopt(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+    return message &&
+           next.getsockopt(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
            domain == AF_UNIX;
 }
 

@@ -89,11 +89,15 @@ delivers() {
     [ "$(logged via action)" = $'close_range fin-rst\nclose_range fin-rst' ]
 }
 
-@test "close_range that unshares the fds first" {
+@test "close_range that unshares the fds first closes, unless another thread keeps them" {
+    delivers close_range close_range:fd:fd:unshare expect-open:fd
+    ends abort wait-acked close_range:fd:fd:unshare
+    [ "$(logged via action)" = 'close_range rst' ]
     for policy in auto fin-rst abort; do
-        ends "$policy" wait-acked close_range:fd:fd:unshare expect-open:fd
+        ends "$policy" wait-acked thread sleep:1 end join close_range:fd:fd:unshare expect-open:fd
         the_server_read '1000 EOF'
         [[ $policy == abort || -z $(states "$PORT") ]]
+        [ ! -s "$LOG" ]
     done
 }
 

@@ -299,6 +299,14 @@ cured() {
     [ "$(logged action reason)" = 'none not-read-last' ]
 }
 
+@test "override: a TCP_LINGER2 of -1 does not arm a policy that does not" {
+    client override last-read "connect:$PORT" linger2:-1 write:1000 wait-acked getlinger2 close
+    [[ $output == *$'\ngetlinger2 -1\nclose 0' ]]
+    peer_read server '1000 EOF'
+    [ "$(time_wait_client "$PORT")" -eq 1 ]
+    [ "$(logged action reason)" = 'none not-read-last' ]
+}
+
 @test "override: off leaves even then everything as it is" {
     client override off "connect:$PORT" linger:1:0 write:1000 wait-acked close
     peer_read server '1000 ECONNRESET'

@@ -40,6 +40,9 @@ auto|client 4000 10.1.2.2 80 curl|peer=10.1.2.3/31 => auto
 auto|client 4000 10.1.2.3 80 curl|peer=0.0.0.0/0 => auto
 off|client 4000 2001:db8::1 80 curl|peer=0.0.0.0/0 => auto
 auto|client 4000 2001:db8::1 80 curl|peer=::/0 => auto
+off|client 4000 10.1.2.3 80 curl|peer=::/0 => auto
+off|client 4000 ::ffff:10.1.2.3 80 curl|peer=::/0 => auto
+auto|client 4000 10.1.2.3 80 curl|peer=::ffff:0:0/96 => auto
 auto|client 4000 2001:db8::1 80 curl|peer=2001:db8::/32 => auto
 off|client 4000 2001:db9::1 80 curl|peer=2001:db8::/32 => auto
 auto|client 4000 ::ffff:10.1.2.3 80 curl|peer=10.0.0.0/8 => auto
@@ -49,6 +52,9 @@ off|client 4000 10.0.0.1 80 curly|program=curl => auto
 auto|client 4000 10.0.0.1 80 python3.11|program=python* => auto
 auto|client 4000 10.0.0.1 80 python3.11|program=*3.1? => auto
 off|client 4000 10.0.0.1 80 python3|program=python?* => off
+auto|client 4000 10.0.0.1 80 python3|program=python[0-9] => auto
+off|client 4000 10.0.0.1 80 python3|program=python[!0-9] => auto
+auto|client 4000 10.0.0.1 80 curl|port=80=>auto
 auto|client 4000 10.0.0.1 80 curl|role=client port=80 peer=10.0.0.0/8 program=c* => auto
 off|client 4000 10.0.0.1 81 curl|role=client port=80 peer=10.0.0.0/8 program=c* => auto
 auto|client 4000 10.0.0.1 80 curl|port=80 => auto; role=client => abort
@@ -81,7 +87,9 @@ program=|program= => off
 host=x|host=x => off
 => off|=> off
 port=1|port=1
-=>off|port=1 =>off
+port=1 =>|port=1 =>
+port=2|port=1 port=2 => off
+role=client|role=client port=1 role=client => off
 off2|port=1 => off2
 x|port=1 => off x
 drain:x|port=1 => auto; port=2 => drain:x
@@ -96,11 +104,13 @@ END
     echo "$output"
     [[ $output == $'off 920\nauto 80' ]]
     local bad
-    for bad in 'off@' 'off@0' 'off@1000001' 'off@x' 'off|' '|off' 'off||auto' 'off@1@2' 'off,auto'; do
+    for bad in 'off@' 'off@0' 'off@1000001' 'off@x' 'off|' '|off' 'off||auto' '|' 'off@1@2' 'off,auto'; do
         run config "NOTIMEWAIT_POLICY=$bad"
         echo "$output"
-        [[ $status -eq 2 && $output == *"' is not accepted; accepted: "*'; every policy is off' ]]
+        [[ $status -eq 2 && $output == *"' is not accepted; accepted: "*'; no policy is in force' ]]
     done
+    run config 'NOTIMEWAIT_POLICY=off||auto'
+    [[ $output == *": 'off||auto' is not accepted"* ]]
     run config NOTIMEWAIT_SEED=18446744073709551615
     [[ $output == *' seed 18446744073709551615 '* ]]
     run config NOTIMEWAIT_SEED=18446744073709551616
@@ -145,6 +155,18 @@ END
     [[ $(json policy "$LOG.1") == "$(json policy "$LOG.2")" ]]
     [[ $(json policy "$LOG.3") != "$(json policy "$LOG.4")" ]]
     [[ $(json policy "$LOG.1" | sort -u | wc -l) -eq 2 ]]
+}
+
+@test "NOTIMEWAIT_SEED: forked children draw differently, and repeatably" {
+    local run
+    serve "$PORT" loop:80 accept readall close end
+    for run in 1 2; do
+        NOTIMEWAIT_SEED=7 NOTIMEWAIT_LOG=$LOG.$run preload 'off|auto' \
+            act loop:40 fork "connect:$PORT" close end wait end
+    done
+    finish server
+    [[ $(json policy "$LOG.1" | sort | uniq -c | awk '$1 >= 8' | wc -l) -eq 2 ]]
+    [[ $(json policy "$LOG.1") == "$(json policy "$LOG.2")" ]]
 }
 
 @test "connect() with a bad pointer is EFAULT under rules, too" {

@@ -72,6 +72,19 @@ stat() {
     [[ $(stat '|[.connections,.closes,.connect_us.max == 0]') == '[1,1,true]' ]]
 }
 
+@test "a connect() that fails later counts when the program asks why, and once" {
+    counted auto act loop:3 connect-nonblock:1 connect-wait close end
+    cat "$STATS"
+    [[ $(stat .connect_errors) == '{"EADDRNOTAVAIL":0,"ECONNREFUSED":3}' && $(stat .connections) -eq 0 ]]
+    # An error of an established connection is none of connect()'s.
+    rm "$STATS"
+    serve "$PORT" accept readn:1 linger:1:0 close
+    counted auto act "connect-nonblock:$PORT" connect-wait write:1 wait-state:CLOSE connect-wait close
+    finish server
+    cat "$STATS"
+    [[ $(stat .connect_errors) == '{"EADDRNOTAVAIL":0}' ]]
+}
+
 @test "at every end that a hook sees: return, exit, _exit, quick_exit; one object each" {
     local end
     serve "$PORT" loop:5 accept readall close end
@@ -102,6 +115,19 @@ connection()' "$PORT"
     # (python3 may be a script that starts the real one.)
     [[ $(jq -c 'select(.policies[0].connections > 0)|.policies[0].connections' "$STATS" | xargs) == '2 2 2' ]]
     [[ $(jq 'select(.policies[0].connections > 0).pid' "$STATS" | sort -u | wc -l) -eq 3 ]]
+}
+
+@test "daemon(): what was before it is told, and nothing twice" {
+    serve "$PORT" loop:5 accept readall close end
+    counted auto act loop:2 "connect:$PORT" close end daemon loop:3 "connect:$PORT" close end
+    finish server
+    both_told() {
+        [[ $(wc -l <"$STATS") -eq 2 ]]
+    }
+    until_true 5000 both_told
+    cat "$STATS"
+    [[ $(jq -c '.policies[0].connections' "$STATS" | xargs) == '2 3' ]]
+    [[ $(jq .pid "$STATS" | sort -u | wc -l) -eq 2 ]]
 }
 
 @test "%p, stderr, and a file that cannot be opened" {

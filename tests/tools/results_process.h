@@ -149,6 +149,31 @@ static void try_vfork(void)
     clean(fd);
 }
 
+/* Its caller ends in it; the pipe tells when the daemon has, too. */
+static void try_daemon(void)
+{
+    int fd = connected(&sides[0]), told[2] = {-1, -1};
+    pid_t pid;
+    char none;
+
+    (void)fflush(stdout);
+    (void)pipe(told);
+    pid = fork();
+    if (pid == 0) {
+        CALL("daemon", daemon(1, 1), "in a child");
+        extra_alive(fd);
+        (void)fflush(stdout);
+        _exit(0);
+    }
+    (void)close(told[1]);
+    (void)read(told[0], &none, 1);
+    (void)close(told[0]);
+    (void)waitpid(pid, NULL, 0);
+    CALL("write", write(fd, hello, 5), "after the daemon");
+    extra_alive(fd);
+    clean(fd);
+}
+
 static int cloned(void *argument)
 {
     return *(int *)argument;
@@ -266,6 +291,7 @@ static void results_process(void)
     for (int i = 0; i < 2; i++) /* the ends by their own names */
         try_end(&ends[i], ends[i].name, fork);
     try_vfork();
+    try_daemon();
     try_clone("clone", clone);
     try_clone("__clone", other_clone);
     int fd = connected(&sides[0]);
