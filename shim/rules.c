@@ -232,6 +232,7 @@ bool rules_parse(const char *value, struct policies *policies, struct rules *rul
     return true;
 }
 
+/** Before main the locale is "C", where fnmatch() compares bytes and needs no memory. */
 static bool glob_matches(const struct rule *rule, const char *name)
 {
     char glob[GLOB_MAX + 1];
