@@ -46,18 +46,6 @@ void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch)
 static _Atomic uint64_t draws;
 static uint64_t draw_seed;
 
-static uint64_t draw(void);
-
-static void spend_draw(void)
-{
-    atomic_fetch_add(&draws, 1);
-}
-
-static void reseed(void)
-{
-    draw_seed = draw();
-}
-
 void birth_init(void)
 {
     const void *random = (const void *)getauxval(AT_RANDOM); /* 16 bytes (getauxval(3)) */
@@ -65,8 +53,7 @@ void birth_init(void)
         draw_seed = shim.config.seed;
     else if (random)
         memcpy(&draw_seed, random, sizeof(draw_seed));
-    if (shim.config.seeded)
-        pthread_atfork(spend_draw, NULL, reseed);
+    pthread_atfork(birth_forking, NULL, birth_in_child);
 }
 
 /**
@@ -82,6 +69,17 @@ static uint64_t draw(void)
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
+}
+
+void birth_forking(void)
+{
+    atomic_fetch_add(&draws, 1); /* so that the next child's seed is another one */
+}
+
+void birth_in_child(void)
+{
+    if (shim.config.seeded)
+        draw_seed = draw();
 }
 
 /** The policy of a connection that is about to be born; it stays. */
@@ -256,11 +254,13 @@ static void born(int fd, struct conn *c, enum role role)
 void birth_failed(int fd, int error)
 {
     struct conn *c = shim.config.stats ? table_find(fd) : NULL;
-    if (!c || !conn_is(c, CONN_BORN) || conn_is(c, CONN_COUNTED) || c->role != ROLE_CLIENT)
+    if (!c || !conn_is(c, CONN_BORN) || c->role != ROLE_CLIENT)
         return;
     int saved = errno;
-    if (facts_is_same(fd, c) && !facts_ask(fd).established)
+    if (facts_is_same(fd, c) && !facts_ask(fd).established) {
+        conn_mark(c, CONN_FAILED);
         stats_connect(c->policy, 0, error);
+    }
     errno = saved;
 }
 
@@ -273,8 +273,17 @@ static void connected(int fd, struct conn *c, bool done, const struct sockaddr *
         address_copy(&c->peer, addr, len); /* in SYN_SENT the kernel does not tell */
     if (!conn_is(c, CONN_BORN))
         born(fd, c, ROLE_CLIENT);
-    if (done)
+    if (done && shim.config.stats && facts_ask(fd).established) /* Fast Open may only begin */
         birth_count(c);
+}
+
+/** For the statistics: connect() returned r with errno. */
+static void count_connect(struct birth *birth, struct conn *c, long r)
+{
+    bool again = r < 0 && errno == ECONNABORTED && conn_is(c, CONN_FAILED);
+    conn_unmark(c, CONN_FAILED);
+    if (!again) /* why it failed was told by SO_ERROR, and is not known here any more */
+        stats_connect(c->policy, clock_now() - birth->begun, r >= 0 ? 0 : errno);
 }
 
 void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
@@ -285,7 +294,7 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
         return;
     int saved = errno;
     if (shim.config.stats)
-        stats_connect(c->policy, clock_now() - birth->begun, r >= 0 ? 0 : saved);
+        count_connect(birth, c, r);
     /* EINTR: the handshake goes on (connect(2)). EALREADY, EISCONN: it began earlier. */
     bool under_way = r >= 0 || saved == EINPROGRESS || saved == EINTR;
     if (under_way && addr && addr->sa_family != AF_UNSPEC)

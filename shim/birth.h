@@ -50,6 +50,10 @@ void birth_accepted(int listener, int fd, uint32_t epoch);
  * unless fd has been established before. */
 void birth_failed(int fd, int error);
 
+/** Before a fork, and in its child: a seed's children draw differently. */
+void birth_forking(void);
+void birth_in_child(void);
+
 /** Looks once at an fd that the process was started with. */
 void birth_inherited(int fd);
 

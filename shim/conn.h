@@ -34,7 +34,8 @@ enum conn_flag {
     CONN_SHUT_WR = 1 << 6,     /* the application's shutdown(SHUT_WR): half-closed */
     CONN_COUNTED = 1 << 7,     /* as a connection, in the statistics */
     CONN_CLAIMED = 1 << 8,     /* table_claim() */
-    CONN_AGAIN = 1 << 9, /* was another connection before connect(AF_UNSPEC): same cookie */
+    CONN_AGAIN = 1 << 9,   /* was another connection before connect(AF_UNSPEC): same cookie */
+    CONN_FAILED = 1 << 10, /* connect() did, and SO_ERROR has told why */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)

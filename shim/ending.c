@@ -256,13 +256,25 @@ static void report_at_exit(void)
     stats_write();
 }
 
-void ending_at_exit(void)
+/** `report`: what there is to tell. */
+static bool at_end(void (*report)(void))
 {
     if (!(shim.reporting || reap_allowed()) || !owner_is_me())
-        return;
+        return false;
     int saved = errno;
     reap_at_exit();
     if (shim.reporting)
-        report_at_exit();
+        report();
     errno = saved;
+    return true;
+}
+
+void ending_at_exit(void)
+{
+    (void)at_end(report_at_exit);
+}
+
+bool ending_at_daemon(void)
+{
+    return at_end(stats_write);
 }

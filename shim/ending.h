@@ -41,4 +41,10 @@ void ending_disconnected(struct ending *ending, bool done);
 /** Reports what the process leaves open at its end. Pulls no lever. */
 void ending_at_exit(void);
 
+/**
+ * The process may end in daemon(): tells what it has counted. What it leaves open is its
+ * child's. False where nothing was to be told.
+ */
+bool ending_at_daemon(void);
+
 #endif

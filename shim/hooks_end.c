@@ -98,9 +98,6 @@ static void end_connections(unsigned first, unsigned last)
     }
 }
 
-/* glibc's, where it has it (2.32). */
-extern char __libc_single_threaded __attribute__((weak));
-
 /**
  * Whether close_range() with these flags closes before it returns, and no other thread keeps
  * the fds. (With another process that was given our table of fds, clone(CLONE_FILES), they are
@@ -108,8 +105,7 @@ extern char __libc_single_threaded __attribute__((weak));
  */
 static bool closes_now(int flags)
 {
-    return flags == 0 ||
-           (flags == CLOSE_RANGE_UNSHARE && &__libc_single_threaded && __libc_single_threaded);
+    return flags == 0 || (flags == CLOSE_RANGE_UNSHARE && owner_is_one_thread());
 }
 
 int hook_close_range(unsigned first, unsigned last, int flags)

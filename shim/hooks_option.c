@@ -62,6 +62,7 @@ static void note_error(int fd, const void *value)
 #define GETSOCKOPT(name_)                                                                      \
     int hook_##name_(int fd, int level, int name, void *value, socklen_t *len)                 \
     {                                                                                          \
+        owed_settle();                                                                         \
         int r = next.name_(fd, level, name, value, len);                                       \
         if (r == 0 && level == SOL_SOCKET && name == SO_ERROR && *len == sizeof(int))          \
             note_error(fd, value);                                                             \

@@ -4,13 +4,14 @@
  * fork() is not among them: it runs the handlers that owner.c registers. So does daemon(), but
  * its caller ends in it.
  */
+#include "birth.h"
+#include "ending.h"
 #include "jump.h"
 #include "owed.h"
 #include "owner.h"
 #include "reap.h"
 #include "stats.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -25,26 +26,26 @@ static inline void share_all(void)
 pid_t hook__Fork(void)
 {
     share_all();
+    birth_forking();
     pid_t pid = next._Fork();
     if (pid != 0) {
         owner_shared_all();
         return pid;
     }
     owner_is_child();
+    birth_in_child();
     stats_reset();
     reap_reset();
     owed_reset();
     return 0;
 }
 
-/** The parent ends inside libc, where no hook is: it tells what it has counted before. */
+/** The parent ends inside libc, where no hook is. */
 int hook_daemon(int nochdir, int noclose)
 {
-    int saved = errno;
-    stats_write();
-    errno = saved;
+    bool told = ending_at_daemon();
     int r = next.daemon(nochdir, noclose);
-    if (r != 0)
+    if (r != 0 && told)
         stats_reset(); /* it lives: what follows is told at its end */
     return r;
 }
@@ -91,8 +92,12 @@ static inline bool copies_fds(unsigned flags)
 
 static inline void share_by_clone(const void *function, const void *stack, unsigned flags)
 {
-    if (function && stack && copies_fds(flags))
+    if (!function || !stack)
+        return;
+    if (copies_fds(flags))
         share_all();
+    else
+        owner_has_thread();
 }
 
 static inline void leave_by_exec(void)

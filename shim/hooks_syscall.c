@@ -71,6 +71,8 @@ static void *look_at(long number, long first, long second)
         ending_at_exit();
     if (number == SYS_execve || number == SYS_execveat)
         owed_settle_all();
+    if (number == SYS_clone && ((unsigned)first & CLONE_THREAD))
+        owner_has_thread();
     if (copies_fds(number, first, second)) {
         owed_settle_all();
         owner_shared_all();

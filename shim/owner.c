@@ -29,6 +29,21 @@ void owner_shared_all(void)
     atomic_fetch_add(&epoch, 1);
 }
 
+/* glibc's, where it has it (2.32): of pthread_create(). */
+extern char __libc_single_threaded __attribute__((weak));
+
+static _Atomic bool threads;
+
+void owner_has_thread(void)
+{
+    atomic_store(&threads, true);
+}
+
+bool owner_is_one_thread(void)
+{
+    return &__libc_single_threaded && __libc_single_threaded && !atomic_load(&threads);
+}
+
 void owner_is_child(void)
 {
     atomic_store(&owner, getpid());

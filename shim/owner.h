@@ -27,6 +27,12 @@ uint32_t owner_first_epoch(void);
 /** All sockets that exist now may be held by another process, too. */
 void owner_shared_all(void);
 
+/** clone() or SYS_clone makes a thread: it shares our table of fds. */
+void owner_has_thread(void);
+
+/** No other thread shares our table of fds, as far as libc and the hooks know. */
+bool owner_is_one_thread(void);
+
 /** This process is the child of a fork that ran no pthread_atfork() handlers. */
 void owner_is_child(void);
 

@@ -27,7 +27,6 @@ static _Atomic bool written;
 /* connect(2) and what else the kernel may return for TCP; others by their number. */
 static const char *const error_names[ERRORS] = {
     [EPERM] = "EPERM",
-    [EINTR] = "EINTR",
     [EBADF] = "EBADF",
     [EAGAIN] = "EAGAIN",
     [ENOMEM] = "ENOMEM",
@@ -68,7 +67,7 @@ void stats_connection(const struct policy *policy)
 void stats_connect(const struct policy *policy, int64_t ns, int error)
 {
     struct counters *c = counters_of(policy);
-    if (error == EINPROGRESS || error == EALREADY || error == EISCONN)
+    if (error == EINPROGRESS || error == EINTR || error == EALREADY || error == EISCONN)
         return; /* the handshake began before, or goes on */
     if (error == 0)
         histogram_add(&c->connect_ns, (uint64_t)ns);

@@ -315,7 +315,7 @@ print("interrupts:", count)'
     [[ $output == *'10.0 % of cases'* ]]
     ab -n 2 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
     [[ $(row 'close, us') =~ \(x[0-9]+\ real\) && $(row 'TIME_WAIT left') == *'0 (-5 real)' ]]
-    [[ $output == *'33.3 % of cases (make more runs: -n 5)'* ]]
+    [[ $output == *'33.3 % of cases (more runs: -n 5)'* ]]
     ab -n 1 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
     [[ $(row 'close, us') =~ \(x[0-9]+\)$ && $(row 'TIME_WAIT left') == *'0 (-5)' ]]
     [[ $output == *'Not tested: one run has no range (-n 5).'* ]]

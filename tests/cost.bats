@@ -76,10 +76,10 @@ echo_server() {
     adds 6 linger:1 "connect:$PORT" write:10 readn:10 close
 }
 
-@test "STATS: 2 more at close (TCP_INFO, SIOCINQ)" {
+@test "STATS: 1 more at birth (TCP_INFO), 2 more at close (TCP_INFO, SIOCINQ)" {
     echo_server
     export NOTIMEWAIT_STATS=$BATS_TEST_TMPDIR/stats.json
-    adds 7 auto "connect:$PORT" write:10 readn:10 close
+    adds 8 auto "connect:$PORT" write:10 readn:10 close
 }
 
 @test "LOG: 4 more to know (both addresses, TCP_INFO, SIOCINQ), and 5 for each record" {

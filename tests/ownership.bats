@@ -489,6 +489,7 @@ unseen() {
         stale "$log" "$how"
         delivered 300000
         settle "$PORT"
+        states "$PORT"
         case $policy in
         auto | fin-rst) [ "$(time_wait_client "$PORT")" -eq 1 ] ;; # the first was armed
         *) [ "$(time_wait_client "$PORT")" -eq 2 ] ;;

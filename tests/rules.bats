@@ -158,15 +158,17 @@ END
 }
 
 @test "NOTIMEWAIT_SEED: forked children draw differently, and repeatably" {
-    local run
-    serve "$PORT" loop:80 accept readall close end
-    for run in 1 2; do
-        NOTIMEWAIT_SEED=7 NOTIMEWAIT_LOG=$LOG.$run preload 'off|auto' \
-            act loop:40 fork "connect:$PORT" close end wait end
+    local run fork
+    serve "$PORT" loop:160 accept readall close end
+    for fork in fork fork:_Fork; do
+        for run in 1 2; do
+            NOTIMEWAIT_SEED=7 NOTIMEWAIT_LOG=$LOG.$fork.$run preload 'off|auto' \
+                act loop:40 $fork "connect:$PORT" close end wait end
+        done
+        [[ $(json policy "$LOG.$fork.1" | sort | uniq -c | awk '$1 >= 8' | wc -l) -eq 2 ]]
+        [[ $(json policy "$LOG.$fork.1") == "$(json policy "$LOG.$fork.2")" ]]
     done
     finish server
-    [[ $(json policy "$LOG.1" | sort | uniq -c | awk '$1 >= 8' | wc -l) -eq 2 ]]
-    [[ $(json policy "$LOG.1") == "$(json policy "$LOG.2")" ]]
 }
 
 @test "connect() with a bad pointer is EFAULT under rules, too" {

@@ -76,6 +76,15 @@ stat() {
     counted auto act loop:3 connect-nonblock:1 connect-wait close end
     cat "$STATS"
     [[ $(stat .connect_errors) == '{"EADDRNOTAVAIL":0,"ECONNREFUSED":3}' && $(stat .connections) -eq 0 ]]
+    # Told once: Linux answers the next connect() with ECONNABORTED; by Fast Open, which succeeds
+    # before there is a connection; after a signal.
+    rm "$STATS"
+    counted auto act connect-nonblock:1 connect-wait connect:1
+    [[ $(stat '|[.connections,.connect_errors]') == '[0,{"EADDRNOTAVAIL":0,"ECONNREFUSED":1}]' ]]
+    rm "$STATS"
+    counted auto act socket fastopen-connect connect:1 write:1 connect-wait close
+    cat "$STATS"
+    [[ $(stat '|[.connections,.closes]') == '[0,0]' ]]
     # An error of an established connection is none of connect()'s.
     rm "$STATS"
     serve "$PORT" accept readn:1 linger:1:0 close

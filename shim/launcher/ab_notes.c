@@ -56,7 +56,7 @@ static const struct note {
 } notes[] = {
     {failed, "failed, with another exit status than 0", true},
     {contaminated, "contaminated: TIME_WAIT entries of earlier runs were there", true},
-    {without_tcp, "made no TCP connection, and no connect() failed", true},
+    {without_tcp, "made no TCP connection, and no connect() was seen to fail", true},
     {unobserved, "not seen: the library was not loaded, or all processes were killed", true},
     {not_told, "without TIME_WAIT figure: the kernel has no sock_diag(7)", true},
     {outlasting, "of more than 60 s: TIME_WAIT entries that expired meanwhile are missing",

@@ -64,11 +64,11 @@ static void change(const struct figure_info *info, double from, double to, struc
 
 /** " (-300 real)" */
 static void difference(const struct figure_info *info, const struct spread *control,
-                       const struct spread *arm, struct text *text)
+                       const struct spread *arm, double chance, struct text *text)
 {
     static const char *const words[] = {
         [VERDICT_NOISE] = " noise)", [VERDICT_REAL] = " real)", [VERDICT_FEW] = ")"};
-    enum verdict verdict = figure_verdict(control, arm);
+    enum verdict verdict = figure_verdict(control, arm, chance);
     if (verdict == VERDICT_NONE)
         return;
     text_str(text, " (");
@@ -85,7 +85,7 @@ static struct spread scaled(struct spread spread, const struct figure_info *info
 }
 
 static void fill_cell(struct column *column, int figure, const struct series *control,
-                      const struct series *arm)
+                      const struct series *arm, double chance)
 {
     const struct figure_info *info = &figures[figure];
     struct spread reference = scaled(figure_spread(control, (enum figure)figure), info);
@@ -97,7 +97,7 @@ static void fill_cell(struct column *column, int figure, const struct series *co
                  spread.median);
     text_str(&text, number);
     if (arm != control)
-        difference(info, &reference, &spread, &text);
+        difference(info, &reference, &spread, chance, &text);
     if (spread.min < spread.max)
         snprintf(column->range[1 + figure], CELL_SIZE, "%.*f..%.*f", info->decimals, spread.min,
                  info->decimals, spread.max);
@@ -109,14 +109,15 @@ static void widen(struct column *column, const char *cell)
     column->width = width > column->width ? width : column->width;
 }
 
-static struct column make_column(const struct series *control, const struct series *arm)
+static struct column make_column(const struct series *control, const struct series *arm,
+                                 double chance)
 {
     struct column column = {.width = 0};
     statuses(arm, column.value[0]);
     if (arm->count == 0)
         snprintf(column.value[0], CELL_SIZE, "-");
     for (int figure = 0; figure < FIGURES; figure++)
-        fill_cell(&column, figure, control, arm);
+        fill_cell(&column, figure, control, arm, chance);
     snprintf(column.name, CELL_SIZE, "%s%s", arm->policy,
              arm_contaminated(arm) > 0 ? " (contaminated)" : "");
     widen(&column, column.name);
@@ -182,17 +183,16 @@ static void print_heading(const struct experiment *experiment)
     printf("%s%s\n\n", line, text.cut ? "..." : "");
 }
 
-/** What the words behind the differences mean, after n and m runs. */
-static void print_test(const char *control, size_t n, size_t m)
+/** What the words behind the differences mean. */
+static void print_test(const char *control, double chance)
 {
-    double chance = figure_chance(n, m);
     printf("(...): against %s. ", control);
-    if (n < 2 || m < 2)
+    if (chance >= 1)
         puts("Not tested: one run has no range (-n 5).");
     else
         printf("real: the ranges of the runs are apart, by mere chance in\n"
-               "  %.1f %% of cases%s. noise: they overlap.\n",
-               100 * chance, chance > CHANCE_MAX ? " (make more runs: -n 5)" : "");
+               "  %.1f %% of cases%s; noise: they overlap; no word: too few runs.\n",
+               100 * chance, chance > CHANCE_MAX ? " (more runs: -n 5)" : "");
 }
 
 static void print_legend(const struct experiment *experiment)
@@ -200,7 +200,7 @@ static void print_legend(const struct experiment *experiment)
     const struct series *control = &experiment->arms[0];
     puts("\nMedian of the runs, and below it min..max where they differ.");
     if (experiment->count > 1)
-        print_test(control->policy, control->count, experiment->arms[1].count);
+        print_test(control->policy, experiment_chance(experiment));
     puts("TIME_WAIT left: sockets in the kernel, of the command's connections.\n"
          "RSTs sent: by anybody in this network namespace.\n"
          "reset, no FIN: its peer gets ECONNRESET in place of the end, if it still reads.\n"
@@ -210,10 +210,11 @@ static void print_legend(const struct experiment *experiment)
 void ab_print_table(const struct experiment *experiment)
 {
     struct column columns[ARMS_MAX];
+    double chance = experiment_chance(experiment);
     if (figure_runs(experiment) == 0)
         return;
     for (unsigned i = 0; i < experiment->count; i++)
-        columns[i] = make_column(&experiment->arms[0], &experiment->arms[i]);
+        columns[i] = make_column(&experiment->arms[0], &experiment->arms[i], chance);
     print_heading(experiment);
     for (unsigned first = 0, n; first < experiment->count; first += n) {
         n = fitting(columns + first, experiment->count - first);

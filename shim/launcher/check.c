@@ -9,11 +9,10 @@
 #include "launcher.h"
 #include "line.h"
 #include "probe.h"
+#include "sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +30,22 @@ static void print_line(const char *label, const char *value)
 /** Whether the library could write to it, as it opens it; false with errno. */
 static bool can_write(const char *file)
 {
-    char directory[PATH_MAX];
+    char path[SINK_PATH_SIZE];
+    char *slash;
+    struct text text = text_in(path, sizeof(path));
     int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd >= 0)
         return close(fd) == 0;
     if (errno != ENOENT)
         return false;
-    (void)snprintf(directory, sizeof(directory), "%s", file);
-    return access(dirname(directory), W_OK | X_OK) == 0;
+    text_str(&text, file[0] == '/' ? "" : "./");
+    text_str(&text, file);
+    errno = ENAMETOOLONG;
+    if (text.cut)
+        return false;
+    slash = strrchr(path, '/');
+    slash[slash == path ? 1 : 0] = '\0';
+    return access(path, W_OK | X_OK) == 0;
 }
 
 static void print_variable(const char *name, const char *value)

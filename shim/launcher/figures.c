@@ -73,12 +73,24 @@ double figure_chance(size_t n, size_t m)
     return fmin(1, 2 / ways);
 }
 
-enum verdict figure_verdict(const struct spread *control, const struct spread *arm)
+double experiment_chance(const struct experiment *experiment)
+{
+    double most = 0;
+    for (unsigned i = 1; i < experiment->count; i++)
+        if (experiment->arms[0].count > 1 && experiment->arms[i].count > 1)
+            most =
+                fmax(most, figure_chance(experiment->arms[0].count, experiment->arms[i].count));
+    return most > 0 ? most : 1;
+}
+
+enum verdict figure_verdict(const struct spread *control, const struct spread *arm,
+                            double chance)
 {
     if (control->runs == 0 || arm->runs == 0 ||
         (control->min == control->max && arm->min == arm->max && control->min == arm->min))
         return VERDICT_NONE;
-    if (control->runs == 1 || arm->runs == 1)
+    if (control->runs == 1 || arm->runs == 1 ||
+        figure_chance(control->runs, arm->runs) > chance)
         return VERDICT_FEW;
     if (arm->min <= control->max && control->min <= arm->max)
         return VERDICT_NOISE;

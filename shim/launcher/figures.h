@@ -82,17 +82,24 @@ enum verdict {
     VERDICT_NONE, /* the same, or nothing to compare */
     VERDICT_NOISE,
     VERDICT_REAL,
-    VERDICT_FEW, /* one run has no range */
+    VERDICT_FEW, /* fewer runs have the figure than the test needs */
 };
 
-/** The arm's figure against the control's: real where the ranges of all runs do not overlap. */
-enum verdict figure_verdict(const struct spread *control, const struct spread *arm);
+/**
+ * The arm's figure against the control's: real where the ranges of all runs do not overlap, by
+ * mere chance in at most this part of cases.
+ */
+enum verdict figure_verdict(const struct spread *control, const struct spread *arm,
+                            double chance);
 
 /**
  * How probable it is that two ranges of n and m runs are apart, if nothing but chance made the
  * runs differ: 2 / (n + m over n).
  */
 double figure_chance(size_t n, size_t m);
+
+/** The greatest of the arms' against the first; 1 where a run has none to be compared with. */
+double experiment_chance(const struct experiment *experiment);
 
 /** Where that is more than this, more runs are needed for a result to rely on. */
 #define CHANCE_MAX 0.1
