@@ -165,6 +165,13 @@ pays() {
     [[ $output == *'read 0'* ]]
 }
 
+@test "an option that is asked for sees a shut down socket" {
+    policy=auto
+    exchanges 1
+    client "connect:$PORT" write:10 readn:10 shutdown:wr getlinger2 state close >"$BATS_TEST_TMPDIR/out"
+    grep -Eq '^state (FIN_WAIT|CLOSE)' "$BATS_TEST_TMPDIR/out"
+}
+
 @test "an end without a close: exit, SIGKILL, a raw system call" {
     local end
     for end in exit _exit kill:KILL close-raw; do

@@ -524,3 +524,53 @@ unseen() {
     }
     ONLY='auto fin-rst' each_policy armed
 }
+
+# A thread that libc knows nothing of keeps the fds that close_range() leaves to it.
+@test "close_range that unshares, beside a thread made by clone(): the thread reads all" {
+    cat >"$BATS_TEST_TMPDIR/cloned.c" <<-'C'
+	#define _GNU_SOURCE
+	#include <linux/close_range.h>
+	#include <netinet/in.h>
+	#include <sched.h>
+	#include <stdio.h>
+	#include <stdlib.h>
+	#include <sys/syscall.h>
+	#include <unistd.h>
+	static volatile int closed, done;
+	static int fd;
+	static long total, last;
+	static char stack[65536], buffer[1000];
+	static int read_on(void *unused)
+	{
+	    (void)unused;
+	    while (!closed)
+	        usleep(1000);
+	    while ((last = syscall(SYS_read, fd, buffer, sizeof buffer)) > 0)
+	        total += last;
+	    done = 1;
+	    return (int)syscall(SYS_exit, 0);
+	}
+	int main(int argc, char **argv)
+	{
+	    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
+	    fd = socket(AF_INET, SOCK_STREAM, 0);
+	    int r = connect(fd, (struct sockaddr *)&server, sizeof server);
+	    r |= clone(read_on, stack + sizeof stack, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+	               CLONE_THREAD | CLONE_SYSVSEM, NULL) < 0;
+	    r |= recv(fd, buffer, 1, MSG_PEEK) != 1; /* what comes is unread now */
+	    r |= close_range(fd, fd, CLOSE_RANGE_UNSHARE);
+	    closed = 1;
+	    for (int i = 0; i < 2000 && !done; i++)
+	        usleep(5000);
+	    printf("%d %ld %ld\n", r, total, last);
+	    return argc != 2;
+	}
+	C
+    gcc -o "$BATS_TEST_TMPDIR/cloned" "$BATS_TEST_TMPDIR/cloned.c"
+    cloned() {
+        serve "$PORT" accept writen:100000 shutdown:wr readall close
+        [ "$(preload "$policy" "$BATS_TEST_TMPDIR/cloned" "$PORT")" = '0 100000 0' ]
+        finish server | grep -x 'readall 0 EOF'
+    }
+    ONLY='off auto last-read drain:50 abort' each_policy cloned
+}

@@ -92,7 +92,7 @@ left() {
 
 @test "the policy reap: a plain close for the peer, and nothing is left, by any way to end" {
     local how
-    for how in 'close exit' 'close _exit' 'close quick_exit' close 'fdopen fprintf:10 fclose' \
+    for how in 'close exit' 'close _exit' 'close quick_exit' 'close daemon' close 'fdopen fprintf:10 fclose' \
         'close_range:fd:fd' 'open:/dev/null@y dup2:a@y' 'thread close end join'; do
         echo "$how:"
         PORT=$(port)
