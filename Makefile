@@ -44,6 +44,19 @@ all: $(LIB) $(STARTER)
 examples: $(EXAMPLE)
 tests: all $(EXAMPLE) $(TOOLS) $(UNIT) $(BENCHES) $(BUILD)/tests/bench/cost
 
+help:
+	@echo 'make                 build/libnotimewait.so and build/notimewait (CC=, CFLAGS=, BUILD=)'
+	@echo 'make demo            20,000 connections through 1,000 ports, without and with it'
+	@echo 'make techniques      the packets of seven ways to close'
+	@echo 'make peer-view       what a peer sees of each policy'
+	@echo 'make install         PREFIX= DESTDIR=; make uninstall'
+	@echo 'make lib32           the library for 32-bit programs'
+	@echo 'make check           the tests; make lint: the sources'
+	@echo 'make check-programs  curl, nginx, PostgreSQL, Java, Node, Python...'
+	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
+	@echo 'make bench           what it costs; make soak: a million connections; make plot'
+	@echo 'make clean'
+
 # Rewritten when the compiler or its flags are others than last time: everything depends on it.
 $(BUILD)/flags: force
 	@mkdir -p $(@D)
@@ -188,6 +201,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: force all lib32 examples tests demo peer-view techniques check check-programs \
+.PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
         check-sanitize fuzz bench soak plot lint install install-lib uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
