@@ -19,6 +19,11 @@
 #include <time.h>
 #include <wordexp.h>
 
+#ifndef __GLIBC__ /* musl has it by a macro, or not at all (1.2.4) */
+#undef off64_t
+#define off64_t off_t
+#endif
+
 /* Large-file names that are macros where they need no functions of their own (musl). */
 #undef fcntl64
 #undef freopen64

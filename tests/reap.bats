@@ -247,8 +247,13 @@ passes_on() {
 
 @test "notimewait --reap passes other signals on, too; another user's command says that it cannot" {
     passes_on HUP USR1 USR2 ALRM WINCH # (QUIT is ignored by what a shell starts in the background)
-    chmod 755 "$BATS_TEST_TMPDIR"
-    run "$BUILD/notimewait" --reap -- setpriv --reuid=65534 --clear-groups /bin/true
+    # Where another user can read the library.
+    local public
+    public=$(mktemp -d -p /tmp)
+    chmod 755 "$public"
+    cp "$BUILD/notimewait" "$LIB" "$public"
+    run "$public/notimewait" --reap -- setpriv --reuid=65534 --clear-groups /bin/true
+    rm -r "$public"
     echo "$output"
     [[ $status -eq 0 && $output == 'libnotimewait: NOTIMEWAIT_REAPER: notimewait --reap cannot be reached'* ]]
 }

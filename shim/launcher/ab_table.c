@@ -145,7 +145,7 @@ static void print_line(const char *label, const char *const *cells,
 
 static void print_block(const struct column *columns, unsigned count)
 {
-    const char *cells[ARMS_MAX];
+    const char *cells[ARMS_MAX] = {NULL};
     for (unsigned i = 0; i < count; i++)
         cells[i] = columns[i].name;
     print_line("", cells, columns, count);

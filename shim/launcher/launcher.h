@@ -22,11 +22,11 @@ int ab_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 
 /** The options that every sub-command has; next_option() serves them. */
+/* clang-format off */
 #define COMMON_OPTIONS                                                                         \
     {"help", no_argument, NULL, 'h'},                                                          \
-    {                                                                                          \
-        "version", no_argument, NULL, 'V'                                                      \
-    }
+    {"version", no_argument, NULL, 'V'}
+/* clang-format on */
 
 /**
  * getopt_long() up to the command; `letters` begins with "+:". Returns -1 behind the last

@@ -160,7 +160,8 @@ static void *close_and_connect(void *unused)
     (void)unused;
     atomic_store(&step, 1);
     wait_for_step(2);
-    (void)fclose(stream);
+    if (!stream || fclose(stream) != 0)
+        perror("fclose");
     again = exchanged();
     printf("%s fd\n", again == fd ? "same" : "other");
     printf("write %zd\n", write(again, "?", 1));

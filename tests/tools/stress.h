@@ -137,6 +137,7 @@ static void exchange(int fd, uint64_t *seed)
 /** Closes a connection in one of the ways that there are. */
 static void close_somehow(int fd, uint64_t *seed)
 {
+    FILE *stream;
     int other;
     switch (roll(seed, 7)) {
     case 0:
@@ -150,7 +151,7 @@ static void close_somehow(int fd, uint64_t *seed)
         REQUIRE(close(fd) == 0);
         break;
     case 2:
-        REQUIRE(fclose(fdopen(fd, "r+")) == 0);
+        REQUIRE((stream = fdopen(fd, "r+")) && fclose(stream) == 0);
         break;
     case 3:
         REQUIRE(close_range((unsigned)fd, (unsigned)fd, 0) == 0);
