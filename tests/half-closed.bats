@@ -26,6 +26,7 @@ nginx_conf() {
     cat <<-END
 	daemon off;
 	master_process off;
+	user root;
 	pid nginx.pid;
 	error_log $ERRORS debug;
 	events {}

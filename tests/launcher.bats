@@ -18,13 +18,14 @@ START=$BUILD/notimewait
 }
 
 @test "options are the variables, and win over inherited ones" {
-    export NOTIMEWAIT_POLICY=off NOTIMEWAIT_RULES='port=1 => off' NOTIMEWAIT_LOG=/x NOTIMEWAIT_STATS=/x
+    local file=$BATS_TEST_TMPDIR/x
+    export NOTIMEWAIT_POLICY=off NOTIMEWAIT_RULES='port=1 => off' NOTIMEWAIT_LOG=$file NOTIMEWAIT_STATS=$file
     run "$START" -p drain:5 -r 'port=80 => abort' --log "$LOG" --stats=stderr -- \
         sh -c 'echo "$NOTIMEWAIT_POLICY,$NOTIMEWAIT_RULES,$NOTIMEWAIT_LOG,$NOTIMEWAIT_STATS"'
     echo "$output"
     [[ ${lines[0]} == "drain:5,port=80 => abort,$LOG,stderr" ]]
     run "$START" -p '' printenv NOTIMEWAIT_LOG # empty: as if it were unset
-    [[ $output == /x ]]
+    [[ $output == "$file" ]]
 }
 
 @test "the first of two variables of one name does not survive an option" {
@@ -73,6 +74,15 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     done
     run "$START" "$dir/script"
     [[ $output == *'/none/sh: not found' ]]
+}
+
+@test "127, too, where a directory in PATH may not be searched" {
+    mkdir "$BATS_TEST_TMPDIR/closed"
+    chmod 0 "$BATS_TEST_TMPDIR/closed"
+    run setpriv --bounding-set -dac_override,-dac_read_search --inh-caps -all --ambient-caps -all \
+        env PATH="$BATS_TEST_TMPDIR/closed:$PATH" "$START" no-such-command
+    echo "$output"
+    [[ $status -eq 127 && $output == 'notimewait: no-such-command: not found' ]]
 }
 
 @test "a script without #! runs, as by a shell" {

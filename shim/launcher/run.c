@@ -49,12 +49,14 @@ int run_failed(const char *command, int error)
 {
     static struct library none;
     static struct inspection inspection;
-    if (error != ENOENT) {
+    inspect(command, &none, &inspection);
+    const struct inspected *last = &inspection.chain[inspection.count - 1];
+    /* execvp(3) says EACCES, too, where it may not search one of the directories in PATH. */
+    bool missing = inspection.count == 1 && last->finding == FINDING_NOT_FOUND;
+    if (error != ENOENT && !(error == EACCES && missing)) {
         complain("%s: %s", command, strerror(error));
         return EXIT_CANNOT_RUN;
     }
-    inspect(command, &none, &inspection);
-    const struct inspected *last = &inspection.chain[inspection.count - 1];
     if (inspection.count > 1) /* what is not found is the interpreter */
         complain("%s: %s: %s", command, last->path, findings[last->finding].what);
     else
