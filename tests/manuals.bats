@@ -138,4 +138,9 @@ END
     [[ ${lines[2]} == "off"$'\t'"$((200 - auto))"$'\t'"$((200 - auto))"$'\t0\t'* ]]
     settle "$PORT"
     [[ $(time_wait_client "$PORT") -eq $((200 - auto)) ]]
+    local one_line
+    one_line=$(sed -n 's/^ *\(jq -rs .group_by.*\) [^ ]*$/\1/p' examples/ROLLOUT.md)
+    run bash -c "$one_line \"\$1\"" bash "$LOG"
+    echo "$output"
+    [[ $output == $'auto\tfin-rst '"$auto"$'\noff\tnone '"$((200 - auto))" ]]
 }
