@@ -101,6 +101,8 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
         echo "$output"
         [[ $status -eq 2 && ${#lines[@]} -eq 1 && ! -e $BATS_TEST_TMPDIR/started ]]
         [[ $output == "$said" ]]
+        run env "$entry" "$START" ab touch "$BATS_TEST_TMPDIR/started"
+        [[ $status -eq 2 && $output == "$said" && ! -e $BATS_TEST_TMPDIR/started ]]
     done
     for option in '-p abrt' '-r port=0=>off' '-p off|'; do
         # shellcheck disable=SC2086 # an option and its value

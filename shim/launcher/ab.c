@@ -25,7 +25,7 @@
 #define RUNS_MAX 1000
 
 struct options {
-    const char *policies;
+    const char *policies; /* or NULL */
     uint64_t runs;
     bool json, no_wait;
     char **command;
@@ -61,7 +61,7 @@ static bool parse_options(int argc, char **argv, struct options *options)
         COMMON_OPTIONS,
         {NULL, 0, NULL, 0},
     };
-    *options = (struct options){.policies = "off|auto", .runs = 5};
+    *options = (struct options){.runs = 5};
     for (int letter; (letter = next_option(argc, argv, "+:n:p:", names)) != -1;)
         if (!set_option(options, letter))
             return false;
@@ -90,7 +90,9 @@ static bool make_arms(const struct split *split, struct experiment *experiment)
 static bool configure(const struct options *options, struct experiment *experiment)
 {
     static struct config config;
-    run_set("NOTIMEWAIT_POLICY", options->policies);
+    if (!options->policies && !run_configuration(&config))
+        return false; /* what is inherited is refused, though the policies are others */
+    run_set("NOTIMEWAIT_POLICY", options->policies ? options->policies : "off|auto");
     if (!run_configuration(&config) || !make_arms(&config.split, experiment))
         return false;
     experiment->command = options->command;
