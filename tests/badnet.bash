@@ -176,6 +176,7 @@ mode_numbers() {
     local client server near sent received reply_missing
     near=$(near_left "$1" "$2")
     left_counts "$near" "$(far_left "$1" "$2")"
+    note_time_wait "$1" # none is missed that was pending before and has ended since
     client=$(output_of "client$1.$2" | tail -n 1)
     kill "$(pid_of "server$1.$2")"
     server=$(finish "server$1.$2")
