@@ -24,11 +24,12 @@ LINK    = -shared -Wl,-soname,libnotimewait.so -Wl,-z,relro,-z,now,-z,noexecstac
 START   = $(COMMON) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"'
 
 LIB     = $(BUILD)/libnotimewait.so
-OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/*.c))
+LAYERS  = hooks connection report kernel policy
+OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/start.c $(LAYERS:%=shim/%/*.c)))
 # What the library shares with programs that are not preloaded: no globals, no system calls; and
 # with the launcher.
-PURE    = $(patsubst %,$(BUILD)/shim/%.o,address config histogram number policy rules text)
-SHARED  = $(PURE) $(BUILD)/shim/diag.o $(BUILD)/shim/entries.o
+PURE    = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/policy/*.c))
+SHARED  = $(PURE) $(BUILD)/shim/kernel/diag.o $(BUILD)/shim/kernel/cookies.o
 # The launcher, and those of its objects that do not depend on where it is installed.
 STARTER = $(BUILD)/notimewait
 STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c)) $(SHARED)

@@ -4,7 +4,7 @@ load helper
 # table KIND...: the names of that kind in the table of hooks.
 table() {
     sed -nE "s/^($(IFS='|' && echo "$*"))\(([A-Za-z_ ]+ ?\*?, )?([A-Za-z0-9_]+)[,)].*/\3/p" \
-        shim/hooks.def | sort
+        shim/hooks/entry_points.def | sort
 }
 
 @test "it exports the hooks of the table and nothing else" {

@@ -11,10 +11,10 @@ load helper
     # Nothing but string functions of libc, and no writable data.
     local object
     for object in address config histogram number policy rules text; do
-        run nm -u "$BUILD/shim/$object.o"
+        run nm -u "$BUILD/shim/policy/$object.o"
         echo "$output"
         [[ $status -eq 0 ]]
         run ! grep -Eqv ' (mem|str)[a-z]+$| (address|config|number|policy|rules|text)_[a-z_]+$| (inet_pton|fnmatch)$| [a-z]+_(names|kinds)$|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|^$' <<<"$output"
-        run ! grep -Eq ' [bBdC] ' <<<"$(nm "$BUILD/shim/$object.o" | grep -Ev '(variables|selectors)$')"
+        run ! grep -Eq ' [bBdC] ' <<<"$(nm "$BUILD/shim/policy/$object.o" | grep -Ev '(variables|selectors)$')"
     done
 }

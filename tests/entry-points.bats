@@ -1,8 +1,8 @@
-# The table of libc's entry points, shim/entry-points.txt, is complete: compared with hooks.def and
+# The table of libc's entry points, shim/hooks/coverage.txt, is complete: compared with entry_points.def and
 # with what the running glibc exports.
 load helper
 
-table=shim/entry-points.txt
+table=shim/hooks/coverage.txt
 
 # What the names of functions have in them that deal with fds, connections, streams, processes.
 families=(
@@ -32,10 +32,10 @@ rows() {
         END { flush() }' "$table"
 }
 
-# hooks: the names of hooks.def.
+# hooks: the names of entry_points.def.
 hooks() {
     sed -nE 's/^(HOOK|IO|VARIADIC|TIME64|TIME64_VARIADIC|JUMP|ALIAS)\(([A-Za-z_ ]+ ?\*?, )?([A-Za-z0-9_]+)[,)].*/\3/p' \
-        shim/hooks.def | sort
+        shim/hooks/entry_points.def | sort
 }
 
 # exported LIBC: the functions that it and the other libraries of that glibc export, of all
@@ -116,7 +116,7 @@ complete() {
     [[ $output == $'accept8\nsocket2\nsendfile128\npidfd_dup' ]]
 }
 
-@test "the rows that say hooked are hooks.def" {
+@test "the rows that say hooked are entry_points.def" {
     run diff <(rows | awk '$1 == "hooked" { print $3 }' | sort) <(hooks)
     echo "$output"
     [[ $status -eq 0 && $(hooks | wc -l) -ge 50 ]]

@@ -152,7 +152,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     done
     while read -r policy; do
         [[ ,$(tr -d ' \n' <<<"${output#*one of:}") == *",$policy"[],:[\(]* ]]
-    done < <(sed -n 's/^POLICY([A-Z_]*, "\([a-z-]*\)".*/\1/p' shim/policy.def)
+    done < <(sed -n 's/^POLICY([A-Z_]*, "\([a-z-]*\)".*/\1/p' shim/policy/policy.def)
     run "$START" --version
     [[ $status -eq 0 && $output =~ ^notimewait\ [0-9]+\.[0-9]+ ]]
 }

@@ -3,7 +3,7 @@ load helper
 
 # names KIND: the second field of each KIND(...) in the tables.
 names() {
-    sed -nE "s/^$1\([A-Z0-9_]+, \"([^\"]*)\".*/\1/p" shim/policy.def
+    sed -nE "s/^$1\([A-Z0-9_]+, \"([^\"]*)\".*/\1/p" shim/policy/policy.def
 }
 
 @test "mandoc finds nothing to say" {
@@ -24,7 +24,7 @@ names() {
     run diff <(names REASON) <(sed -n '/^.Ss Reasons/,/^.El/p' $man | sed -nE 's/^.It Cm (.*)/\1/p')
     echo "$output"
     [[ $status -eq 0 ]]
-    run diff <(grep -o 'NOTIMEWAIT_[A-Z]*' shim/config.c | grep -v '_$' | sort -u) \
+    run diff <(grep -o 'NOTIMEWAIT_[A-Z]*' shim/policy/config.c | grep -v '_$' | sort -u) \
         <(sed -n '/^.Sh ENVIRONMENT/,/^.Sh LOG/p' $man | sed -nE 's/^.It Ev (NOTIMEWAIT_[A-Z]+)/\1/p' | sort -u)
     echo "$output"
     [[ $status -eq 0 ]]

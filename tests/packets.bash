@@ -108,7 +108,7 @@ sends() {
 
 # Whether each policy that the library knows has been covered by `sends`.
 all_policies_covered() {
-    diff <(sed -nE 's/^POLICY\([A-Z_]+, "([^"]*)".*/\1/p' shim/policy.def | sort) \
+    diff <(sed -nE 's/^POLICY\([A-Z_]+, "([^"]*)".*/\1/p' shim/policy/policy.def | sort) \
         <(printf '%s\n' "${covered[@]}" | sort)
 }
 

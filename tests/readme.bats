@@ -4,11 +4,11 @@ load helper
 
 # defined KIND: the second field of each KIND(...) in the table of policies, actions, reasons.
 defined() {
-    sed -nE "s/^$1\([A-Z0-9_]+, \"([^\"]*)\".*/\1/p" shim/policy.def
+    sed -nE "s/^$1\([A-Z0-9_]+, \"([^\"]*)\".*/\1/p" shim/policy/policy.def
 }
 
 @test "every reason and its meaning is in the README's table, and no other" {
-    run diff <(sed -nE 's/^REASON\([A-Z_]+, "(.*)", "(.*)"\)$/| `\1` | \2 |/p' shim/policy.def) \
+    run diff <(sed -nE 's/^REASON\([A-Z_]+, "(.*)", "(.*)"\)$/| `\1` | \2 |/p' shim/policy/policy.def) \
         <(sed -n '/^| reason /,/^$/p' README.md | sed '1,2d;$d')
     echo "$output"
     [[ $status -eq 0 && $(defined REASON | wc -l) -gt 15 ]]
@@ -17,14 +17,14 @@ defined() {
 @test "every policy is in the README's table, with its argument, in order" {
     run diff <(sed -n '/^| policy /,/^$/p' README.md | sed -nE 's/^\| `([^`]*)` .*/\1/p') <(
         sed -nE 's/^POLICY\([A-Z_]+, "([^"]*)", "([^"]*)", [0-9]+, [0-9]+, ([A-Z0-9]+),.*/\1 \2 \3/p' \
-            shim/policy.def | awk '{ print NF == 2 ? $1 : $3 == "NEEDED" ? $1 ":" $2 : $1 "[:" $2 "]" }'
+            shim/policy/policy.def | awk '{ print NF == 2 ? $1 : $3 == "NEEDED" ? $1 ":" $2 : $1 "[:" $2 "]" }'
     )
     echo "$output"
     [[ $status -eq 0 ]]
 }
 
 @test "every variable that the parser knows is explained, and no other is named" {
-    run diff <(grep -o 'NOTIMEWAIT_[A-Z]*' shim/config.c | grep -v '_$' | sort -u) \
+    run diff <(grep -o 'NOTIMEWAIT_[A-Z]*' shim/policy/config.c | grep -v '_$' | sort -u) \
         <(grep -o 'NOTIMEWAIT_[A-Z]*' README.md | sort -u)
     echo "$output"
     [[ $status -eq 0 ]]

@@ -65,9 +65,9 @@ in_libc() {
 
 @test "every hooked function is called, for success and for an error" {
     hooks=$(sed -nE 's/^(HOOK|IO|VARIADIC|TIME64|TIME64_VARIADIC|ALIAS)\([^,]*, *([A-Za-z0-9_]+),.*/\2/p
-                     s/^JUMP\(([A-Za-z0-9_]+)\)/\1/p' shim/hooks.def)
+                     s/^JUMP\(([A-Za-z0-9_]+)\)/\1/p' shim/hooks/entry_points.def)
     [ "$(wc -w <<<"$hooks")" -eq "$(grep -Ec '^(HOOK|IO|VARIADIC|TIME64|TIME64_VARIADIC|ALIAS|JUMP)\([a-z_A-Z]' \
-        shim/hooks.def)" ]
+        shim/hooks/entry_points.def)" ]
     for hook in $hooks; do
         in_libc "$hook" || continue # __sendmsg64 and the like: of 32-bit programs
         echo "$hook:"

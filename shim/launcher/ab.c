@@ -4,15 +4,15 @@
  * Owns: the order of the runs, and that one does not contaminate the next.
  */
 #include "ab_output.h"
-#include "clock.h"
-#include "diag.h"
 #include "figures.h"
+#include "kernel/clock.h"
+#include "kernel/diag.h"
 #include "launcher.h"
 #include "leftovers.h"
 #include "library.h"
 #include "line.h"
 #include "measure.h"
-#include "number.h"
+#include "policy/number.h"
 #include "progress.h"
 #include "run.h"
 #include "trial.h"

@@ -1,6 +1,6 @@
 #include "ab_output.h"
 
-#include "text.h"
+#include "policy/text.h"
 
 #include <math.h>
 #include <string.h>

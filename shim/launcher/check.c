@@ -2,14 +2,14 @@
  * check: what is configured, what this kernel and these privileges allow, and whether the
  * preload can work on a command.
  */
-#include "config.h"
 #include "elf.h"
 #include "inspect.h"
 #include "kernel.h"
 #include "launcher.h"
 #include "line.h"
+#include "policy/config.h"
 #include "probe.h"
-#include "sink.h"
+#include "report/sink.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,8 @@
 #ifndef FIGURES_H
 #define FIGURES_H
 
+#include "policy/rules.h"
 #include "records.h"
-#include "rules.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #include "leftovers.h"
 
-#include "diag.h"
+#include "kernel/diag.h"
 #include "memory.h"
 #include "progress.h"
 #include "trial.h"

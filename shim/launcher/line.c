@@ -1,6 +1,6 @@
 #include "line.h"
 
-#include "text.h"
+#include "policy/text.h"
 
 #include <limits.h>
 #include <stdarg.h>

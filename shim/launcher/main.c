@@ -5,7 +5,7 @@
  */
 #include "launcher.h"
 #include "line.h"
-#include "policy.h"
+#include "policy/policy.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "measure.h"
 
-#include "clock.h"
-#include "diag.h"
 #include "kernel.h"
+#include "kernel/clock.h"
+#include "kernel/diag.h"
 #include "line.h"
 #include "memory.h"
 #include "run.h"

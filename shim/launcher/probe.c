@@ -1,6 +1,6 @@
 #include "probe.h"
 
-#include "diag.h"
+#include "kernel/diag.h"
 
 #include <errno.h>
 #include <netinet/in.h>

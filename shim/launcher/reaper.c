@@ -1,7 +1,7 @@
 #include "reaper.h"
 
-#include "clock.h"
-#include "entries.h"
+#include "kernel/clock.h"
+#include "kernel/cookies.h"
 #include "launcher.h"
 #include "line.h"
 #include "probe.h"

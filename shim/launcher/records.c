@@ -1,7 +1,7 @@
 #include "records.h"
 
 #include "memory.h"
-#include "policy.h"
+#include "policy/policy.h"
 
 #include <math.h>
 #include <stdio.h>

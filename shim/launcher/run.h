@@ -4,7 +4,7 @@
 #ifndef RUN_H
 #define RUN_H
 
-#include "config.h"
+#include "policy/config.h"
 
 /**
  * Reads the NOTIMEWAIT_ variables as the library will. False, after the library's own line,

@@ -1,6 +1,6 @@
 #include "trial.h"
 
-#include "clock.h"
+#include "kernel/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "tuples.h"
 
 #include "memory.h"
-#include "number.h"
+#include "policy/number.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

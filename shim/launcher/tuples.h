@@ -6,7 +6,7 @@
 #ifndef TUPLES_H
 #define TUPLES_H
 
-#include "diag.h"
+#include "kernel/diag.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
  * for FIN, then RST (TCP_LINGER2 -1) by itself: what a library does can be compared with what
  * the source could do. The request and the reply are those of legacy-server.
  */
-#include "histogram.h"
+#include "policy/histogram.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>

@@ -4,7 +4,7 @@
  * The input is the environment, its entries apart by newlines. Whatever it is, either the
  * result reads back as itself, or the error is one line that names the variable and all is off.
  */
-#include "config.h"
+#include "policy/config.h"
 
 #include <stdlib.h>
 #include <string.h>

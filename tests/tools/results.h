@@ -153,7 +153,7 @@ static void handle(int sig, void (*handler)(int))
     (void)sigaction(sig, &action, NULL);
 }
 
-/* --- other names of libc's functions; hooks.def has them as ALIAS --- */
+/* --- other names of libc's functions; entry_points.def has them as ALIAS --- */
 
 #define ALIASES(each)                                                                          \
     each(socket) each(connect) each(read) each(recv) each(write) each(send) each(sendmmsg)     \

@@ -6,7 +6,7 @@
  *   config --choose ROLE LOCAL PEER PROGRAM DRAWS ENTRY...
  *                                          the policies of DRAWS such connections, counted
  */
-#include "config.h"
+#include "policy/config.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * The table below says the same as policy.c in another form: rows, the first that matches wins.
  * Every combination of policy and facts is tried; every row must have been needed.
  */
-#include "policy.h"
+#include "policy/policy.h"
 
 #include <stdio.h>
 #include <string.h>

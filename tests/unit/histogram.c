@@ -1,7 +1,7 @@
 /*
  * histogram: percentiles against those of the sorted values, over many magnitudes.
  */
-#include "histogram.h"
+#include "policy/histogram.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,104 @@
+/*
+ * conn: one TCP socket of this process, and what the hooks saw of it.
+ *
+ * Owns: the memory of connections. They are never unmapped and a freed one is only ever used as
+ * another connection: a thread that still looks at one cannot crash, it sees another
+ * generation. No locks, no malloc: async-signal-safe.
+ *
+ * Who may touch what while other threads use the same fd: everybody the atomic fields; policy,
+ * role and cookie mean something once CONN_BORN is seen, and a stale pointer then finds those
+ * of an earlier or a later life, which SO_COOKIE tells from this one's before a lever is pulled
+ * (facts_is_same()). They are written by one caller at a time, who has claimed the connection
+ * (table_claim()), so that it is not recycled meanwhile. The addresses, which are not atomic,
+ * are for him, and for who put the last reference.
+ */
+#ifndef CONN_H
+#define CONN_H
+
+#include "policy/address.h"
+#include "policy/policy.h"
+#include "policy/rules.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** What is true of a connection; bits of conn.flags. */
+enum conn_flag {
+    CONN_BORN = 1 << 0,        /* connected or accepted: cookie, role and policy are valid */
+    CONN_SHARED = 1 << 1,      /* dup'ed, passed or inherited, now or earlier */
+    CONN_ARMED = 1 << 2,       /* TCP_LINGER2 is -1, and not by the application's wish */
+    CONN_APP_LINGER = 1 << 3,  /* the application's SO_LINGER is on */
+    CONN_APP_LINGER2 = 1 << 4, /* the application set TCP_LINGER2 */
+    CONN_SHUT_RD = 1 << 5,     /* the application's shutdown(SHUT_RD): reads of 0 are no EOF */
+    CONN_SHUT_WR = 1 << 6,     /* the application's shutdown(SHUT_WR): half-closed */
+    CONN_COUNTED = 1 << 7,     /* as a connection, in the statistics */
+    CONN_CLAIMED = 1 << 8,     /* table_claim() */
+    CONN_AGAIN = 1 << 9,   /* was another connection before connect(AF_UNSPEC): same cookie */
+    CONN_FAILED = 1 << 10, /* connect() did, and SO_ERROR has told why */
+};
+
+#define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)
+
+struct conn {
+    _Atomic uint32_t refs;       /* fds in the table that lead here, and a claim; 0: free */
+    _Atomic uint32_t generation; /* another one for each use of this memory; low bits zero */
+    _Atomic uint32_t last;       /* generation | enum last_op */
+    _Atomic uint32_t flags;      /* enum conn_flag */
+    _Atomic uint32_t next_free;  /* index + 1 */
+    uint32_t index;
+    _Atomic uint32_t epoch; /* owner_epoch() before the socket was made */
+    _Atomic enum role role;
+    const struct policy *_Atomic policy;
+    _Atomic uint64_t cookie; /* SO_COOKIE: this socket and no later one on the same fd */
+    union address local, peer;
+};
+
+/** A new connection with one reference, nothing known; NULL when there is no memory. */
+struct conn *conn_new(uint32_t epoch);
+
+/** One more reference to c; false when it is free already. */
+bool conn_get(struct conn *c);
+
+/** One less. Returns whether it was the last: then c is the caller's, to conn_free(). */
+bool conn_put(struct conn *c);
+
+/** Gives back a connection whose last reference was put. */
+void conn_free(struct conn *c);
+
+#define CONN_OP_MASK 7u
+
+/** What conn_note() needs of c, read before the call that it notes. */
+static inline uint32_t conn_generation(struct conn *c)
+{
+    return atomic_load_explicit(&c->generation, memory_order_relaxed);
+}
+
+/** The application's last operation on c was op; one store. */
+static inline void conn_note(struct conn *c, uint32_t generation, enum last_op op)
+{
+    atomic_store_explicit(&c->last, generation | op, memory_order_relaxed);
+}
+
+/** The last operation; LAST_UNKNOWN when a late conn_note() of an earlier life overwrote it. */
+enum last_op conn_last(struct conn *c);
+
+static inline bool conn_is(struct conn *c, uint32_t flags)
+{
+    return (atomic_load_explicit(&c->flags, memory_order_acquire) & flags) != 0;
+}
+
+static inline void conn_mark(struct conn *c, uint32_t flags)
+{
+    atomic_fetch_or(&c->flags, flags);
+}
+
+static inline void conn_unmark(struct conn *c, uint32_t flags)
+{
+    atomic_fetch_and(&c->flags, ~flags);
+}
+
+/** Whether this process alone holds the socket, as far as can be seen. */
+bool conn_is_sole(struct conn *c);
+
+#endif

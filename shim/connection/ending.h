@@ -1,0 +1,50 @@
+/*
+ * ending: a call that may end a connection, from just before it to just after.
+ *
+ * Owns: the order of things at a close: is it ours and really its end, what does the kernel
+ * say, what does the policy decide, pull the lever, and afterwards report. errno is left as it
+ * was.
+ */
+#ifndef ENDING_H
+#define ENDING_H
+
+#include "connection/conn.h"
+#include "report/log.h"
+
+struct ending {
+    struct conn *c;
+    uint32_t generation; /* c's, of one that connect() may end */
+    struct record record;
+    int64_t begun; /* ns, CLOCK_MONOTONIC */
+    int cancel;    /* the thread's cancellation state, held until ending_finish() */
+};
+
+/** Closing fd may have to do with a connection of ours; without a system call. */
+bool ending_matters(int fd);
+
+/**
+ * The call that follows is certain to close fd. Returns false when that ends no connection of
+ * ours; otherwise ending_finish() must follow it.
+ * stdio_output: the stream over fd still holds output, so that at most fin-rst may be used.
+ */
+bool ending_begin(struct ending *ending, int fd, enum via via, bool stdio_output);
+
+/** After the call; if it failed, `closed` is false and the connection is put back. */
+void ending_finish(struct ending *ending, bool closed);
+
+/** connect() on a connection of ours, which AF_UNSPEC would end; false where fd is none. */
+bool ending_disconnect(struct ending *ending, int fd);
+
+/** After the call: whether it ended it. */
+void ending_disconnected(struct ending *ending, bool done);
+
+/** Reports what the process leaves open at its end. Pulls no lever. */
+void ending_at_exit(void);
+
+/**
+ * The process may end in daemon(): tells what it has counted. What it leaves open is its
+ * child's. False where nothing was to be told.
+ */
+bool ending_at_daemon(void);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * diag: TCP sockets, as the kernel tells of them (sock_diag(7)).
+ *
+ * Owns: the netlink conversation. Of all sockets in the network namespace, TIME_WAIT entries
+ * included; an entry is removed by SOCK_DESTROY, which sends nothing (fact 8).
+ * Of the library and the launcher: raw system calls, which no hook sees and no cancellation
+ * ends; nothing waits; no malloc, but one buffer, so that a process may hold one conversation
+ * at a time.
+ */
+#ifndef DIAG_H
+#define DIAG_H
+
+#include "policy/address.h"
+#include "policy/policy.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** As struct inet_diag_sockid of linux/inet_diag.h, which not every libc comes with. */
+struct diag_id {
+    uint16_t local_port, peer_port; /* these two in network order */
+    uint32_t local[4], peer[4];
+    uint32_t interface;
+    uint32_t cookie[2];
+};
+
+struct diag_socket {
+    uint8_t family;
+    enum tcp_state state;
+    uint32_t expires_ms; /* until the timer that runs, in TIME_WAIT: to its end */
+    struct diag_id id;
+};
+
+/** What is handed to diag_each(). */
+typedef void diag_visit(const struct diag_socket *socket, void *context);
+
+/** An fd for the functions below, or -1 with errno. */
+int diag_open(void);
+
+void diag_close(int diag);
+
+/** Visits every TCP socket whose state's bit (1 << STATE_...) is set. False with errno. */
+bool diag_each(int diag, unsigned states, diag_visit *visit, void *context);
+
+/** The connection of these addresses and SO_COOKIE, as diag_find() and diag_destroy() take it.
+ */
+struct diag_socket diag_socket(const union address *local, const union address *peer,
+                               uint64_t cookie);
+
+/** The rest of *socket, found by its id: its state. False with errno, ENOENT where it is gone.
+ */
+bool diag_find(int diag, struct diag_socket *socket);
+
+uint64_t diag_cookie(const struct diag_socket *socket);
+
+/**
+ * Destroys the socket, by its cookie: never a later one of the same addresses. 0 or an errno:
+ * ENOENT it is gone, EPERM not permitted, EOPNOTSUPP the kernel cannot.
+ */
+int diag_destroy(int diag, const struct diag_socket *socket);
+
+#endif

@@ -1,0 +1,154 @@
+#include "kernel/facts.h"
+
+#include "kernel/libc.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <termios.h>
+#ifdef __GLIBC__
+#include <linux/tcp.h> /* its own struct tcp_info ends before the byte counts */
+#else
+#include <netinet/tcp.h>
+
+#ifndef __GLIBC__ /* musl's ioctl() takes an int */
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
+#endif
+
+/* As linux/sockios.h has them, which not every libc's headers come with. */
+#define SIOCINQ  FIONREAD
+#define SIOCOUTQ TIOCOUTQ
+
+static int option(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+    return next.getsockopt(fd, level, name, &value, &len) == 0 ? value : 0;
+}
+
+bool facts_is_tcp(int fd)
+{
+    return option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
+}
+
+bool facts_is_listener(int fd)
+{
+    return option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0;
+}
+
+int facts_linger2(int fd)
+{
+    return option(fd, IPPROTO_TCP, TCP_LINGER2);
+}
+
+bool facts_linger(int fd)
+{
+    struct linger linger = {0};
+    socklen_t len = sizeof(linger);
+    return next.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff;
+}
+
+typedef int name_function(int fd, struct sockaddr *addr, socklen_t *len);
+
+static void ask_address(int fd, union address *to, name_function *name)
+{
+    socklen_t len = sizeof(*to);
+    if (name(fd, &to->any, &len) != 0)
+        to->any.sa_family = AF_UNSPEC;
+}
+
+void facts_addresses(int fd, union address *local, union address *peer)
+{
+    ask_address(fd, local, getsockname);
+    ask_address(fd, peer, getpeername);
+}
+
+uint64_t facts_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+    return next.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+bool facts_is_same(int fd, const struct conn *c)
+{
+    return c->cookie != 0 && facts_cookie(fd) == c->cookie;
+}
+
+/** The SYN was acknowledged, or the state says so. An aborted connection is in CLOSE. */
+static bool was_established(const struct tcp_info *info)
+{
+    switch (info->tcpi_state) {
+    case STATE_SYN_SENT:
+    case STATE_SYN_RECV:
+    case STATE_LISTEN:
+        return false;
+    case STATE_CLOSE:
+        return info->tcpi_bytes_acked > 0 || info->tcpi_bytes_received > 0;
+    default:
+        return true;
+    }
+}
+
+/** The peer's FIN has come, or in CLOSE may have: it counts in tcpi_bytes_received. */
+static bool fin_received(int state)
+{
+    return state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK || state == STATE_CLOSING ||
+           state == STATE_TIME_WAIT || state == STATE_CLOSE;
+}
+
+struct tcp_facts facts_ask(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    memset(&info, 0, sizeof(info));
+    if (next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return (struct tcp_facts){.state = STATE_CLOSE};
+    struct tcp_facts tcp = {
+        .state = (enum tcp_state)info.tcpi_state,
+        .established = was_established(&info),
+        .unacked = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
+        .sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes,
+        .received = info.tcpi_bytes_received,
+    };
+    if (tcp.received > 0 && fin_received(info.tcpi_state))
+        tcp.received--;
+    return tcp;
+}
+
+static uint32_t queue(int fd, unsigned request)
+{
+    int bytes = 0;
+    return ioctl(fd, request, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
+}
+
+uint32_t facts_unread(int fd)
+{
+    return queue(fd, SIOCINQ);
+}
+
+uint32_t facts_unacked(int fd, const struct tcp_facts *tcp)
+{
+    if (!tcp->unacked)
+        return 0; /* SIOCOUTQ is stale after a reset (fact 12) */
+    uint32_t bytes = queue(fd, SIOCOUTQ);
+    return bytes > 0 ? bytes
+                     : 1; /* and 0 in SYN_RECV, where Fast Open may have data in flight */
+}
+
+enum last_op facts_last(struct conn *c, const struct tcp_facts *tcp, uint32_t unread)
+{
+    enum last_op last = conn_last(c);
+    if (last == LAST_NONE && (tcp->sent > 0 || tcp->received > unread))
+        return LAST_UNKNOWN;
+    return last;
+}
+
+enum last_op facts_resolve_last(enum last_op last, const struct tcp_facts *tcp, uint32_t unread)
+{
+    if (last != LAST_UNKNOWN)
+        return last;
+    return tcp->received > 0 && unread == 0 && !tcp->unacked ? LAST_READ : LAST_WRITE;
+}

@@ -1,0 +1,139 @@
+#include "kernel/levers.h"
+
+#include "kernel/clock.h"
+#include "kernel/facts.h"
+#include "kernel/libc.h"
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool set_linger(int fd, int on, uint32_t seconds)
+{
+    struct linger linger = {.l_onoff = on, .l_linger = (int)seconds};
+    return next.setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0;
+}
+
+static bool set_linger2(int fd, int value)
+{
+    return next.setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &value, sizeof(value)) == 0;
+}
+
+bool lever_rst(int fd)
+{
+    return set_linger(fd, 1, 0);
+}
+
+bool lever_linger(int fd, uint32_t seconds)
+{
+    return set_linger(fd, 1, seconds);
+}
+
+bool lever_linger_off(int fd)
+{
+    return set_linger(fd, 0, 0);
+}
+
+bool lever_fin_rst(int fd)
+{
+    return set_linger2(fd, -1);
+}
+
+bool lever_fin_rst_off(int fd)
+{
+    return set_linger2(fd, 0);
+}
+
+/**
+ * Discards what has arrived, without copying it and never waiting (fact 7): at most `calls`
+ * times, since MSG_TRUNC stops at an urgent byte. Returns what the last call did: > 0 when
+ * there may be more, 0 at the peer's EOF, -1 when nothing is left.
+ */
+static ssize_t discard(int fd, int calls, struct facts *facts)
+{
+    /* recvmsg(): valgrind takes what recvfrom() was given room for as written. */
+    struct iovec nowhere = {.iov_len = INT_MAX};
+    struct msghdr msg = {.msg_iov = &nowhere, .msg_iovlen = 1};
+    ssize_t r = -1;
+    while (calls-- > 0) {
+        r = syscall(SYS_recvmsg, fd, &msg, MSG_TRUNC | MSG_DONTWAIT);
+        if (r <= 0)
+            break;
+        facts->discarded = true;
+    }
+    return r;
+}
+
+/** Waits for `ns`, or for input where fd is not -1, or for a signal's handler. */
+static void wait_for(int fd, int64_t ns)
+{
+    struct pollfd input = {.fd = fd, .events = POLLIN};
+    struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+    bool other = ppoll(&input, 1, &ts, NULL) > 0 && !(input.revents & POLLIN);
+    if (other) /* a full error queue does not pass: POLLERR would return at once for ever */
+        ppoll(NULL, 0, &ts, NULL);
+}
+
+static void ask_again(int fd, struct facts *facts)
+{
+    struct tcp_facts tcp = facts_ask(fd);
+    facts->state = tcp.state;
+    facts->unacked = tcp.unacked;
+}
+
+static bool drained(const struct facts *facts, bool to_eof)
+{
+    return !policy_state_resets(facts->state) ||
+           (!facts->unacked && (!to_eof || facts->state == STATE_CLOSE_WAIT));
+}
+
+/** An acknowledgement wakes nobody: asks again after 100 us, 200 us, ... 4 ms. */
+static void drain(int fd, bool to_eof, uint32_t ms, struct facts *facts)
+{
+    int64_t deadline = clock_now() + ms * NS_PER_MS;
+    int64_t step = 100 * NS_PER_US;
+    for (;;) {
+        bool at_eof = discard(fd, 4, facts) == 0;
+        int64_t left = deadline - clock_now();
+        if (drained(facts, to_eof) || left <= 0)
+            return;
+        wait_for(at_eof ? -1 : fd, left < step ? left : step);
+        step = step < 2 * NS_PER_MS ? 2 * step : 4 * NS_PER_MS;
+        ask_again(fd, facts);
+    }
+}
+
+static void sleep_for(int fd, uint32_t ms, struct facts *facts)
+{
+    int64_t deadline = clock_now() + ms * NS_PER_MS;
+    for (int64_t left = deadline - clock_now(); left > 0; left = deadline - clock_now())
+        wait_for(-1, left);
+    /* From the other states, only a reset leads to one in which SO_LINGER would not be right.
+     */
+    if (facts->state == STATE_FIN_WAIT1 || facts->state == STATE_FIN_WAIT2)
+        ask_again(fd, facts);
+}
+
+void lever_prepare(int fd, enum prepare what, const struct policy *policy, struct facts *facts)
+{
+    switch (what) {
+    case PREPARE_NONE:
+        break;
+    case PREPARE_DISCARD:
+        facts->unread = discard(fd, 4, facts) > 0;
+        break;
+    case PREPARE_DRAIN:
+    case PREPARE_DRAIN_EOF:
+        drain(fd, what == PREPARE_DRAIN_EOF, policy->argument, facts);
+        break;
+    case PREPARE_SLEEP:
+        sleep_for(fd, policy->argument, facts);
+        break;
+    }
+}

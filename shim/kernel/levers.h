@@ -1,0 +1,35 @@
+/*
+ * levers: what is done to a socket so that its close acts by policy.
+ *
+ * Owns: the setsockopt() and recv() calls that change a socket, and the waits before a close.
+ * Does not own: whether they may be used (policy.h, ending.h).
+ */
+#ifndef LEVERS_H
+#define LEVERS_H
+
+#include "policy/policy.h"
+
+#include <stdbool.h>
+
+/** SO_LINGER {1,0}: close sends RST (RFC 9293, section 3.10.5, ABORT). */
+bool lever_rst(int fd);
+
+/** TCP_LINGER2 -1: close sends FIN, and RST once that is acknowledged (tcp_close()). */
+bool lever_fin_rst(int fd);
+
+/** Takes lever_fin_rst() back: TCP_LINGER2 0, the system's default. */
+bool lever_fin_rst_off(int fd);
+
+/** SO_LINGER {1,seconds}: close blocks until the FIN is acknowledged. */
+bool lever_linger(int fd, uint32_t seconds);
+
+/** SO_LINGER {0,0}: takes back what the application set. */
+bool lever_linger_off(int fd);
+
+/**
+ * Brings a connection, and the facts about it, to where policy_decide() can decide: discards
+ * input or waits, as `what` says, for at most policy->argument ms.
+ */
+void lever_prepare(int fd, enum prepare what, const struct policy *policy, struct facts *facts);
+
+#endif

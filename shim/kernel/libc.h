@@ -1,0 +1,55 @@
+/*
+ * next: the libc functions that the program would have called without us.
+ *
+ * Owns: finding them (dlsym(RTLD_NEXT)), once, also when a hook is called before our
+ * constructor. Does not own: anything about connections.
+ */
+#ifndef NEXT_H
+#define NEXT_H
+
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <wordexp.h>
+
+#ifndef __GLIBC__ /* musl has it by a macro, or not at all (1.2.4) */
+#undef off64_t
+#define off64_t off_t
+#endif
+
+/* Large-file names that are macros where they need no functions of their own (musl). */
+#undef fcntl64
+#undef freopen64
+#undef preadv64v2
+#undef pwritev64v2
+#undef sendfile64
+
+struct next {
+#define HOOK(type, name, parameters, arguments) type(*name) parameters;
+#define JUMP(name)                              void *name;
+#include "hooks/entry_points.def"
+};
+
+/** The next function of each name. Callable at any time, but for those of JUMP. */
+extern struct next next __attribute__((visibility("hidden"))); /* without the GOT */
+
+/** Resolves one of JUMP's, which a hook needs before all are. */
+void next_resolve_one(void **slot, const char *name);
+
+/** Resolves all of `next`, so that no later call needs the dynamic linker (and its locks). */
+void next_resolve(void);
+
+/* The hooks themselves: hook_close() is what the program reaches as close(). */
+#define HOOK(type, name, parameters, arguments)                                                \
+    type hook_##name parameters __asm__(#name) __attribute__((visibility("default")));
+#define ALIAS(type, alias, name, parameters, arguments) HOOK(type, alias, parameters, arguments)
+#include "hooks/entry_points.def"
+
+#endif

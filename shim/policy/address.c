@@ -1,0 +1,142 @@
+#include "policy/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static void text_in4(struct text *text, const uint8_t *bytes)
+{
+    for (int i = 0; i < 4; i++) {
+        text_str(text, i > 0 ? "." : "");
+        text_number(text, bytes[i], 1);
+    }
+}
+
+/** Where the longest run of two or more zero groups begins and ends (RFC 5952, section 4.2). */
+static void longest_zeros(const uint16_t *groups, int *begin, int *end)
+{
+    *begin = *end = -1;
+    for (int i = 0; i < 8; i++) {
+        int j = i;
+        while (j < 8 && groups[j] == 0)
+            j++;
+        if (j - i >= 2 && j - i > *end - *begin) {
+            *begin = i;
+            *end = j;
+        }
+        i = j > i ? j : i;
+    }
+}
+
+static void text_in6(struct text *text, const struct in6_addr *addr)
+{
+    uint16_t groups[8];
+    for (int i = 0; i < 8; i++)
+        groups[i] = ntohs(addr->s6_addr16[i]);
+    int begin, end;
+    longest_zeros(groups, &begin, &end);
+    for (int i = 0; i < 8; i++) {
+        if (i == begin) {
+            text_str(text, "::");
+            i = end - 1;
+            continue;
+        }
+        if (i > 0 && i != end)
+            text_char(text, ':');
+        text_hex(text, groups[i]);
+    }
+}
+
+/** The address as IPv6, an IPv4 one as v4-mapped (RFC 4291, section 2.5.5.2). */
+static struct in6_addr as_in6(const union address *addr)
+{
+    struct in6_addr in6 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    if (addr->any.sa_family == AF_INET6)
+        return addr->in6.sin6_addr;
+    memcpy(&in6.s6_addr[12], &addr->in.sin_addr, sizeof(addr->in.sin_addr));
+    return in6;
+}
+
+void address_copy(union address *to, const struct sockaddr *addr, socklen_t len)
+{
+    to->any.sa_family = AF_UNSPEC;
+    if (addr && len >= sizeof(struct sockaddr_in) && addr->sa_family == AF_INET)
+        memcpy(&to->in, addr, sizeof(to->in));
+    else if (addr && len >= sizeof(struct sockaddr_in6) && addr->sa_family == AF_INET6)
+        memcpy(&to->in6, addr, sizeof(to->in6));
+}
+
+uint16_t address_port(const union address *addr)
+{
+    if (addr->any.sa_family == AF_UNSPEC)
+        return 0;
+    return ntohs(addr->in.sin_port); /* at the same place in both families */
+}
+
+void address_text(struct text *text, const union address *addr)
+{
+    if (addr->any.sa_family == AF_INET) {
+        text_in4(text, (const uint8_t *)&addr->in.sin_addr);
+    } else if (IN6_IS_ADDR_V4MAPPED(&addr->in6.sin6_addr)) {
+        text_in4(text, &addr->in6.sin6_addr.s6_addr[12]);
+    } else {
+        text_char(text, '[');
+        text_in6(text, &addr->in6.sin6_addr);
+        text_char(text, ']');
+    }
+    text_char(text, ':');
+    text_number(text, address_port(addr), 1);
+}
+
+bool address_in(const union address *addr, const struct cidr *cidr)
+{
+    if (addr->any.sa_family == AF_UNSPEC)
+        return false;
+    struct in6_addr in6 = as_in6(addr);
+    if (cidr->bits < 96 && IN6_IS_ADDR_V4MAPPED(&in6))
+        return false;
+    for (unsigned bit = 0; bit < cidr->bits; bit += 8) {
+        unsigned kept = cidr->bits - bit < 8 ? cidr->bits - bit : 8;
+        uint8_t mask = (uint8_t)(0xff00u >> kept);
+        if ((in6.s6_addr[bit / 8] ^ cidr->network.s6_addr[bit / 8]) & mask)
+            return false;
+    }
+    return true;
+}
+
+/** The bits behind the slash, 0 to most, or `most` where there is none; -1 when they are bad.
+ */
+static int prefix_bits(const char *slash, int most)
+{
+    if (!slash)
+        return most;
+    int bits = 0;
+    const char *p = slash + 1;
+    for (; *p >= '0' && *p <= '9' && bits <= most; p++)
+        bits = bits * 10 + (*p - '0');
+    return *p || p == slash + 1 || bits > most ? -1 : bits;
+}
+
+bool address_parse_cidr(const char *s, struct cidr *cidr)
+{
+    char network[INET6_ADDRSTRLEN];
+    const char *slash = strchr(s, '/');
+    size_t len = slash ? (size_t)(slash - s) : strlen(s);
+    if (len >= sizeof(network))
+        return false;
+    memcpy(network, s, len);
+    network[len] = '\0';
+    struct in_addr in;
+    int bits;
+    if (inet_pton(AF_INET, network, &in) == 1) {
+        union address v4 = {.in = {.sin_family = AF_INET, .sin_addr = in}};
+        cidr->network = as_in6(&v4);
+        bits = prefix_bits(slash, 32);
+        cidr->bits = (unsigned)bits + 96;
+    } else if (inet_pton(AF_INET6, network, &cidr->network) == 1) {
+        bits = prefix_bits(slash, 128);
+        cidr->bits = (unsigned)bits;
+    } else {
+        return false;
+    }
+    return bits >= 0;
+}

@@ -1,0 +1,54 @@
+/*
+ * config: what the environment asks for.
+ *
+ * Owns: the NOTIMEWAIT_ variables, what each accepts, and the line that a bad one gets.
+ * Pure: no global, no malloc, no system call; the launcher parses with the same code.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "policy/policy.h"
+#include "policy/rules.h"
+
+#include <stdbool.h>
+
+/** NOTIMEWAIT_REAP: whether TIME_WAIT entries are removed. */
+enum reap_mode { REAP_AUTO, REAP_ON, REAP_OFF, REAP_MODES };
+
+extern const char *const config_reap_modes[REAP_MODES];
+
+struct config {
+    struct policies policies; /* all that occur below */
+    struct split split;       /* NOTIMEWAIT_POLICY */
+    struct rules rules;       /* NOTIMEWAIT_RULES */
+    bool override_app_linger; /* NOTIMEWAIT_LINGER=override */
+    bool owe_fin;             /* NOTIMEWAIT_SHUTDOWN=owed */
+    enum reap_mode reap;
+    const char *reaper; /* NOTIMEWAIT_REAPER: a file, or NULL; in environ */
+    const char *log;    /* NOTIMEWAIT_LOG: "stderr" or a file, or NULL; in environ */
+    const char *stats;  /* NOTIMEWAIT_STATS, likewise */
+    bool seeded;        /* NOTIMEWAIT_SEED is set */
+    uint64_t seed;
+};
+
+/** Room for the longest line about a bad configuration. */
+#define CONFIG_ERROR_SIZE 512
+
+/**
+ * Reads every NOTIMEWAIT_ variable of `environ` into *config. An empty one counts as unset.
+ * Returns true, or false with in `error` one line (no newline) that names the variable, the
+ * offending text and what is accepted; *config is then what an empty environment gives, but
+ * off.
+ */
+bool config_parse(char *const environ[], struct config *config, char error[CONFIG_ERROR_SIZE]);
+
+/**
+ * The name of variable number i, from 0, and in *preset what is in force where it is not set;
+ * NULL behind the last.
+ */
+const char *config_variable(unsigned i, const char **preset);
+
+/** Some policy of the configuration is another than off. */
+bool config_acts(const struct config *config);
+
+#endif

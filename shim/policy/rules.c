@@ -1,0 +1,303 @@
+#include "policy/rules.h"
+
+#include "policy/number.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+const char *const role_names[ROLES] = {
+    [ROLE_UNKNOWN] = "unknown",
+    [ROLE_CLIENT] = "client",
+    [ROLE_SERVER] = "server",
+};
+
+static void accepted_split(struct text *text)
+{
+    policy_accepted(text);
+    text_str(text, ", or A@W|B@W");
+}
+
+static void accepted_weight(struct text *text)
+{
+    text_str(text, "POLICY@W, W 1-1000000");
+}
+
+static void accepted_arms(struct text *text)
+{
+    text_str(text, "at most 16 policies between |, 64 different ones in all");
+}
+
+static void accepted_selectors(struct text *text)
+{
+    text_str(text, "SELECTOR... => POLICY; ... with selectors role=client|server, "
+                   "peer=ADDRESS or CIDR, port=N or N-M (1-65535), program=GLOB");
+}
+
+static void accepted_once(struct text *text)
+{
+    text_str(text, "each of role=, peer=, port=, program= once in a rule");
+}
+
+static void accepted_rules(struct text *text)
+{
+    text_str(text, "at most 128 rules");
+}
+
+static bool refuse(struct refusal *refusal, const char *text, size_t len,
+                   void (*accepted)(struct text *text))
+{
+    *refusal = (struct refusal){.text = text, .len = len, .accepted = accepted};
+    return false;
+}
+
+/** The policy's one place in *policies; NULL when it is full. */
+static const struct policy *intern(struct policies *policies, const struct policy *policy)
+{
+    for (unsigned i = 0; i < policies->count; i++)
+        if (policies->all[i].kind == policy->kind &&
+            policies->all[i].argument == policy->argument)
+            return &policies->all[i];
+    if (policies->count == POLICIES_MAX)
+        return NULL;
+    policies->all[policies->count] = *policy;
+    return &policies->all[policies->count++];
+}
+
+/** "POLICY" or "POLICY@W" */
+static bool parse_arm(const char *value, size_t len, struct policies *policies, struct arm *arm,
+                      struct refusal *refusal)
+{
+    const char *at = memchr(value, '@', len);
+    size_t name_len = at ? (size_t)(at - value) : len;
+    struct policy policy;
+    uint64_t weight = 1;
+    if (!policy_parse(value, name_len, &policy))
+        return refuse(refusal, value, name_len, accepted_split);
+    if (at && !number_parse(at + 1, len - name_len - 1, 1, WEIGHT_MAX, &weight))
+        return refuse(refusal, value, len, accepted_weight);
+    arm->weight = (uint32_t)weight;
+    arm->policy = intern(policies, &policy);
+    return arm->policy || refuse(refusal, value, len, accepted_arms);
+}
+
+bool rules_parse_split(const char *value, size_t len, struct policies *policies,
+                       struct split *split, struct refusal *refusal)
+{
+    const char *whole = value;
+    const char *end = value + len;
+    split->count = 0;
+    for (;;) {
+        const char *bar = memchr(value, '|', (size_t)(end - value));
+        size_t arm_len = (size_t)((bar ? bar : end) - value);
+        if (arm_len == 0)
+            return refuse(refusal, whole, len, accepted_split);
+        if (split->count == ARMS_MAX)
+            return refuse(refusal, value, arm_len, accepted_arms);
+        if (!parse_arm(value, arm_len, policies, &split->arms[split->count++], refusal))
+            return false;
+        if (!bar)
+            return true;
+        value = bar + 1;
+    }
+}
+
+static bool parse_role(const char *value, size_t len, struct rule *rule)
+{
+    for (int role = ROLE_CLIENT; role < ROLES; role++) {
+        if (strlen(role_names[role]) == len && memcmp(role_names[role], value, len) == 0) {
+            rule->role = (enum role)role;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_peer(const char *value, size_t len, struct rule *rule)
+{
+    char cidr[64];
+    if (len >= sizeof(cidr))
+        return false;
+    memcpy(cidr, value, len);
+    cidr[len] = '\0';
+    rule->by_peer = true;
+    return address_parse_cidr(cidr, &rule->peer);
+}
+
+static bool parse_port(const char *value, size_t len, struct rule *rule)
+{
+    const char *dash = memchr(value, '-', len);
+    size_t first_len = dash ? (size_t)(dash - value) : len;
+    uint64_t first;
+    if (!number_parse(value, first_len, 1, UINT16_MAX, &first))
+        return false;
+    uint64_t last = first;
+    if (dash && !number_parse(dash + 1, len - first_len - 1, first, UINT16_MAX, &last))
+        return false;
+    rule->port = (uint16_t)first;
+    rule->to_port = (uint16_t)last;
+    return true;
+}
+
+static bool parse_program(const char *value, size_t len, struct rule *rule)
+{
+    rule->program = value;
+    rule->program_len = len;
+    return len > 0 && len <= GLOB_MAX;
+}
+
+static const struct selector {
+    const char *name; /* with its "=" */
+    bool (*parse)(const char *value, size_t len, struct rule *rule);
+} selectors[] = {
+    {"role=", parse_role},
+    {"peer=", parse_peer},
+    {"port=", parse_port},
+    {"program=", parse_program},
+};
+
+/** Which selector word[len] is; -1 where it is none, or its value is bad. */
+static int parse_selector(const char *word, size_t len, struct rule *rule)
+{
+    for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++) {
+        size_t name_len = strlen(selectors[i].name);
+        if (len >= name_len && memcmp(word, selectors[i].name, name_len) == 0)
+            return selectors[i].parse(word + name_len, len - name_len, rule) ? (int)i : -1;
+    }
+    return -1;
+}
+
+/** The next word of *at[..end), apart by blanks; its length, 0 at the end. */
+static size_t next_word(const char **at, const char *end)
+{
+    while (*at < end && strchr(" \t\n", **at))
+        (*at)++;
+    const char *word = *at;
+    while (word < end && !strchr(" \t\n", *word))
+        word++;
+    return (size_t)(word - *at);
+}
+
+/** The "=>" in text[..end), or NULL. */
+static const char *find_arrow(const char *text, const char *end)
+{
+    return memmem(text, (size_t)(end - text), "=>", 2);
+}
+
+/** "SELECTOR..." in at[..end): one at least, and each name once, as all have to match. */
+static bool parse_selectors(const char *at, const char *end, struct rule *rule,
+                            struct refusal *refusal)
+{
+    unsigned seen = 0;
+    for (size_t len; (len = next_word(&at, end)) > 0; at += len) {
+        int which = parse_selector(at, len, rule);
+        if (which < 0)
+            return refuse(refusal, at, len, accepted_selectors);
+        if (seen & 1u << which)
+            return refuse(refusal, at, len, accepted_once);
+        seen |= 1u << which;
+    }
+    return seen != 0;
+}
+
+/** "SELECTOR... => POLICY" in rule_text[..end) */
+static bool parse_rule(const char *rule_text, const char *end, struct policies *policies,
+                       struct rule *rule, struct refusal *refusal)
+{
+    const char *arrow = find_arrow(rule_text, end);
+    *rule = (struct rule){.role = ROLE_UNKNOWN};
+    refuse(refusal, rule_text, (size_t)(end - rule_text), accepted_selectors);
+    if (!arrow || !parse_selectors(rule_text, arrow, rule, refusal))
+        return false;
+    const char *at = arrow + 2;
+    size_t len = next_word(&at, end);
+    if (len == 0 || !rules_parse_split(at, len, policies, &rule->split, refusal))
+        return false;
+    at += len;
+    len = next_word(&at, end);
+    return len == 0 || refuse(refusal, at, len, accepted_selectors);
+}
+
+bool rules_parse(const char *value, struct policies *policies, struct rules *rules,
+                 struct refusal *refusal)
+{
+    for (const char *end; *value; value = *end ? end + 1 : end) {
+        end = value + strcspn(value, ";");
+        if (next_word(&value, end) == 0)
+            continue; /* nothing between two semicolons, or after the last */
+        if (rules->count == RULES_MAX)
+            return refuse(refusal, value, (size_t)(end - value), accepted_rules);
+        if (!parse_rule(value, end, policies, &rules->all[rules->count++], refusal))
+            return false;
+    }
+    return true;
+}
+
+/** Before main the locale is "C", where fnmatch() compares bytes and needs no memory. */
+static bool glob_matches(const struct rule *rule, const char *name)
+{
+    char glob[GLOB_MAX + 1];
+    memcpy(glob, rule->program, rule->program_len);
+    glob[rule->program_len] = '\0';
+    return fnmatch(glob, name, 0) == 0;
+}
+
+void rules_for_program(struct rules *rules, const char *program)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < rules->count; i++) {
+        struct rule *rule = &rules->all[i];
+        if (!rule->program || glob_matches(rule, program))
+            rules->all[kept++] = *rule;
+    }
+    rules->count = kept;
+}
+
+bool rules_need_address(const struct rules *rules)
+{
+    for (unsigned i = 0; i < rules->count; i++)
+        if (rules->all[i].by_peer || rules->all[i].port)
+            return true;
+    return false;
+}
+
+/** The port of the service: the remote one for a client, the local one for a server. */
+static uint16_t service_port(const struct newborn *newborn)
+{
+    switch (newborn->role) {
+    case ROLE_CLIENT:
+        return address_port(&newborn->peer);
+    case ROLE_SERVER:
+        return address_port(&newborn->local);
+    default:
+        return 0;
+    }
+}
+
+static bool rule_matches(const struct rule *rule, const struct newborn *newborn)
+{
+    uint16_t port = service_port(newborn);
+    return (rule->role == ROLE_UNKNOWN || rule->role == newborn->role) &&
+           (!rule->by_peer || address_in(&newborn->peer, &rule->peer)) &&
+           (!rule->port || (port >= rule->port && port <= rule->to_port));
+}
+
+const struct split *rules_find(const struct rules *rules, const struct newborn *newborn,
+                               const struct split *otherwise)
+{
+    for (unsigned i = 0; i < rules->count; i++)
+        if (rule_matches(&rules->all[i], newborn))
+            return &rules->all[i].split;
+    return otherwise;
+}
+
+const struct policy *rules_draw(const struct split *split, uint64_t random)
+{
+    uint64_t total = split->arms[0].weight; /* there is at least one */
+    for (unsigned i = 1; i < split->count; i++)
+        total += split->arms[i].weight;
+    uint64_t point = total > 1 ? random % total : 0;
+    unsigned i = 0;
+    while (point >= split->arms[i].weight)
+        point -= split->arms[i++].weight;
+    return split->arms[i].policy;
+}

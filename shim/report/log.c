@@ -1,0 +1,92 @@
+#include "report/log.h"
+
+#include "kernel/process.h"
+#include "policy/settings.h"
+#include "report/json.h"
+#include "report/sink.h"
+#include "report/stats.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+#include <time.h>
+
+static const char *const via_names[] = {
+    [VIA_CLOSE] = "close",   [VIA_DUP2] = "dup2",
+    [VIA_FCLOSE] = "fclose", [VIA_CLOSE_RANGE] = "close_range",
+    [VIA_EXIT] = "exit",     [VIA_DISCONNECT] = "disconnect",
+};
+
+static char program[100]; /* cut, so that a record fits its line */
+
+void report_init(void)
+{
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    if (!path)
+        return;
+    const char *slash = strrchr(path, '/');
+    strncpy(program, slash ? slash + 1 : path, sizeof(program) - 1);
+}
+
+const char *report_program(void)
+{
+    return program;
+}
+
+static void text_who(struct text *text, const struct record *record, const struct conn *c)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    json_key(text, "ts");
+    text_number(text, (uint64_t)ts.tv_sec, 1);
+    text_char(text, '.');
+    text_number(text, (uint64_t)ts.tv_nsec / 1000, 6);
+    json_number(text, "pid", (uint64_t)owner_pid());
+    json_string(text, "program", program);
+    json_number(text, "fd", (uint64_t)record->fd);
+    json_string(text, "via", via_names[record->via]);
+    json_string(text, "role", role_names[c->role]);
+    json_address(text, "local", &c->local);
+    json_address(text, "peer", &c->peer);
+}
+
+static void text_what(struct text *text, const struct record *record, const struct conn *c)
+{
+    char policy[32];
+    struct text policy_name = text_in(policy, sizeof(policy));
+    policy_text(&policy_name, c->policy);
+    json_string(text, "policy", policy);
+    json_string(text, "state", state_names[record->state]);
+    json_string(text, "last_op", last_op_names[record->last]);
+    json_number(text, "unacked", record->unacked);
+    json_number(text, "unread", record->unread);
+    json_string(text, "action", action_names[record->decision.action]);
+    json_string(text, "reason", reason_names[record->decision.reason]);
+    json_key(text, "reaped");
+    text_str(text, record->reaped ? "true" : "false");
+    json_us(text, "close_us", record->close_ns);
+}
+
+static void log_close(const struct record *record, const struct conn *c)
+{
+    char line[1280];
+    struct text text = text_in(line, sizeof(line));
+    text_char(&text, '{');
+    text_who(&text, record, c);
+    text_what(&text, record, c);
+    uint64_t dropped = sink_dropped(&sink_log);
+    if (dropped > 0)
+        json_number(&text, "dropped", dropped);
+    text_str(&text, "}\n");
+    if (text.cut || !sink_write(&sink_log, line, text.len))
+        sink_drop(&sink_log, dropped + 1);
+}
+
+void report_close(const struct record *record, const struct conn *c)
+{
+    if (!record->established)
+        return;
+    if (shim.config.stats)
+        stats_close(c->policy, record);
+    if (shim.config.log)
+        log_close(record, c);
+}

@@ -1,0 +1,195 @@
+#include "report/stats.h"
+
+#include "connection/reap.h"
+#include "kernel/process.h"
+#include "policy/histogram.h"
+#include "policy/settings.h"
+#include "report/json.h"
+#include "report/sink.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ERRORS 134 /* EHWPOISON, the last one, is 133 */
+
+struct counters {
+    _Atomic uint64_t connections, closes;
+    _Atomic uint64_t actions[ACTIONS];
+    _Atomic uint64_t reasons[REASONS];
+    _Atomic uint64_t time_wait_avoided, time_wait_left;
+    _Atomic uint64_t connect_errors[ERRORS];
+    struct histogram close_ns, connect_ns;
+};
+
+static struct counters counters[POLICIES_MAX]; /* as shim.config.policies */
+static _Atomic bool written;
+
+/* connect(2) and what else the kernel may return for TCP; others by their number. */
+static const char *const error_names[ERRORS] = {
+    [EPERM] = "EPERM",
+    [EBADF] = "EBADF",
+    [EAGAIN] = "EAGAIN",
+    [ENOMEM] = "ENOMEM",
+    [EACCES] = "EACCES",
+    [EFAULT] = "EFAULT",
+    [EINVAL] = "EINVAL",
+    [EAFNOSUPPORT] = "EAFNOSUPPORT",
+    [EADDRINUSE] = "EADDRINUSE",
+    [EADDRNOTAVAIL] = "EADDRNOTAVAIL",
+    [ENETDOWN] = "ENETDOWN",
+    [ENETUNREACH] = "ENETUNREACH",
+    [ECONNABORTED] = "ECONNABORTED",
+    [ECONNRESET] = "ECONNRESET",
+    [ENOBUFS] = "ENOBUFS",
+    [EISCONN] = "EISCONN",
+    [ETIMEDOUT] = "ETIMEDOUT",
+    [ECONNREFUSED] = "ECONNREFUSED",
+    [EHOSTDOWN] = "EHOSTDOWN",
+    [EHOSTUNREACH] = "EHOSTUNREACH",
+    [EALREADY] = "EALREADY",
+};
+
+static struct counters *counters_of(const struct policy *policy)
+{
+    return &counters[policy - shim.config.policies.all];
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+void stats_connection(const struct policy *policy)
+{
+    count(&counters_of(policy)->connections);
+}
+
+void stats_connect(const struct policy *policy, int64_t ns, int error)
+{
+    struct counters *c = counters_of(policy);
+    if (error == EINPROGRESS || error == EINTR || error == EALREADY || error == EISCONN)
+        return; /* the handshake began before, or goes on */
+    if (error == 0)
+        histogram_add(&c->connect_ns, (uint64_t)ns);
+    else if (error > 0 && error < ERRORS)
+        count(&c->connect_errors[error]);
+}
+
+/** A plain close here would have left TIME_WAIT (RFC 9293, figure 5), had it not reset. */
+static bool would_wait(const struct record *record)
+{
+    switch (record->state) {
+    case STATE_ESTABLISHED:
+    case STATE_FIN_WAIT1:
+    case STATE_FIN_WAIT2:
+    case STATE_CLOSING:
+        return record->unread == 0 && record->via != VIA_DISCONNECT;
+    default:
+        return false;
+    }
+}
+
+void stats_close(const struct policy *policy, const struct record *record)
+{
+    struct counters *c = counters_of(policy);
+    enum action action = record->decision.action;
+    count(&c->closes);
+    count(&c->actions[action]);
+    count(&c->reasons[record->decision.reason]);
+    if (would_wait(record) && (action == ACTION_RST || action == ACTION_FIN_RST))
+        count(&c->time_wait_avoided);
+    else if (would_wait(record))
+        count(&c->time_wait_left);
+    if (record->close_ns >= 0)
+        histogram_add(&c->close_ns, (uint64_t)record->close_ns);
+}
+
+void stats_reset(void)
+{
+    for (unsigned i = 0; i < shim.config.policies.count; i++)
+        memset((void *)&counters[i], 0, sizeof(counters[i]));
+    atomic_store(&written, false);
+}
+
+static void text_histogram(struct text *text, const char *name, struct histogram *histogram)
+{
+    json_key(text, name);
+    text_char(text, '{');
+    json_us(text, "p50", (int64_t)histogram_percentile(histogram, 50));
+    json_us(text, "p99", (int64_t)histogram_percentile(histogram, 99));
+    json_us(text, "max", (int64_t)atomic_load(&histogram->max));
+    text_char(text, '}');
+}
+
+/** Those that are not zero; EADDRNOTAVAIL, which everybody came for, always. */
+static void text_errors(struct text *text, struct counters *c)
+{
+    json_key(text, "connect_errors");
+    text_char(text, '{');
+    for (int error = 1; error < ERRORS; error++) {
+        uint64_t n = atomic_load(&c->connect_errors[error]);
+        char number[16];
+        struct text name = text_in(number, sizeof(number));
+        text_number(&name, (uint64_t)error, 1);
+        if (n > 0 || error == EADDRNOTAVAIL)
+            json_number(text, error_names[error] ? error_names[error] : number, n);
+    }
+    text_char(text, '}');
+}
+
+static void text_decisions(struct text *text, struct counters *c)
+{
+    json_key(text, "actions");
+    text_char(text, '{');
+    for (int action = 0; action < ACTIONS; action++)
+        json_number(text, action_names[action], atomic_load(&c->actions[action]));
+    text_char(text, '}');
+    json_key(text, "reasons");
+    text_char(text, '{');
+    for (int reason = 0; reason < REASONS; reason++)
+        if (atomic_load(&c->reasons[reason]) > 0)
+            json_number(text, reason_names[reason], atomic_load(&c->reasons[reason]));
+    text_char(text, '}');
+}
+
+static void text_policy(struct text *text, const struct policy *policy)
+{
+    struct counters *c = counters_of(policy);
+    char name[32];
+    struct text policy_name = text_in(name, sizeof(name));
+    policy_text(&policy_name, policy);
+    text_char(text, '{');
+    json_string(text, "policy", name);
+    json_number(text, "connections", atomic_load(&c->connections));
+    json_number(text, "closes", atomic_load(&c->closes));
+    text_decisions(text, c);
+    json_number(text, "time_wait_avoided", atomic_load(&c->time_wait_avoided));
+    json_number(text, "time_wait_left", atomic_load(&c->time_wait_left));
+    text_errors(text, c);
+    text_histogram(text, "close_us", &c->close_ns);
+    text_histogram(text, "connect_us", &c->connect_ns);
+    text_char(text, '}');
+}
+
+void stats_write(void)
+{
+    static char line[1 << 16];
+    if (!shim.config.stats || atomic_exchange(&written, true))
+        return;
+    struct text text = text_in(line, sizeof(line));
+    text_char(&text, '{');
+    json_number(&text, "pid", (uint64_t)owner_pid());
+    json_string(&text, "program", report_program());
+    json_key(&text, "policies");
+    text_char(&text, '[');
+    for (unsigned i = 0; i < shim.config.policies.count; i++) {
+        text_str(&text, i > 0 ? "," : "");
+        text_policy(&text, &shim.config.policies.all[i]);
+    }
+    text_str(&text, "]");
+    if (reap_count() > 0)
+        json_number(&text, "reaped", reap_count());
+    text_str(&text, "}\n");
+    if (!text.cut)
+        sink_write(&sink_stats, line, text.len);
+}
