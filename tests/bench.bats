@@ -57,10 +57,11 @@ row() {
     [[ $status -eq 0 ]]
     row plain 1000 1 0 1000 '[0-9]*'
     row plain, tcp_tw_reuse=1 1000 1 0 1000 '[0-9]*'
+    row plain, tcp_tw_reuse=1, 500 a second 1500 0 0 '[0-9]*' '[0-9]*'
     row SO_REUSEADDR preloaded 1000 1 0 1000 '[0-9]*'
     row abort 1500 0 1500 0 '[0-9]*'
     row fin-rst 1500 0 0 0 '[0-9]*'
-    row auto 1500 0 0 0 '[0-9]*'
+    row auto 1500 0 0 '[0-9]*' '[0-9]*'
 }
 
 @test "figures of a port range that fills up" {

@@ -59,11 +59,11 @@ has_policy() {
 
 # one_run WORDS CLIENT_OPTION...: a server, and a client against it, in a private network; WORDS
 # come before the client. Prints what the client printed, and then errors at the server and the
-# TIME_WAIT entries of both. Variables: ports (a range), reuse (tcp_tw_reuse),
-# time_limit (s), and crowd: others hold so many connections open, `each` per process.
+# TIME_WAIT entries of both. Variables: ports (a range), reuse (tcp_tw_reuse), delay
+# (tcp_tw_reuse_delay, ms), time_limit (s), and crowd: others hold so many connections open, `each` per process.
 one_run() {
     # shellcheck disable=SC2086 # words
-    "${enter[@]}" env build="$build" ports="${ports-10000 65535}" reuse="${reuse-0}" \
+    "${enter[@]}" env build="$build" ports="${ports-10000 65535}" reuse="${reuse-0}" delay="${delay-1000}" \
         crowd="${crowd-0}" each="${each-0}" \
         timeout "${time_limit-120}" $pin tests/bench/one "$@"
 }
