@@ -6,6 +6,7 @@
 #include "connection/ending.h"
 #include "connection/table.h"
 #include "kernel/libc.h"
+#include "kernel/ports.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
 #include "report/log.h"
@@ -99,6 +100,7 @@ static void start(char **env)
         return;
     table_noted_fds = notes_io() ? TABLE_FDS : 0;
     draw_init();
+    pthread_atfork(NULL, NULL, ports_reset);
     reaper_open();
     settings.cookies =
         settings.reporting || reaper_listens() || settings.config.override_app_linger;

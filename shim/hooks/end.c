@@ -4,6 +4,7 @@
  * Each proves first that the call is certain to close the fd; a lever pulled for a call that
  * then fails would stay on a living socket.
  */
+#include "connection/birth.h"
 #include "connection/ending.h"
 #include "connection/share.h"
 #include "connection/table.h"
@@ -27,6 +28,9 @@
 __attribute__((noinline)) static int close_tcp(int fd)
 {
     pthread_testcancel();
+    struct conn *c = table_find(fd);
+    if (c && conn_is(c, CONN_TO_LOOK_AT))
+        birth_look(fd, c);
     struct ending ending;
     bool ends = ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE});
     int r = next.close(fd);

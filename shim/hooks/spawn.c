@@ -10,6 +10,7 @@
 #include "connection/share.h"
 #include "hooks/hooks.h"
 #include "hooks/jump.h"
+#include "kernel/ports.h"
 #include "report/stats.h"
 
 #include <linux/seccomp.h>
@@ -28,6 +29,7 @@ pid_t hook__Fork(void)
     }
     process_is_child();
     draw_in_child();
+    ports_reset();
     stats_reset();
     return 0;
 }
@@ -70,8 +72,6 @@ AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
 AROUND(FILE *, _IO_proc_open, (FILE *stream, const char *command, const char *mode),
        (stream, command, mode))
 AROUND(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
-/* With CLONE_FILES the thread gets copies of all fds. */
-AROUND(int, unshare, (int flags), (flags))
 /* clang-format on */
 
 /** What comes may be a copy of any of ours, or a socket from elsewhere. */
@@ -85,9 +85,23 @@ int hook_pidfd_getfd(int pidfd, int fd, unsigned flags)
     return copy;
 }
 
+/** A namespace of 0 is whatever the fd is of. */
 int hook_setns(int fd, int type)
 {
+    if (type == 0 || (type & CLONE_NEWNET))
+        process_goes_elsewhere();
     return next.setns(fd, type);
+}
+
+/** With CLONE_FILES the thread gets copies of all fds. */
+int hook_unshare(int flags)
+{
+    if (flags & CLONE_NEWNET)
+        process_goes_elsewhere();
+    process_sharing();
+    int r = next.unshare(flags);
+    process_shared();
+    return r;
 }
 
 /** The program's own filter knows its own system calls, not ours: from here on we make none. */

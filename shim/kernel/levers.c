@@ -38,12 +38,6 @@ bool lever_linger_off(int fd)
     return set_linger(fd, 0, 0);
 }
 
-bool lever_reuse(int fd)
-{
-    int on = 1;
-    return next.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
-}
-
 bool lever_fin_rst(int fd)
 {
     return set_linger2(fd, -1);
