@@ -149,23 +149,23 @@ static bool needs_cookie(struct conn *c)
 }
 
 /** What is set on, and asked of, a connection whose policy is settled. */
-static void prepare(int fd, struct conn *c)
+static void prepare(int fd, struct conn *c, const struct birth *birth)
 {
     arming_at_birth(fd, c);
-    if (c->role == ROLE_CLIENT && may_be_recycled(c, c->policy))
+    if (birth && !birth->shared && may_be_recycled(c, c->policy))
         ports_share(fd);
     if (needs_cookie(c))
         c->cookie = facts_cookie(fd);
 }
 
-/** From now on c, whose addresses are noted, is a connection; `policy`: settled, or NULL. */
-static void born(int fd, struct conn *c, enum role role, const struct policy *policy)
+/** From now on c, whose addresses are noted, is a connection; `birth`: of a client. */
+static void born(int fd, struct conn *c, enum role role, const struct birth *birth)
 {
     struct newborn newborn = {.role = role, .local = c->local, .peer = c->peer};
     c->role = role;
-    c->policy = policy ? policy : draw_policy(&newborn);
+    c->policy = birth && birth->policy ? birth->policy : draw_policy(&newborn);
     if (process_may_act())
-        prepare(fd, c);
+        prepare(fd, c, birth);
     conn_mark(c, CONN_BORN);
     if (c->policy->kind != POLICY_OFF)
         reaper_note(c->cookie);
@@ -222,7 +222,7 @@ static void connected(const struct birth *birth, struct conn *c, bool done, int6
     if (!conn_is(c, CONN_BORN)) {
         c->peer = *peer;
         note_addresses(fd, c, peer);
-        born(fd, c, ROLE_CLIENT, birth->policy);
+        born(fd, c, ROLE_CLIENT, birth);
         if (birth->claim.kind == CLAIM_LEASED || birth->claim.kind == CLAIM_TOUCHED)
             conn_mark(c, CONN_RECYCLED);
         else

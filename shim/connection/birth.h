@@ -26,6 +26,7 @@ struct birth {
     uint32_t generation;         /* c's */
     int64_t begun;               /* clock_now(), for records and statistics */
     const struct policy *policy; /* settled already, to decide on its port; or NULL */
+    bool shared;                 /* ports_share() was called */
     struct ports_claim claim;    /* of a port that is taken over */
 };
 

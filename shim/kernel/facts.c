@@ -1,5 +1,6 @@
 #include "kernel/facts.h"
 
+#include "kernel/libc.h"
 #include "kernel/raw.h"
 
 #include <poll.h>

@@ -2,6 +2,7 @@
 
 #include "kernel/clock.h"
 #include "kernel/facts.h"
+#include "kernel/libc.h"
 #include "kernel/raw.h"
 
 #include <netinet/in.h>

@@ -1,6 +1,7 @@
 #include "report/reaper.h"
 
 #include "kernel/cookies.h"
+#include "kernel/libc.h"
 #include "kernel/raw.h"
 #include "policy/settings.h"
 #include "report/sink.h"
