@@ -9,7 +9,6 @@
 #include "kernel/libc.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
-#include "report/log.h"
 #include "report/sink.h"
 #include "report/stats.h"
 
@@ -85,8 +84,8 @@ static void start(char **env)
         sink_message(error);
         return;
     }
-    report_init();
-    rules_for_program(&shim.config.rules, report_program());
+    process_find_program();
+    rules_for_program(&shim.config.rules, process_program());
     shim.reporting = shim.config.log || shim.config.stats;
     shim.addresses = shim.config.log || rules_need_address(&shim.config.rules);
     shim.active = shim.reporting || config_acts(&shim.config);

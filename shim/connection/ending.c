@@ -148,9 +148,21 @@ static bool begin(struct ending *e, int fd, struct conn *c, enum via via, bool s
     struct facts facts = {
         .sole = sole, .app_linger = birth_app_linger(c), .stdio_output = stdio_output};
     look(e, &facts);
-    e->record.reaped = may_reap(c) && reap_half_closed(fd, c);
+    if (may_reap(c))
+        reap_half_closed(fd, c);
     act(e, &facts);
     return true;
+}
+
+/** Reports the close of c. */
+static void record_conn(struct record *record, struct conn *c)
+{
+    record->policy = c->policy;
+    record->role = c->role;
+    record->local = c->local;
+    record->peer = c->peer;
+    record->connect_ns = -1;
+    record_close(record);
 }
 
 bool ending_matters(int fd)
@@ -179,7 +191,7 @@ void ending_finish(struct ending *ending, bool closed)
     } else {
         if (shim.reporting) {
             ending->record.close_ns = clock_now() - ending->begun;
-            report_close(&ending->record, c);
+            record_conn(&ending->record, c);
         }
         conn_free(c);
         reap_tick();
@@ -216,7 +228,7 @@ void ending_disconnected(struct ending *ending, bool done)
     int saved = errno;
     if (shim.reporting) {
         ending->record.close_ns = clock_now() - ending->begun;
-        report_close(&ending->record, c);
+        record_conn(&ending->record, c);
     }
     birth_undo(fd, c);
     table_release(c);
@@ -240,7 +252,7 @@ static void report_left_open(int fd, struct conn *c)
     e.record.decision.action =
         armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;
     e.record.decision.reason = REASON_EXIT;
-    report_close(&e.record, c);
+    record_conn(&e.record, c);
     conn_free(c);
 }
 

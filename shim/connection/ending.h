@@ -9,7 +9,7 @@
 #define ENDING_H
 
 #include "connection/conn.h"
-#include "report/log.h"
+#include "report/record.h"
 
 struct ending {
     struct conn *c;

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -12,6 +14,22 @@ static _Atomic uint32_t first_epoch = 1;
 int owner_pid(void)
 {
     return atomic_load(&owner);
+}
+
+static char program[100];
+
+void process_find_program(void)
+{
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    if (!path)
+        return;
+    const char *slash = strrchr(path, '/');
+    strncpy(program, slash ? slash + 1 : path, sizeof(program) - 1);
+}
+
+const char *process_program(void)
+{
+    return program;
 }
 
 uint32_t owner_epoch(void)

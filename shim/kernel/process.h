@@ -1,7 +1,8 @@
 /*
  * owner: which sockets this process alone holds.
  *
- * Owns: the pid that the connection table belongs to, and the epoch: a number that grows
+ * Owns: the pid that the connection table belongs to, the program's name, and the epoch: a
+ * number that grows
  * whenever another process may have got copies of our fds. A socket is ours alone only while
  * the epoch is what it was before the socket was made. Reads and increments are atomic: no
  * locks.
@@ -17,6 +18,12 @@ int owner_pid(void);
 
 /** Records the pid and registers for fork(); called once, before main. */
 void owner_init(void);
+
+/** Finds the program's name; called once, before main. */
+void process_find_program(void);
+
+/** The basename of AT_EXECFN (getauxval(3)), cut to 99 bytes so that it fits a record. */
+const char *process_program(void);
 
 /** The epoch: read it before the call that makes a socket. */
 uint32_t owner_epoch(void);
