@@ -84,13 +84,12 @@ static ssize_t put(struct sink *sink, int fd, const char *line, size_t len, int 
     struct iovec iov[] = {{.iov_base = "\n", .iov_len = 1},
                           {.iov_base = (void *)(uintptr_t)line, .iov_len = len}};
     bool unfinished = atomic_load(&sink->unfinished);
-    const struct iovec *from = unfinished ? iov : iov + 1;
-    int count = unfinished ? 2 : 1;
-    ssize_t r =
-        flags ? next.pwritev2(fd, from, count, -1, flags) : next.writev(fd, from, count);
+    if (!unfinished)
+        return flags ? next.pwritev2(fd, iov + 1, 1, -1, flags) : next.write(fd, line, len);
+    ssize_t r = flags ? next.pwritev2(fd, iov, 2, -1, flags) : next.writev(fd, iov, 2);
     if (r > 0)
         atomic_store(&sink->unfinished, false);
-    return r > 0 && unfinished ? r - 1 : r;
+    return r > 0 ? r - 1 : r;
 }
 
 static bool is_unsupported(ssize_t r)
