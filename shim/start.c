@@ -76,10 +76,24 @@ static void watch_exit(void)
     (void)at_quick_exit(ending_at_exit);
 }
 
+/** The library was built for another libc than this one, which is older. */
+static void tell_of_libc(void)
+{
+    char line[256];
+    struct text text = text_in(line, sizeof(line));
+    if (!next_lacks())
+        return;
+    text_str(&text, "libnotimewait: it was built for a newer libc, and offers the program ");
+    text_str(&text, next_lacks());
+    text_str(&text, "(), which this libc does not have; build it on this system");
+    sink_message(line);
+}
+
 static void start(char **env)
 {
     char error[CONFIG_ERROR_SIZE];
     sink_init();
+    tell_of_libc();
     if (!config_parse(env, &shim.config, error)) {
         sink_message(error);
         return;

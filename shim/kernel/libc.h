@@ -35,6 +35,8 @@ struct next {
 #define HOOK(type, name, parameters, arguments) type(*name) parameters;
 #define JUMP(name)                              void *name;
 #include "hooks/entry_points.def"
+#define OLDER(type, name, older, newest, parameters, arguments) type(*older_##name) parameters;
+#include "hooks/versions.def"
 };
 
 /** The next function of each name. Callable at any time, but for those of JUMP. */
@@ -46,10 +48,23 @@ void next_resolve_one(void **slot, const char *name);
 /** Resolves all of `next`, so that no later call needs the dynamic linker (and its locks). */
 void next_resolve(void);
 
+/** A name that we offer and this libc lacks, being older than the one we were built for; NULL. */
+const char *next_lacks(void);
+
 /* The hooks themselves: hook_close() is what the program reaches as close(). */
 #define HOOK(type, name, parameters, arguments)                                                \
     type hook_##name parameters __asm__(#name) __attribute__((visibility("default")));
 #define ALIAS(type, alias, name, parameters, arguments) HOOK(type, alias, parameters, arguments)
 #include "hooks/entry_points.def"
+
+/* What programs that were linked with an older libc reach: hooks/versions.def. */
+#define OLDER(type, name, older, newest, parameters, arguments)                                \
+    type hook_older_##name parameters __asm__("older_" #name)                                  \
+        __attribute__((visibility("default")));
+#include "hooks/versions.def"
+
+/** Exports hook_older_<name> as the older version of `exported`; beside its definition. */
+#define EXPORT_OLDER(name, exported, older)                                                    \
+    __asm__(".symver older_" #name ", " #exported "@" older);
 
 #endif
