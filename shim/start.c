@@ -9,7 +9,6 @@
 #include "kernel/ports.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
-#include "report/log.h"
 #include "report/reaper.h"
 #include "report/sink.h"
 #include "report/stats.h"
@@ -50,14 +49,15 @@ static void adopt_inherited(char **env)
         birth_inherited(fd);
 }
 
-/** Whether reads and writes are to be noted: the last operation is told, or decides. */
+/** Whether reads and writes are to be noted: the last operation is told or decides, or errors
+ * are counted. */
 static bool notes_io(void)
 {
     const struct policies *policies = &settings.config.policies;
     for (unsigned i = 0; i < policies->count; i++)
         if (policies->all[i].kind == POLICY_LAST_READ)
             return true;
-    return settings.config.log;
+    return settings.reporting;
 }
 
 static void start_reporting(void)
@@ -85,10 +85,24 @@ static void derive_settings(void)
     settings.active = settings.reporting || config_acts(config);
 }
 
+/** The library was built for another libc than this one, which is older. */
+static void tell_of_libc(void)
+{
+    char line[256];
+    struct text text = text_in(line, sizeof(line));
+    if (!next_lacks())
+        return;
+    text_str(&text, "libnotimewait: it was built for a newer libc, and offers the program ");
+    text_str(&text, next_lacks());
+    text_str(&text, "(), which this libc does not have; build it on this system");
+    sink_message(line);
+}
+
 static void start(char **env)
 {
     char error[CONFIG_ERROR_SIZE];
     sink_init();
+    tell_of_libc();
     if (!config_parse(env, &settings.config, error)) {
         sink_message(error);
         return;

@@ -129,6 +129,8 @@ void birth_count(struct conn *c)
         return;
     conn_mark(c, CONN_COUNTED);
     stats_connection(c->policy);
+    if (conn_is(c, CONN_RECYCLED))
+        stats_recycled(c->policy);
 }
 
 /** For the record and the rules. In SYN_SENT the kernel does not tell the peer: `peer` is it.

@@ -182,6 +182,25 @@ int hook_fclose(FILE *stream)
     return r;
 }
 
+#ifdef OLDER_STDIO
+/* __fpending() reads what the FILE of then does not have: it may hold output. */
+int hook_older_fclose(FILE *stream)
+{
+    struct ending ending;
+    int fd = stream ? fileno(stream) : -1;
+    bool ends =
+        fd >= 0 && table_find(fd) &&
+        ending_begin(&ending, fd, (struct ending_way){.via = VIA_FCLOSE, .stdio_output = true});
+    int r = next.older_fclose(stream);
+    if (ends)
+        ending_finish(&ending, true);
+    return r;
+}
+
+EXPORT_OLDER(fclose, fclose, OLDER_STDIO)
+EXPORT_OLDER(fclose, _IO_fclose, OLDER_STDIO)
+#endif
+
 /* Without a path, musl changes the mode of the fd that there is: glibc closes it. */
 #define FREOPEN(name)                                                                          \
     FILE *hook_##name(const char *path, const char *mode, FILE *stream)                        \

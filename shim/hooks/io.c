@@ -9,6 +9,7 @@
 #include "connection/birth.h"
 #include "connection/rights.h"
 #include "connection/table.h"
+#include "connection/use.h"
 #include "hooks/hooks.h"
 
 #include <stddef.h>
@@ -28,7 +29,9 @@ static size_t iov_bytes(const struct iovec *iov, size_t count)
 static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, size_t wanted,
                               int flags)
 {
-    if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
+    if (r < 0)
+        use_failed(c);
+    else if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
         conn_note(c, generation, LAST_READ);
     else if (r == 0 && wanted > 0 && !(flags & MSG_ERRQUEUE) && !conn_is(c, CONN_SHUT_RD))
         conn_note(c, generation, LAST_EOF);
@@ -36,7 +39,9 @@ static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, si
 
 static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 {
-    if (r > 0)
+    if (r < 0)
+        use_failed(c);
+    else if (r > 0)
         conn_note(c, generation, LAST_WRITE);
 }
 

@@ -67,11 +67,41 @@ AROUND(int, posix_spawnp,
        (pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
         const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
        (pid, file, actions, attributes, argv, envp))
+AROUND(int, pidfd_spawn,
+       (int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
+       (pidfd, path, actions, attributes, argv, envp))
+AROUND(int, pidfd_spawnp,
+       (int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
+       (pidfd, file, actions, attributes, argv, envp))
 AROUND(int, system, (const char *command), (command))
 AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
 AROUND(FILE *, _IO_proc_open, (FILE *stream, const char *command, const char *mode),
        (stream, command, mode))
 AROUND(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
+
+#ifdef OLDER_SPAWN
+AROUND(int, older_posix_spawn,
+       (pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
+       (pid, path, actions, attributes, argv, envp))
+AROUND(int, older_posix_spawnp,
+       (pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
+       (pid, file, actions, attributes, argv, envp))
+EXPORT_OLDER(posix_spawn, posix_spawn, OLDER_SPAWN)
+EXPORT_OLDER(posix_spawnp, posix_spawnp, OLDER_SPAWN)
+#endif
+
+#ifdef OLDER_STDIO
+AROUND(FILE *, older_popen, (const char *command, const char *mode), (command, mode))
+AROUND(FILE *, older__IO_proc_open, (FILE *stream, const char *command, const char *mode),
+       (stream, command, mode))
+EXPORT_OLDER(popen, popen, OLDER_STDIO)
+EXPORT_OLDER(popen, _IO_popen, OLDER_STDIO)
+EXPORT_OLDER(_IO_proc_open, _IO_proc_open, OLDER_STDIO)
+#endif
 /* clang-format on */
 
 /** What comes may be a copy of any of ours, or a socket from elsewhere. */
