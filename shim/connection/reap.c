@@ -15,8 +15,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,8 +29,9 @@
 #define EXIT_WAIT     (100 * NS_PER_MS)
 
 /* The connections whose entries may be removed: ours, or the launcher's, which then does it. */
-static struct entries own;
-static struct entries *entries = &own;
+static struct cookies own;
+static struct cookies_remote launcher;
+static bool launcher_removes;
 
 static _Atomic bool noting;
 static _Atomic bool allowed;
@@ -96,33 +95,17 @@ static bool policy_reap_occurs(void)
     return false;
 }
 
-/** The launcher's set, and nothing else that one might have written to: by its seals and size.
- */
-static bool is_shared_set(int fd)
-{
-    struct stat stat;
-    return next.fcntl(fd, F_GET_SEALS, NULL) == ENTRIES_SEALS && fstat(fd, &stat) == 0 &&
-           stat.st_size == sizeof(own);
-}
-
-/** Uses the launcher's set, which it reaps; false where there is none. */
-static bool share_entries(void)
+/** Whether the launcher is there and removes the entries. */
+static bool reach_launcher(void)
 {
     if (!shim.config.reaper)
         return false;
-    int fd = open(shim.config.reaper, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    void *shared = MAP_FAILED;
-    if (fd >= 0 && is_shared_set(fd))
-        shared = mmap(NULL, sizeof(own), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (fd >= 0)
-        syscall(SYS_close, fd);
-    if (shared == MAP_FAILED) {
-        sink_message("libnotimewait: NOTIMEWAIT_REAPER: notimewait --reap cannot be reached "
-                     "(another user?); TIME_WAIT entries of this process are left to itself");
-        return false;
-    }
-    entries = shared;
-    return true;
+    if (cookies_remote_parse(shim.config.reaper, &launcher) &&
+        cookies_remote_reached(&launcher))
+        return true;
+    sink_message("libnotimewait: NOTIMEWAIT_REAPER: notimewait --reap cannot be reached "
+                 "(another user?); TIME_WAIT entries of this process are left to itself");
+    return false;
 }
 
 /** Before a fork(): no copy of our netlink socket is to go with it. */
@@ -146,10 +129,12 @@ void reap_init(void)
 {
     if (!wanted())
         return;
-    atomic_store(&noting, share_entries());
+    launcher_removes = reach_launcher();
+    atomic_store(&noting, launcher_removes);
+    if (launcher_removes)
+        return;
     if (!capable()) {
-        if (entries == &own)
-            not_allowed();
+        not_allowed();
         return;
     }
     pthread_atfork(hold, go_on, reap_reset);
@@ -177,17 +162,22 @@ void reap_note(const struct conn *c)
     if (!atomic_load_explicit(&noting, memory_order_relaxed) ||
         !policy_kinds[c->policy->kind].reaps)
         return;
-    entries_note(entries, c->cookie);
+    int saved = errno;
+    if (launcher_removes)
+        (void)cookies_remote_add(&launcher, c->cookie);
+    else
+        cookies_add(&own, c->cookie);
+    errno = saved;
     atomic_fetch_add_explicit(&births, 1, memory_order_relaxed);
     atomic_store_explicit(&noted, true, memory_order_relaxed);
 }
 
 void reap_forget(const struct conn *c)
 {
-    entries_forget(entries, c->cookie);
+    cookies_forget(&own, c->cookie);
 }
 
-static void take_result(const struct pass *pass)
+static void take_result(const struct removal *pass)
 {
     if (is_for_good(pass->error))
         not_allowed();
@@ -228,14 +218,14 @@ static void leave(struct conversation *conversation)
     pthread_sigmask(SIG_SETMASK, &conversation->before, NULL);
 }
 
-static struct pass pass_now(void)
+static struct removal pass_now(void)
 {
     int saved = errno;
-    struct pass pass = {0};
+    struct removal pass = {0};
     struct conversation conversation;
     if (enter(&conversation)) {
         uint32_t since = atomic_exchange(&births, 0);
-        pass = entries_pass(entries, conversation.diag);
+        pass = cookies_remove_entries(&own, conversation.diag);
         take_result(&pass);
         atomic_store(&many, policy_reap_occurs() || pass.removed > since / 8);
         atomic_store(&passed, clock_now());
@@ -273,7 +263,7 @@ void reap_at_exit(void)
     if (!reap_allowed() || !atomic_load(&noted))
         return;
     int64_t deadline = clock_now() + EXIT_WAIT;
-    struct pass pass = pass_now();
+    struct removal pass = pass_now();
     while (pass.closing > 0 && policy_reap_occurs() && clock_now() < deadline) {
         struct timespec ms = {.tv_nsec = NS_PER_MS};
         ppoll(NULL, 0, &ms, NULL);
@@ -302,14 +292,18 @@ void reap_half_closing(int fd, struct conn *c)
 
 bool reap_half_closed(int fd, const struct conn *c)
 {
-    if (!entries_has(entries, c->cookie) || c->peer.any.sa_family == AF_UNSPEC ||
+    if (!cookies_has(&own, c->cookie) || c->peer.any.sa_family == AF_UNSPEC ||
         facts_ask(fd).state != STATE_CLOSE)
         return false;
     struct diag_socket socket = diag_socket(&c->local, &c->peer, c->cookie);
     struct conversation conversation;
     if (!enter(&conversation))
         return false;
-    struct pass pass = entries_remove(conversation.diag, &socket);
+    struct removal pass = {0};
+    if (diag_find(conversation.diag, &socket) && socket.state == STATE_TIME_WAIT) {
+        pass.error = diag_destroy(conversation.diag, &socket);
+        pass.removed = pass.error == 0;
+    }
     take_result(&pass);
     leave(&conversation);
     return pass.removed > 0;

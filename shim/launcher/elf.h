@@ -38,6 +38,9 @@ enum libc elf_loader_libc(const char *loader);
 /** The libc among the libraries that it needs (DT_NEEDED). */
 enum libc elf_needed_libc(const struct elf *elf);
 
+/** The sanitizer's runtime among them that only works where it is loaded first, or "". */
+const char *elf_needed_runtime(const struct elf *elf);
+
 /** It was built by the Go toolchain, whose programs make system calls by themselves. */
 bool elf_is_go(const struct elf *elf);
 

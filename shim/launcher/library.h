@@ -20,7 +20,4 @@ struct library {
 /** False, after a complaint, when it is nowhere or the loader could not be told of it. */
 bool library_find(struct library *library);
 
-/** Sets LD_PRELOAD; other libraries that it names stay, and come first. */
-void library_preload(const struct library *library);
-
 #endif

@@ -1,4 +1,4 @@
-#include "probe.h"
+#include "launcher/probe.h"
 
 #include "kernel/diag.h"
 

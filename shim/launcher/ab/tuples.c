@@ -1,6 +1,6 @@
-#include "tuples.h"
+#include "launcher/ab/tuples.h"
 
-#include "memory.h"
+#include "launcher/memory.h"
 #include "policy/number.h"
 
 #include <arpa/inet.h>

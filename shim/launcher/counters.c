@@ -1,10 +1,10 @@
-#include "kernel.h"
+#include "launcher/counters.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool kernel_numbers(const char *path, long *numbers, int count)
+bool counters_file(const char *path, long *numbers, int count)
 {
     FILE *file = fopen(path, "re");
     int read = 0;
@@ -35,7 +35,7 @@ static double value_below(const char *names, const char *values, const char *nam
     return -1;
 }
 
-double kernel_rst_sent(void)
+double counters_rst_sent(void)
 {
     char names[1024];
     char values[1024];

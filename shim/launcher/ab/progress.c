@@ -1,4 +1,4 @@
-#include "progress.h"
+#include "launcher/ab/progress.h"
 
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "ab_output.h"
+#include "launcher/ab/print.h"
 
 #include "policy/text.h"
 

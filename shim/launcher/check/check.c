@@ -2,17 +2,18 @@
  * check: what is configured, what this kernel and these privileges allow, and whether the
  * preload can work on a command.
  */
-#include "elf.h"
-#include "inspect.h"
-#include "kernel.h"
-#include "launcher.h"
-#include "line.h"
+#include "kernel/file.h"
+#include "launcher/commands.h"
+#include "launcher/counters.h"
+#include "launcher/elf.h"
+#include "launcher/failure.h"
+#include "launcher/inspect.h"
+#include "launcher/line.h"
+#include "launcher/options.h"
+#include "launcher/probe.h"
 #include "policy/config.h"
-#include "probe.h"
-#include "report/sink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,31 +28,10 @@ static void print_line(const char *label, const char *value)
     line_print(stdout, LABEL "%s", label, value);
 }
 
-/** Whether the library could write to it, as it opens it; false with errno. */
-static bool can_write(const char *file)
-{
-    char path[SINK_PATH_SIZE];
-    char *slash;
-    struct text text = text_in(path, sizeof(path));
-    int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd >= 0)
-        return close(fd) == 0;
-    if (errno != ENOENT)
-        return false;
-    text_str(&text, file[0] == '/' ? "" : "./");
-    text_str(&text, file);
-    errno = ENAMETOOLONG;
-    if (text.cut)
-        return false;
-    slash = strrchr(path, '/');
-    slash[slash == path ? 1 : 0] = '\0';
-    return access(path, W_OK | X_OK) == 0;
-}
-
 static void print_variable(const char *name, const char *value)
 {
     bool file = strcmp(name, "NOTIMEWAIT_LOG") == 0 || strcmp(name, "NOTIMEWAIT_STATS") == 0;
-    if (file && strcmp(value, "stderr") != 0 && !can_write(value))
+    if (file && strcmp(value, "stderr") != 0 && !file_can_be_appended_to(value, close))
         line_print(stdout, LABEL "%s (cannot be opened: %s)", name, value, strerror(errno));
     else
         print_line(name, value);
@@ -81,7 +61,7 @@ static bool check_library(struct library *library)
 {
     struct elf elf;
     if (!library_find(library)) {
-        print_line("library", "not found");
+        print_line("library", "not found, or its path cannot be preloaded");
         return false;
     }
     if (!elf_open(library->path, &elf) || !elf.is_elf)
@@ -131,11 +111,11 @@ static void check_settings(void)
         "2: ports in TIME_WAIT are used again after 1 s, on loopback only",
     };
     long n[2];
-    if (kernel_numbers("/proc/sys/net/ipv4/tcp_tw_reuse", n, 1) && n[0] >= 0 && n[0] <= 2)
+    if (counters_file("/proc/sys/net/ipv4/tcp_tw_reuse", n, 1) && n[0] >= 0 && n[0] <= 2)
         print_line("tcp_tw_reuse", reuse[n[0]]);
-    if (kernel_numbers("/proc/sys/net/ipv4/tcp_fin_timeout", n, 1))
+    if (counters_file("/proc/sys/net/ipv4/tcp_fin_timeout", n, 1))
         line_print(stdout, LABEL "%ld s", "tcp_fin_timeout", n[0]);
-    if (kernel_numbers("/proc/sys/net/ipv4/ip_local_port_range", n, 2))
+    if (counters_file("/proc/sys/net/ipv4/ip_local_port_range", n, 2))
         line_print(stdout,
                    LABEL "%ld-%ld: %ld; with %d s of TIME_WAIT, %ld connections/s to one peer",
                    "local ports", n[0], n[1], n[1] - n[0] + 1, TIME_WAIT_S,
@@ -153,24 +133,31 @@ static void print_inspected(const char *label, const struct inspected *inspected
                detail ? close : "");
 }
 
-/** Returns whether the preload can work on it. */
+static void print_runtime(const struct inspected *inspected)
+{
+    if (inspected->runtime[0])
+        line_print(stdout, LABEL "%s: notimewait preloads it first", "sanitizer",
+                   inspected->runtime);
+}
+
+/** Returns whether the preload reaches it. */
 static bool check_command(const char *command, const struct library *library)
 {
     static struct inspection inspection;
-    bool works = inspect(command, library, &inspection);
+    const struct inspected *last = inspect(command, library, &inspection);
     for (unsigned i = 0; i < inspection.count; i++)
         print_inspected(i == 0 ? "command" : "", &inspection.chain[i]);
-    if (!works)
-        print_line("what to do",
-                   findings[inspection.chain[inspection.count - 1].finding].advice);
-    return works;
+    print_runtime(last);
+    if (findings[last->finding].reach != REACH_REACHED)
+        print_line("what to do", findings[last->finding].advice);
+    return findings[last->finding].reach == REACH_REACHED;
 }
 
 int check_main(int argc, char **argv)
 {
     static const struct option names[] = {COMMON_OPTIONS, {NULL, 0, NULL, 0}};
     static struct library library;
-    if (next_option(argc, argv, "+:", names) != -1)
+    if (options_next(argc, argv, COMMON_LETTERS, names) != -1)
         return EXIT_USAGE;
     bool works = check_library(&library);
     check_kernel();

@@ -6,8 +6,8 @@
 #ifndef FIGURES_H
 #define FIGURES_H
 
+#include "launcher/ab/records.h"
 #include "policy/rules.h"
-#include "records.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ struct figure_info {
 extern const struct figure_info figures[FIGURES];
 
 /** One run of the command; NAN where a figure could not be had. */
-struct run {
+struct measured {
     int status; /* of its exit */
     double value[FIGURES];
     bool observed;      /* a process of it told of itself at its end */
@@ -47,7 +47,7 @@ struct run {
 /** The runs under one policy. */
 struct series {
     char policy[32];
-    struct run *runs;
+    struct measured *runs;
     size_t count, room;
     struct connect_error errors[CONNECT_ERRORS_MAX]; /* of all runs */
 };

@@ -3,19 +3,21 @@
  *
  * Owns: the order of the runs, and that one does not contaminate the next.
  */
-#include "ab_output.h"
-#include "figures.h"
 #include "kernel/clock.h"
 #include "kernel/diag.h"
-#include "launcher.h"
-#include "leftovers.h"
-#include "library.h"
-#include "line.h"
-#include "measure.h"
+#include "launcher/ab/figures.h"
+#include "launcher/ab/leftovers.h"
+#include "launcher/ab/measure.h"
+#include "launcher/ab/print.h"
+#include "launcher/ab/progress.h"
+#include "launcher/child.h"
+#include "launcher/commands.h"
+#include "launcher/environment.h"
+#include "launcher/failure.h"
+#include "launcher/line.h"
+#include "launcher/options.h"
+#include "launcher/preload.h"
 #include "policy/number.h"
-#include "progress.h"
-#include "run.h"
-#include "trial.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@
 struct options {
     const char *policies; /* or NULL */
     uint64_t runs;
-    bool json, no_wait;
+    bool json, no_wait, anyway;
     char **command;
 };
 
@@ -48,6 +50,9 @@ static bool set_option(struct options *options, int letter)
     case 'w':
         options->no_wait = true;
         return true;
+    case 'A':
+        options->anyway = true;
+        return true;
     default:
         return false;
     }
@@ -58,11 +63,12 @@ static bool parse_options(int argc, char **argv, struct options *options)
     static const struct option names[] = {
         {"json", no_argument, NULL, 'j'},
         {"no-wait", no_argument, NULL, 'w'},
+        {"anyway", no_argument, NULL, 'A'},
         COMMON_OPTIONS,
         {NULL, 0, NULL, 0},
     };
     *options = (struct options){.runs = 5};
-    for (int letter; (letter = next_option(argc, argv, "+:n:p:", names)) != -1;)
+    for (int letter; (letter = options_next(argc, argv, COMMON_LETTERS "n:p:", names)) != -1;)
         if (!set_option(options, letter))
             return false;
     options->command = argv + optind;
@@ -90,10 +96,10 @@ static bool make_arms(const struct split *split, struct experiment *experiment)
 static bool configure(const struct options *options, struct experiment *experiment)
 {
     static struct config config;
-    if (!options->policies && !run_configuration(&config))
+    if (!options->policies && !environment_configuration(&config))
         return false; /* what is inherited is refused, though the policies are others */
-    run_set("NOTIMEWAIT_POLICY", options->policies ? options->policies : "off|auto");
-    if (!run_configuration(&config) || !make_arms(&config.split, experiment))
+    environment_set("NOTIMEWAIT_POLICY", options->policies ? options->policies : "off|auto");
+    if (!environment_configuration(&config) || !make_arms(&config.split, experiment))
         return false;
     experiment->command = options->command;
     experiment->planned = (unsigned)options->runs;
@@ -125,12 +131,12 @@ static bool run_one(const struct options *options, struct experiment *experiment
     struct series *arm = &experiment->arms[made % experiment->count];
     snprintf(name, sizeof(name), "run %u of %u", made + 1, all);
     bool clean = leftovers_clear(leftovers, options->no_wait ? NULL : name);
-    if (trial_interrupted())
+    if (child_interrupted())
         return false;
     time_left(made, all, start_ns, &left);
     progress_line("%s: %s%s", name, arm->policy, left.buf);
-    experiment->error = measure_run(experiment->command, arm, leftovers, !clean);
-    return experiment->error == 0 && !trial_interrupted();
+    experiment->error = measure_once(experiment->command, arm, leftovers, !clean);
+    return experiment->error == 0 && !child_interrupted();
 }
 
 static void run_all(const struct options *options, struct experiment *experiment)
@@ -138,12 +144,12 @@ static void run_all(const struct options *options, struct experiment *experiment
     struct leftovers leftovers = {.diag = diag_open()};
     int64_t start_ns = clock_now();
     unsigned all = experiment->planned * experiment->count;
-    trial_begin(TRIAL_ENDS);
+    child_hold_signals(CHILD_ENDING_SIGNALS);
     for (unsigned made = 0; made < all; made++)
         if (!run_one(options, experiment, made, &leftovers, start_ns))
             break;
     progress_end();
-    experiment->interrupted = trial_interrupted();
+    experiment->interrupted = child_interrupted();
     tuples_clear(&leftovers.tuples);
     if (leftovers.diag >= 0)
         diag_close(leftovers.diag);
@@ -152,7 +158,7 @@ static void run_all(const struct options *options, struct experiment *experiment
 static int status_of(const struct experiment *experiment)
 {
     if (experiment->error)
-        return run_failed(experiment->command[0], experiment->error);
+        return failure_not_started(experiment->command[0], experiment->error);
     if (experiment->interrupted)
         return EXIT_INTERRUPTED;
     return experiment_failed(experiment) ? EXIT_FAILED : EXIT_SUCCESS;
@@ -164,9 +170,9 @@ int ab_main(int argc, char **argv)
     static struct library library;
     struct options options;
     if (!parse_options(argc, argv, &options) || !configure(&options, &experiment) ||
-        !library_find(&library))
+        !library_find(&library) ||
+        !preload_command(options.command[0], &library, options.anyway))
         return EXIT_USAGE;
-    library_preload(&library);
     bool begun = measure_begin();
     if (begun)
         run_all(&options, &experiment);

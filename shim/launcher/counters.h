@@ -1,15 +1,15 @@
 /*
  * kernel: numbers that the kernel shows in /proc, of this network namespace.
  */
-#ifndef KERNEL_H
-#define KERNEL_H
+#ifndef COUNTERS_H
+#define COUNTERS_H
 
 #include <stdbool.h>
 
 /** The numbers of a /proc file, at most `count` of them; false when it has fewer. */
-bool kernel_numbers(const char *path, long *numbers, int count);
+bool counters_file(const char *path, long *numbers, int count);
 
 /** RSTs that were sent in this namespace so far, by anybody (OutRsts); -1: not known. */
-double kernel_rst_sent(void);
+double counters_rst_sent(void);
 
 #endif

@@ -3,10 +3,10 @@
  *
  * Owns: the table, the notes below it, and the JSON object.
  */
-#ifndef AB_OUTPUT_H
-#define AB_OUTPUT_H
+#ifndef AB_PRINT_H
+#define AB_PRINT_H
 
-#include "figures.h"
+#include "launcher/ab/figures.h"
 
 #include <stdio.h>
 

@@ -7,8 +7,8 @@
 #ifndef MEASURE_H
 #define MEASURE_H
 
-#include "figures.h"
-#include "leftovers.h"
+#include "launcher/ab/figures.h"
+#include "launcher/ab/leftovers.h"
 
 #include <stdbool.h>
 
@@ -21,8 +21,8 @@ bool measure_begin(void);
  * meanwhile. Its connections are added to the leftovers. Returns 0, or the errno for which the
  * command could not be started.
  */
-int measure_run(char *const command[], struct series *arm, struct leftovers *leftovers,
-                bool contaminated);
+int measure_once(char *const command[], struct series *arm, struct leftovers *leftovers,
+                 bool contaminated);
 
 /** Removes the directory. */
 void measure_end(void);

@@ -1,9 +1,9 @@
-#include "leftovers.h"
+#include "launcher/ab/leftovers.h"
 
 #include "kernel/diag.h"
-#include "memory.h"
-#include "progress.h"
-#include "trial.h"
+#include "launcher/ab/progress.h"
+#include "launcher/child.h"
+#include "launcher/memory.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -71,11 +71,11 @@ bool leftovers_clear(struct leftovers *leftovers, const char *run)
     if (!leftovers->cannot_remove)
         remove_all(leftovers);
     while (!none_left(leftovers, &waiting)) {
-        if (!run || waiting.entries == 0 || trial_interrupted())
+        if (!run || waiting.entries == 0 || child_interrupted())
             return false;
         progress_update("%s waits for %zu TIME_WAIT entries to go: %u s (or use --no-wait)",
                         run, waiting.entries, (waiting.ms + 999) / 1000);
-        trial_sleep(waiting.ms < 500 ? (int)waiting.ms + 10 : 500);
+        child_sleep(waiting.ms < 500 ? (int)waiting.ms + 10 : 500);
     }
     return true;
 }

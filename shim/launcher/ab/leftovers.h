@@ -7,7 +7,7 @@
 #ifndef LEFTOVERS_H
 #define LEFTOVERS_H
 
-#include "tuples.h"
+#include "launcher/ab/tuples.h"
 
 #include <stdbool.h>
 

@@ -1,12 +1,12 @@
-#include "measure.h"
+#include "launcher/ab/measure.h"
 
-#include "kernel.h"
 #include "kernel/clock.h"
 #include "kernel/diag.h"
-#include "line.h"
-#include "memory.h"
-#include "run.h"
-#include "trial.h"
+#include "launcher/child.h"
+#include "launcher/counters.h"
+#include "launcher/environment.h"
+#include "launcher/line.h"
+#include "launcher/memory.h"
 
 #include <errno.h>
 #include <math.h>
@@ -33,8 +33,8 @@ bool measure_begin(void)
     if (asprintf(&log_file, "%s/log", directory) < 0 ||
         asprintf(&stats_file, "%s/stats", directory) < 0)
         return false;
-    run_set("NOTIMEWAIT_LOG", log_file);
-    run_set("NOTIMEWAIT_STATS", stats_file);
+    environment_set("NOTIMEWAIT_LOG", log_file);
+    environment_set("NOTIMEWAIT_STATS", stats_file);
     return true;
 }
 
@@ -79,9 +79,9 @@ static size_t settle(int diag, struct tuples *tuples)
         struct closing closing = {.tuples = tuples};
         if (tuples->count > 0)
             diag_each(diag, states, count_closing, &closing);
-        if (closing.count == 0 || clock_now() > deadline || trial_interrupted())
+        if (closing.count == 0 || clock_now() > deadline || child_interrupted())
             return closing.count;
-        trial_sleep(ms);
+        child_sleep(ms);
     }
 }
 
@@ -95,13 +95,13 @@ static double time_wait_left(int diag, struct tuples *tuples)
 
 static double rst_since(double before)
 {
-    double now = kernel_rst_sent();
+    double now = counters_rst_sent();
     return before < 0 || now < 0 ? NAN : now - before;
 }
 
 /** What the library tells of the run, unless it was not there, or no process came to its end.
  */
-static void take_records(struct run *run, struct records *records)
+static void take_records(struct measured *run, struct records *records)
 {
     run->observed = records->processes > 0;
     run->unknown = records->lost + records->nameless;
@@ -114,14 +114,14 @@ static void take_records(struct run *run, struct records *records)
     run->value[CONNECT_US] = parts_median(&records->connect_us);
 }
 
-static struct run figures_of(const struct trial *trial, struct records *records, int diag,
-                             double rst_before)
+static struct measured figures_of(const struct child_result *result, struct records *records,
+                                  int diag, double rst_before)
 {
-    struct run run = {.status = trial->status};
+    struct measured run = {.status = result->status};
     for (int figure = 0; figure < FIGURES; figure++)
         run.value[figure] = NAN;
     take_records(&run, records);
-    run.value[WALL_S] = trial->wall_s;
+    run.value[WALL_S] = result->wall_s;
     run.not_settled = settle(diag, &records->tuples);
     if (run.observed || records->tuples.count > 0)
         run.value[TIME_WAIT_LEFT] = time_wait_left(diag, &records->tuples);
@@ -129,7 +129,8 @@ static struct run figures_of(const struct trial *trial, struct records *records,
     return run;
 }
 
-static void add_run(struct series *arm, const struct run *run, const struct records *records)
+static void add_run(struct series *arm, const struct measured *run,
+                    const struct records *records)
 {
     arm->runs = grow(arm->runs, &arm->room, arm->count + 1, sizeof(*run));
     arm->runs[arm->count++] = *run;
@@ -138,22 +139,22 @@ static void add_run(struct series *arm, const struct run *run, const struct reco
                           records->errors[i].count);
 }
 
-int measure_run(char *const command[], struct series *arm, struct leftovers *leftovers,
-                bool contaminated)
+int measure_once(char *const command[], struct series *arm, struct leftovers *leftovers,
+                 bool contaminated)
 {
     struct records records = {0};
     remove_files();
-    run_set("NOTIMEWAIT_POLICY", arm->policy);
-    double rst_before = kernel_rst_sent();
-    struct trial trial = trial_run(command, &(struct trial_way){.apart = true});
+    environment_set("NOTIMEWAIT_POLICY", arm->policy);
+    double rst_before = counters_rst_sent();
+    struct child_result result = child_run(command, &(struct child_options){.apart = true});
     records_read_log(&records, log_file);
     records_read_stats(&records, stats_file);
-    if (trial.error == 0 && !trial.interrupted) {
-        struct run run = figures_of(&trial, &records, leftovers->diag, rst_before);
+    if (result.error == 0 && !result.interrupted) {
+        struct measured run = figures_of(&result, &records, leftovers->diag, rst_before);
         run.contaminated = contaminated;
         add_run(arm, &run, &records);
     }
     tuples_add_all(&leftovers->tuples, &records.tuples);
     records_free(&records);
-    return trial.error;
+    return result.error;
 }

@@ -1,6 +1,6 @@
-#include "records.h"
+#include "launcher/ab/records.h"
 
-#include "memory.h"
+#include "launcher/memory.h"
 #include "policy/policy.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
 #ifndef RECORDS_H
 #define RECORDS_H
 
-#include "tuples.h"
+#include "launcher/ab/tuples.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,56 +1,56 @@
-#include "ab_output.h"
+#include "launcher/ab/print.h"
 
-#include "inspect.h"
-#include "library.h"
-#include "line.h"
+#include "launcher/inspect.h"
+#include "launcher/library.h"
+#include "launcher/line.h"
 
 #include <math.h>
 
 /* What notes are about, counted in a run. */
 
-static size_t failed(const struct run *run)
+static size_t failed(const struct measured *run)
 {
     return run->status != 0;
 }
 
-static size_t contaminated(const struct run *run)
+static size_t contaminated(const struct measured *run)
 {
     return run->contaminated;
 }
 
-static size_t unobserved(const struct run *run)
+static size_t unobserved(const struct measured *run)
 {
     return !run->observed;
 }
 
-static size_t without_tcp(const struct run *run)
+static size_t without_tcp(const struct measured *run)
 {
     return run->value[CONNECTIONS] == 0 && run->value[CONNECT_ERRORS] == 0;
 }
 
-static size_t not_told(const struct run *run)
+static size_t not_told(const struct measured *run)
 {
     return run->observed && isnan(run->value[TIME_WAIT_LEFT]);
 }
 
-static size_t outlasting(const struct run *run)
+static size_t outlasting(const struct measured *run)
 {
     return run->value[WALL_S] > 60;
 }
 
-static size_t not_settled(const struct run *run)
+static size_t not_settled(const struct measured *run)
 {
     return run->not_settled;
 }
 
-static size_t unknown(const struct run *run)
+static size_t unknown(const struct measured *run)
 {
     return (size_t)run->unknown;
 }
 
 /** What is told of a policy where `count`, summed over its runs, is not zero. */
 static const struct note {
-    size_t (*count)(const struct run *run);
+    size_t (*count)(const struct measured *run);
     const char *text;
     bool of_runs; /* it counts runs, not connections */
 } notes[] = {
@@ -65,7 +65,7 @@ static const struct note {
     {unknown, "are missing in TIME_WAIT left: their records were lost", false},
 };
 
-static size_t sum(const struct series *arm, size_t (*count)(const struct run *run))
+static size_t sum(const struct series *arm, size_t (*count)(const struct measured *run))
 {
     size_t n = 0;
     for (size_t i = 0; i < arm->count; i++)
@@ -106,7 +106,8 @@ static void explain_unobserved(const struct experiment *experiment, FILE *file)
     for (unsigned i = 0; i < experiment->count; i++)
         n += sum(&experiment->arms[i], unobserved);
     if (n == 0 || !library_find(&library) ||
-        inspect(experiment->command[0], &library, &inspection))
+        findings[inspect(experiment->command[0], &library, &inspection)->finding].reach ==
+            REACH_REACHED)
         return;
     const struct inspected *last = &inspection.chain[inspection.count - 1];
     line_print(file, "%s: %s", last->path, findings[last->finding].what);
