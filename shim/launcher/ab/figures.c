@@ -9,9 +9,16 @@ const struct figure_info figures[FIGURES] = {
     [CONNECT_ERRORS] = {"connect_errors", "failed connects", 1, 0, false},
     [TIME_WAIT_LEFT] = {"time_wait_left", "TIME_WAIT left", 1, 0, false},
     [RST_SENT] = {"rst_sent", "RSTs sent", 1, 0, false},
-    [CUT] = {NULL, "reset, no FIN", 1, 0, false},
+    [CUT] = {"resets", "reset, no FIN", 1, 0, false},
     [CLOSE_US] = {"close_us_p50", "close, us", 1, 1, true},
     [CONNECT_US] = {"connect_us_p50", "connect, us", 1, 1, true},
+};
+
+const char *const verdict_names[] = {
+    [VERDICT_NONE] = "same",
+    [VERDICT_NOISE] = "noise",
+    [VERDICT_REAL] = "real",
+    [VERDICT_FEW] = "too few runs",
 };
 
 size_t arm_contaminated(const struct series *arm)

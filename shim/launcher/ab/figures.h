@@ -25,7 +25,7 @@ enum figure {
 };
 
 struct figure_info {
-    const char *json;  /* the member's name, or NULL: in the table only */
+    const char *json;  /* the member's name */
     const char *label; /* in the table */
     double scale;      /* what the table multiplies it with */
     int decimals;
@@ -34,14 +34,18 @@ struct figure_info {
 
 extern const struct figure_info figures[FIGURES];
 
+/** The differences, in words. */
+extern const char *const verdict_names[];
+
 /** One run of the command; NAN where a figure could not be had. */
 struct measured {
     int status; /* of its exit */
     double value[FIGURES];
-    bool observed;      /* a process of it told of itself at its end */
-    bool contaminated;  /* own TIME_WAIT entries were there when it began */
-    double unknown;     /* connections whose TIME_WAIT could not be looked for */
-    size_t not_settled; /* connections that had not ended when TIME_WAIT was counted */
+    bool observed;        /* a process of it has told something */
+    bool contaminated;    /* own TIME_WAIT entries were there when it began */
+    size_t killed;        /* processes that closed a connection and did not come to their end */
+    double unknown;       /* connections whose TIME_WAIT could not be looked for */
+    size_t still_closing; /* connections that had not ended when TIME_WAIT was counted */
 };
 
 /** The runs under one policy. */

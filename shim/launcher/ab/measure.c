@@ -9,51 +9,94 @@
 #include "launcher/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /** How long connections that are being closed may take until TIME_WAIT is counted. */
-#define SETTLE_MS 2000
+#define CLOSING_MS 2000
 
-static char *directory, *log_file, *stats_file;
+/** The files of one run. Their names are random, since the command may run as another user:
+ * the directory can be passed through, but not listed, and the files can be written to, but not
+ * be read, by who knows their names. */
+struct files {
+    char *log, *stats;
+};
+
+static char *directory;
+
+/** TMPDIR, as an absolute path that NOTIMEWAIT_LOG can name: there %p is the pid. */
+static const char *temporary_directory(char path[PATH_MAX])
+{
+    const char *wanted = getenv("TMPDIR");
+    if (!wanted || !*wanted)
+        return "/tmp";
+    const char *found = realpath(wanted, path) ? path : wanted;
+    return strstr(found, "%p") ? "/tmp" : found;
+}
 
 bool measure_begin(void)
 {
-    const char *temporary = getenv("TMPDIR");
-    if (!temporary || !*temporary)
-        temporary = "/tmp";
-    if (asprintf(&directory, "%s/notimewait-XXXXXX", temporary) < 0 || !mkdtemp(directory)) {
-        complain("no directory can be made in %s: %s", temporary, strerror(errno));
-        directory = NULL;
-        return false;
-    }
-    if (asprintf(&log_file, "%s/log", directory) < 0 ||
-        asprintf(&stats_file, "%s/stats", directory) < 0)
-        return false;
-    environment_set("NOTIMEWAIT_LOG", log_file);
-    environment_set("NOTIMEWAIT_STATS", stats_file);
-    return true;
-}
-
-static void remove_files(void)
-{
-    unlink(log_file);
-    unlink(stats_file);
+    char path[PATH_MAX];
+    const char *temporary = temporary_directory(path);
+    if (asprintf(&directory, "%s/notimewait-XXXXXX", temporary) < 0)
+        abort();
+    if (mkdtemp(directory) && chmod(directory, 0711) == 0)
+        return true;
+    complain("no directory can be made in %s: %s", temporary, strerror(errno));
+    free(directory);
+    directory = NULL;
+    return false;
 }
 
 void measure_end(void)
 {
     if (!directory)
         return;
-    remove_files();
     rmdir(directory);
-    free(log_file);
-    free(stats_file);
     free(directory);
     directory = NULL;
+}
+
+/** Makes a file that every user may add to who is told its name; returns that. */
+static char *make_file(void)
+{
+    uint64_t random[2];
+    char *name;
+    if (getrandom(random, sizeof(random), 0) != sizeof(random) ||
+        asprintf(&name, "%s/%016" PRIx64 "%016" PRIx64, directory, random[0], random[1]) < 0)
+        abort();
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || fchmod(fd, 0622) != 0)
+        complain("%s: %s", name, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return name;
+}
+
+static struct files make_files(void)
+{
+    struct files files = {.log = make_file(), .stats = make_file()};
+    environment_set("NOTIMEWAIT_LOG", files.log);
+    environment_set("NOTIMEWAIT_STATS", files.stats);
+    return files;
+}
+
+static void read_and_remove(struct files *files, struct records *records)
+{
+    records_read_log(records, files->log);
+    records_read_stats(records, files->stats);
+    unlink(files->log);
+    unlink(files->stats);
+    free(files->log);
+    free(files->stats);
 }
 
 /** Of the connections that a run made, those that may yet turn into TIME_WAIT. */
@@ -71,10 +114,10 @@ static void count_closing(const struct diag_socket *socket, void *context)
 }
 
 /** Waits until the connections have ended; returns how many have not. */
-static size_t settle(int diag, struct tuples *tuples)
+static size_t wait_for_closing(int diag, struct tuples *tuples)
 {
     const unsigned states = 1u << STATE_FIN_WAIT1 | 1u << STATE_FIN_WAIT2 | 1u << STATE_CLOSING;
-    int64_t deadline = clock_now() + SETTLE_MS * NS_PER_MS;
+    int64_t deadline = clock_now() + CLOSING_MS * NS_PER_MS;
     for (int ms = 1;; ms = ms < 50 ? 2 * ms : 50) {
         struct closing closing = {.tuples = tuples};
         if (tuples->count > 0)
@@ -99,19 +142,19 @@ static double rst_since(double before)
     return before < 0 || now < 0 ? NAN : now - before;
 }
 
-/** What the library tells of the run, unless it was not there, or no process came to its end.
- */
-static void take_records(struct measured *run, struct records *records)
+/** What the library tells of the run, unless it tells nothing. */
+static void fill_from_records(struct measured *run, struct records *records)
 {
-    run->observed = records->processes > 0;
+    run->observed = records_any(records);
+    run->killed = records_killed(records);
     run->unknown = records->lost + records->nameless;
     if (!run->observed)
         return;
     run->value[CONNECTIONS] = records->connections;
-    run->value[CONNECT_ERRORS] = records->connect_errors;
+    run->value[CONNECT_ERRORS] = run->killed > 0 ? NAN : records->connect_errors;
     run->value[CUT] = records->cut;
-    run->value[CLOSE_US] = parts_median(&records->close_us);
-    run->value[CONNECT_US] = parts_median(&records->connect_us);
+    run->value[CLOSE_US] = durations_median(&records->close_us);
+    run->value[CONNECT_US] = durations_median(&records->connect_us);
 }
 
 static struct measured figures_of(const struct child_result *result, struct records *records,
@@ -120,10 +163,10 @@ static struct measured figures_of(const struct child_result *result, struct reco
     struct measured run = {.status = result->status};
     for (int figure = 0; figure < FIGURES; figure++)
         run.value[figure] = NAN;
-    take_records(&run, records);
+    fill_from_records(&run, records);
     run.value[WALL_S] = result->wall_s;
-    run.not_settled = settle(diag, &records->tuples);
-    if (run.observed || records->tuples.count > 0)
+    run.still_closing = wait_for_closing(diag, &records->tuples);
+    if (run.observed)
         run.value[TIME_WAIT_LEFT] = time_wait_left(diag, &records->tuples);
     run.value[RST_SENT] = rst_since(rst_before);
     return run;
@@ -143,12 +186,11 @@ int measure_once(char *const command[], struct series *arm, struct leftovers *le
                  bool contaminated)
 {
     struct records records = {0};
-    remove_files();
+    struct files files = make_files();
     environment_set("NOTIMEWAIT_POLICY", arm->policy);
     double rst_before = counters_rst_sent();
     struct child_result result = child_run(command, &(struct child_options){.apart = true});
-    records_read_log(&records, log_file);
-    records_read_stats(&records, stats_file);
+    read_and_remove(&files, &records);
     if (result.error == 0 && !result.interrupted) {
         struct measured run = figures_of(&result, &records, leftovers->diag, rst_before);
         run.contaminated = contaminated;

@@ -38,9 +38,14 @@ static size_t outlasting(const struct measured *run)
     return run->value[WALL_S] > 60;
 }
 
-static size_t not_settled(const struct measured *run)
+static size_t still_closing(const struct measured *run)
 {
-    return run->not_settled;
+    return run->still_closing;
+}
+
+static size_t killed(const struct measured *run)
+{
+    return run->killed;
 }
 
 static size_t unknown(const struct measured *run)
@@ -52,17 +57,22 @@ static size_t unknown(const struct measured *run)
 static const struct note {
     size_t (*count)(const struct measured *run);
     const char *text;
-    bool of_runs; /* it counts runs, not connections */
+    const char *of; /* what is counted, or NULL: runs */
 } notes[] = {
-    {failed, "failed, with another exit status than 0", true},
-    {contaminated, "contaminated: TIME_WAIT entries of earlier runs were there", true},
-    {without_tcp, "made no TCP connection, and no connect() was seen to fail", true},
-    {unobserved, "not seen: the library was not loaded, or all processes were killed", true},
-    {not_told, "without TIME_WAIT figure: the kernel has no sock_diag(7)", true},
+    {failed, "failed, with another exit status than 0", NULL},
+    {contaminated, "contaminated: TIME_WAIT entries of earlier runs were there", NULL},
+    {without_tcp, "made no TCP connection, and no connect() was seen to fail", NULL},
+    {unobserved,
+     "not seen, so nothing is known of its connections: the library was not "
+     "loaded, or could not write, or all processes were killed",
+     NULL},
+    {not_told, "without TIME_WAIT figure: the kernel has no sock_diag(7)", NULL},
     {outlasting, "of more than 60 s: TIME_WAIT entries that expired meanwhile are missing",
-     true},
-    {not_settled, "had not ended 2 s after their run: TIME_WAIT may follow", false},
-    {unknown, "are missing in TIME_WAIT left: their records were lost", false},
+     NULL},
+    {killed, "were killed: their failed connects, and what they had open, are not known",
+     "processes"},
+    {still_closing, "had not ended 2 s after their run: TIME_WAIT may follow", "connections"},
+    {unknown, "are missing in TIME_WAIT left: their records were lost", "connections"},
 };
 
 static size_t sum(const struct series *arm, size_t (*count)(const struct measured *run))
@@ -88,11 +98,11 @@ static void print_arm_notes(const struct series *arm, FILE *file)
 {
     for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
         size_t n = sum(arm, notes[i].count);
-        if (n > 0 && notes[i].of_runs)
+        if (n > 0 && !notes[i].of)
             fprintf(file, "%s: %zu of %zu runs %s\n", arm->policy, n, arm->count,
                     notes[i].text);
         else if (n > 0)
-            fprintf(file, "%s: %zu connections %s\n", arm->policy, n, notes[i].text);
+            fprintf(file, "%s: %zu %s %s\n", arm->policy, n, notes[i].of, notes[i].text);
     }
     print_errors(arm, file);
 }

@@ -9,8 +9,8 @@
 #include <string.h>
 
 /*
- * The records are the library's own (json.c): no blanks, and a quote within a string is behind
- * a backslash, so that `"name":` is only ever a member's name.
+ * The library writes no blanks in its records (report/json.c), and a backslash before a quote
+ * within a string, so that `"name":` can only be a member's name.
  */
 
 /** What follows `key` for the first time, or NULL. */
@@ -53,13 +53,35 @@ static bool was_cut(const char *record)
                                   begins(reason, "\"disconnect\""));
 }
 
-static void take_log(struct records *records, const char *record)
+static void add_duration(struct durations *durations, const char *value)
+{
+    if (!value || *value < '0' || *value > '9') /* null */
+        return;
+    durations->all =
+        grow(durations->all, &durations->room, durations->count + 1, sizeof(*durations->all));
+    durations->all[durations->count++] = strtod(value, NULL);
+}
+
+static void add_pid(struct pids *pids, int pid)
+{
+    if (pids->count > 0 && pids->all[pids->count - 1] == pid)
+        return;
+    pids->all = grow(pids->all, &pids->room, pids->count + 1, sizeof(*pids->all));
+    pids->all[pids->count++] = pid;
+}
+
+static void add_log_record(struct records *records, const char *record)
 {
     struct tuple tuple;
     const char *local = after(record, "\"local\":\"");
     const char *peer = after(record, "\"peer\":\"");
-    records->lost += number_after(record, "\"dropped\":");
+    double lost = number_after(record, "\"dropped\":");
+    records->lost += lost;
+    records->connections += 1 + lost;
     records->cut += was_cut(record);
+    add_pid(&records->logged, (int)number_after(record, "\"pid\":"));
+    add_duration(&records->close_us, after(record, "\"close_us\":"));
+    add_duration(&records->connect_us, after(record, "\"connect_us\":"));
     if (local && peer && tuple_parse(local, tuple.local, &tuple.local_port) &&
         tuple_parse(peer, tuple.peer, &tuple.peer_port))
         tuples_add(&records->tuples, &tuple);
@@ -84,7 +106,7 @@ void connect_error_add(struct connect_error errors[CONNECT_ERRORS_MAX], const ch
 }
 
 /** `{"EADDRNOTAVAIL":0,...}` */
-static void take_errors(struct records *records, const char *object)
+static void add_errors(struct records *records, const char *object)
 {
     for (const char *at = object; at && (*at == '{' || *at == ',') && at[1] == '"';) {
         const char *name = at + 2;
@@ -99,35 +121,15 @@ static void take_errors(struct records *records, const char *object)
     }
 }
 
-/** A process without samples has a median of zero. */
-static void add_part(struct parts *parts, double median, double weight)
+static void add_stats_record(struct records *records, const char *record)
 {
-    if (!(median > 0 && weight > 0))
-        return;
-    parts->all = grow(parts->all, &parts->room, parts->count + 1, sizeof(*parts->all));
-    parts->all[parts->count++] = (struct part){median, weight};
-}
-
-static void take_policy(struct records *records, const char *object)
-{
-    double connections = number_after(object, "\"connections\":");
-    records->connections += connections;
-    take_errors(records, after(object, "\"connect_errors\":"));
-    add_part(&records->close_us, number_after(object, "\"close_us\":{\"p50\":"),
-             number_after(object, "\"closes\":"));
-    add_part(&records->connect_us, number_after(object, "\"connect_us\":{\"p50\":"),
-             connections);
-}
-
-static void take_stats(struct records *records, const char *record)
-{
-    records->processes++;
+    add_pid(&records->ended, (int)number_after(record, "\"pid\":"));
     for (const char *p = record; (p = after(p, "{\"policy\":"));)
-        take_policy(records, p);
+        add_errors(records, after(p, "\"connect_errors\":"));
 }
 
 static void each_line(struct records *records, const char *path,
-                      void (*take)(struct records *records, const char *record))
+                      void (*add)(struct records *records, const char *record))
 {
     char *line = NULL;
     size_t size = 0;
@@ -135,46 +137,71 @@ static void each_line(struct records *records, const char *path,
     if (!file)
         return;
     while (getline(&line, &size, file) > 0)
-        take(records, line);
+        add(records, line);
     free(line);
     fclose(file);
 }
 
 void records_read_log(struct records *records, const char *path)
 {
-    each_line(records, path, take_log);
+    each_line(records, path, add_log_record);
 }
 
 void records_read_stats(struct records *records, const char *path)
 {
-    each_line(records, path, take_stats);
+    each_line(records, path, add_stats_record);
 }
 
-static int compare(const void *a, const void *b)
+bool records_any(const struct records *records)
 {
-    double x = ((const struct part *)a)->median;
-    double y = ((const struct part *)b)->median;
+    return records->logged.count > 0 || records->ended.count > 0;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+size_t records_killed(struct records *records)
+{
+    const struct pids *ended = &records->ended;
+    size_t killed = 0;
+    if (records->logged.count == 0)
+        return 0;
+    qsort(records->logged.all, records->logged.count, sizeof(int), compare_pids);
+    if (ended->count > 0)
+        qsort(ended->all, ended->count, sizeof(int), compare_pids);
+    for (size_t i = 0; i < records->logged.count; i++) {
+        const int *pid = &records->logged.all[i];
+        if (i > 0 && *pid == pid[-1])
+            continue;
+        killed += ended->count == 0 ||
+                  !bsearch(pid, ended->all, ended->count, sizeof(int), compare_pids);
+    }
+    return killed;
+}
+
+static int compare_durations(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-double parts_median(struct parts *parts)
+double durations_median(struct durations *durations)
 {
-    double all = 0;
-    double below = 0;
-    if (parts->count == 0)
+    size_t n = durations->count;
+    if (n == 0)
         return NAN;
-    qsort(parts->all, parts->count, sizeof(*parts->all), compare);
-    for (size_t i = 0; i < parts->count; i++)
-        all += parts->all[i].weight;
-    size_t i = 0;
-    while (i + 1 < parts->count && (below += parts->all[i].weight) < all / 2)
-        i++;
-    return parts->all[i].median;
+    qsort(durations->all, n, sizeof(*durations->all), compare_durations);
+    return (durations->all[(n - 1) / 2] + durations->all[n / 2]) / 2;
 }
 
 void records_free(struct records *records)
 {
     tuples_clear(&records->tuples);
+    free(records->logged.all);
+    free(records->ended.all);
     free(records->close_us.all);
     free(records->connect_us.all);
     *records = (struct records){0};

@@ -1,7 +1,9 @@
 /*
  * records: what the library wrote about one run, in NOTIMEWAIT_LOG and NOTIMEWAIT_STATS.
  *
- * Owns: reading those files. Every process of the run is in them, and its figures are summed.
+ * Owns: reading those files. The log has every connection that was closed, also of processes
+ * that were killed; the statistics have the failed connects, of processes that came to their
+ * end.
  */
 #ifndef RECORDS_H
 #define RECORDS_H
@@ -19,27 +21,30 @@ struct connect_error {
     double count;
 };
 
-/** Some processes' median, and of how many it is that. */
-struct part {
-    double median, weight;
+/** Microseconds that calls took. */
+struct durations {
+    double *all;
+    size_t count, room;
 };
 
-struct parts {
-    struct part *all;
+/** Process ids, one for each record, less where neighbours have the same. */
+struct pids {
+    int *all;
     size_t count, room;
 };
 
 /** Zeroed, it is what no process has written anything to. */
 struct records {
-    size_t processes;      /* that reached their end */
+    struct pids logged;    /* processes that closed a connection */
+    struct pids ended;     /* processes that came to their end */
     struct tuples tuples;  /* of the log's records */
-    double lost;           /* records that could not be written */
-    double nameless;       /* records without addresses */
+    double connections;    /* established and closed */
+    double lost;           /* of these, records that could not be written */
+    double nameless;       /* of these, records without addresses */
     double cut;            /* connections that ended in a reset in place of a FIN */
-    double connections;    /* established */
     double connect_errors; /* all */
     struct connect_error errors[CONNECT_ERRORS_MAX];
-    struct parts close_us, connect_us;
+    struct durations close_us, connect_us;
 };
 
 /** Counts errors by name[len]; a name beyond the last place is left out. */
@@ -50,8 +55,14 @@ void connect_error_add(struct connect_error errors[CONNECT_ERRORS_MAX], const ch
 void records_read_log(struct records *records, const char *path);
 void records_read_stats(struct records *records, const char *path);
 
-/** The median of all that the parts are medians of; exact for one part. NAN without any. */
-double parts_median(struct parts *parts);
+/** Some process has written something. */
+bool records_any(const struct records *records);
+
+/** How many processes closed a connection, but did not come to their end: they were killed. */
+size_t records_killed(struct records *records);
+
+/** NAN without any. */
+double durations_median(struct durations *durations);
 
 void records_free(struct records *records);
 
