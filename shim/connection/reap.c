@@ -77,22 +77,24 @@ static bool is_for_good(int error)
            error != ENOBUFS && error != ENOENT && error != EINTR;
 }
 
+static bool reaps(const struct policy *policy)
+{
+    return policy_kinds[policy->kind].reaps;
+}
+
+static bool is_reap(const struct policy *policy)
+{
+    return policy->kind == POLICY_REAP;
+}
+
 static bool wanted(void)
 {
-    if (shim.config.reap == REAP_OFF)
-        return false;
-    for (unsigned i = 0; i < shim.config.policies.count; i++)
-        if (policy_kinds[shim.config.policies.all[i].kind].reaps)
-            return true;
-    return false;
+    return shim.config.reap != REAP_OFF && policies_any(&shim.config.policies, reaps);
 }
 
 static bool policy_reap_occurs(void)
 {
-    for (unsigned i = 0; i < shim.config.policies.count; i++)
-        if (shim.config.policies.all[i].kind == POLICY_REAP)
-            return true;
-    return false;
+    return policies_any(&shim.config.policies, is_reap);
 }
 
 /** Whether the launcher is there and removes the entries. */

@@ -31,14 +31,14 @@ static bool find(int diag, struct tuples *tuples, struct found *found)
     return diag_each(diag, 1u << STATE_TIME_WAIT, collect, found);
 }
 
-bool leftovers_count(int diag, struct tuples *tuples, struct waiting *waiting)
+bool leftovers_count(int diag, struct tuples *tuples, struct time_wait_left *left)
 {
     struct found found;
     bool told = find(diag, tuples, &found);
-    *waiting = (struct waiting){.entries = found.count};
+    *left = (struct time_wait_left){.entries = found.count};
     for (size_t i = 0; i < found.count; i++)
-        if (found.all[i].expires_ms > waiting->ms)
-            waiting->ms = found.all[i].expires_ms;
+        if (found.all[i].expires_ms > left->ms)
+            left->ms = found.all[i].expires_ms;
     free(found.all);
     return told;
 }
@@ -55,9 +55,9 @@ static void remove_all(struct leftovers *leftovers)
     free(found.all);
 }
 
-static bool none_left(struct leftovers *leftovers, struct waiting *waiting)
+static bool none_left(struct leftovers *leftovers, struct time_wait_left *left)
 {
-    if (!leftovers_count(leftovers->diag, &leftovers->tuples, waiting) || waiting->entries > 0)
+    if (!leftovers_count(leftovers->diag, &leftovers->tuples, left) || left->entries > 0)
         return false;
     tuples_clear(&leftovers->tuples);
     return true;
@@ -65,17 +65,17 @@ static bool none_left(struct leftovers *leftovers, struct waiting *waiting)
 
 bool leftovers_clear(struct leftovers *leftovers, const char *run)
 {
-    struct waiting waiting = {0};
+    struct time_wait_left left = {0};
     if (leftovers->tuples.count == 0)
         return true;
     if (!leftovers->cannot_remove)
         remove_all(leftovers);
-    while (!none_left(leftovers, &waiting)) {
-        if (!run || waiting.entries == 0 || child_interrupted())
+    while (!none_left(leftovers, &left)) {
+        if (!run || left.entries == 0 || child_interrupted())
             return false;
         progress_update("%s waits for %zu TIME_WAIT entries to go: %u s (or use --no-wait)",
-                        run, waiting.entries, (waiting.ms + 999) / 1000);
-        child_sleep(waiting.ms < 500 ? (int)waiting.ms + 10 : 500);
+                        run, left.entries, (left.ms + 999) / 1000);
+        child_sleep(left.ms < 500 ? (int)left.ms + 10 : 500);
     }
     return true;
 }

@@ -19,13 +19,13 @@ struct leftovers {
 };
 
 /** TIME_WAIT entries of these tuples, and how long until the last of them is gone. */
-struct waiting {
+struct time_wait_left {
     size_t entries;
     unsigned ms;
 };
 
 /** Those of `tuples` that are in TIME_WAIT now; false when the kernel does not tell. */
-bool leftovers_count(int diag, struct tuples *tuples, struct waiting *waiting);
+bool leftovers_count(int diag, struct tuples *tuples, struct time_wait_left *left);
 
 /**
  * Removes them, or where that is not permitted waits until they are gone or a signal comes;

@@ -130,10 +130,10 @@ static size_t wait_for_closing(int diag, struct tuples *tuples)
 
 static double time_wait_left(int diag, struct tuples *tuples)
 {
-    struct waiting waiting = {0};
-    if (tuples->count > 0 && !leftovers_count(diag, tuples, &waiting))
+    struct time_wait_left left = {0};
+    if (tuples->count > 0 && !leftovers_count(diag, tuples, &left))
         return NAN;
-    return (double)waiting.entries;
+    return (double)left.entries;
 }
 
 static double rst_since(double before)

@@ -82,8 +82,8 @@ static void add_log_record(struct records *records, const char *record)
     add_pid(&records->logged, (int)number_after(record, "\"pid\":"));
     add_duration(&records->close_us, after(record, "\"close_us\":"));
     add_duration(&records->connect_us, after(record, "\"connect_us\":"));
-    if (local && peer && tuple_parse(local, tuple.local, &tuple.local_port) &&
-        tuple_parse(peer, tuple.peer, &tuple.peer_port))
+    if (local && peer && tuple_parse(local, &tuple.local, &tuple.local_port) &&
+        tuple_parse(peer, &tuple.peer, &tuple.peer_port))
         tuples_add(&records->tuples, &tuple);
     else
         records->nameless++;

@@ -1,36 +1,25 @@
 #include "launcher/ab/tuples.h"
 
 #include "launcher/memory.h"
+#include "policy/address.h"
 #include "policy/number.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-/** `raw`: 4 bytes (AF_INET) or 16. */
-static void tuple_address(uint8_t to[16], int family, const void *raw)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291, 2.5.5.2 */
-    if (family == AF_INET6) {
-        memcpy(to, raw, 16);
-        return;
-    }
-    memcpy(to, mapped, sizeof(mapped));
-    memcpy(to + sizeof(mapped), raw, 4);
-}
-
 struct tuple tuple_of(const struct diag_socket *socket)
 {
     struct tuple tuple = {
+        .local = address_in6(socket->family, socket->id.local),
+        .peer = address_in6(socket->family, socket->id.peer),
         .local_port = ntohs(socket->id.local_port),
         .peer_port = ntohs(socket->id.peer_port),
     };
-    tuple_address(tuple.local, socket->family, socket->id.local);
-    tuple_address(tuple.peer, socket->family, socket->id.peer);
     return tuple;
 }
 
-bool tuple_parse(const char *s, uint8_t address[16], uint16_t *port)
+bool tuple_parse(const char *s, struct in6_addr *address, uint16_t *port)
 {
     bool six = *s == '[';
     size_t len = six ? strcspn(++s, "]") : strcspn(s, ":");
@@ -45,7 +34,7 @@ bool tuple_parse(const char *s, uint8_t address[16], uint16_t *port)
     if (inet_pton(six ? AF_INET6 : AF_INET, name, raw) != 1 ||
         !number_parse(colon + 1, strcspn(colon + 1, "\""), 0, UINT16_MAX, &number))
         return false;
-    tuple_address(address, six ? AF_INET6 : AF_INET, raw);
+    *address = address_in6(six ? AF_INET6 : AF_INET, raw);
     *port = (uint16_t)number;
     return true;
 }

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Addresses as in6_addr, v4-mapped where they are IPv4; ports in host order. */
+/** IPv4 addresses are v4-mapped; ports in host order. */
 struct tuple {
-    uint8_t local[16], peer[16];
+    struct in6_addr local, peer;
     uint16_t local_port, peer_port;
 };
 
@@ -29,7 +29,7 @@ struct tuples {
 struct tuple tuple_of(const struct diag_socket *socket);
 
 /** "127.0.0.1:80", "[::1]:80" (the log's form) up to a '"'; false when it is neither. */
-bool tuple_parse(const char *s, uint8_t address[16], uint16_t *port);
+bool tuple_parse(const char *s, struct in6_addr *address, uint16_t *port);
 
 void tuples_add(struct tuples *tuples, const struct tuple *tuple);
 void tuples_add_all(struct tuples *tuples, const struct tuples *others);
