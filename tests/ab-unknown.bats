@@ -1,6 +1,7 @@
 # notimewait ab: what it counts of processes that do not come to their end, or that may write
 # nowhere; a figure that is not known is said to be unknown.
 # shellcheck disable=SC2016 # the command's own variables
+# shellcheck disable=SC2154 # what load ab and run set
 load helper
 load ab
 bats_require_minimum_version 1.5.0

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What the tests of notimewait ab share: `load ab`.
 # shellcheck disable=SC2034 # used in the tests
+# shellcheck disable=SC2154 # what run sets
 # shellcheck disable=SC2153 # BUILD is the helper's
 
 START=$BUILD/notimewait

@@ -1,5 +1,6 @@
 # notimewait ab: policies compared on one command, by what the kernel has afterwards.
 # shellcheck disable=SC2016 # the command's own variables
+# shellcheck disable=SC2154 # what load ab and run set
 load helper
 load ab
 bats_require_minimum_version 1.5.0

@@ -179,12 +179,22 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     [[ -z $(find "$dir/usr" -type f) ]]
 }
 
-@test "from a directory that LD_PRELOAD cannot name it says so, and starts nothing" {
-    local dir=$BATS_TEST_TMPDIR/'a b'
-    mkdir "$dir"
-    cp "$START" "$LIB" "$dir"
-    run "$dir/notimewait" touch "$BATS_TEST_TMPDIR/started"
+@test "-h is --help, also behind a sub-command" {
+    local words
+    for words in '' ab check; do
+        # shellcheck disable=SC2086 # words
+        run "$START" $words -h
+        [[ $status -eq 0 && $output == "$("$START" --help)" ]]
+    done
+}
+
+@test "a sub-command behind the options of a run: it says where it belongs" {
+    printf '#!/bin/sh\necho mine\n' >"$BATS_TEST_TMPDIR/check"
+    chmod +x "$BATS_TEST_TMPDIR/check"
+    export PATH=$BATS_TEST_TMPDIR:$PATH
+    run "$START" -p auto check
     echo "$output"
-    [[ $status -eq 2 && ${#lines[@]} -eq 1 && $output == *'a blank or a colon' ]]
-    [[ ! -e $BATS_TEST_TMPDIR/started ]]
+    [[ $status -eq 2 && $output == 'notimewait: check: write it first: notimewait check '* ]]
+    run "$START" -p auto -- check
+    [[ $status -eq 0 && $output == mine ]]
 }

@@ -11,8 +11,8 @@
 static void complain_not_reached(const struct inspected *inspected)
 {
     const struct finding_info *finding = &findings[inspected->finding];
-    complain("%s: %s; %s (--anyway runs it without the library)", inspected->path,
-             finding->what, finding->advice);
+    complain("%s: %s; %s (--anyway runs it all the same)", inspected->path, finding->what,
+             finding->advice);
 }
 
 static void append_library(const struct library *library)
@@ -33,6 +33,14 @@ static bool has_runtime(const char *runtime)
     return value && strstr(value, runtime) != NULL;
 }
 
+/** Its loader would take the library for the command's own, and say that it cannot load it:
+ * musl ends then, glibc goes on. */
+static bool is_of_another_kind(enum finding finding)
+{
+    return finding == FINDING_OTHER_LIBC || finding == FINDING_OTHER_CLASS ||
+           finding == FINDING_OTHER_MACHINE;
+}
+
 bool preload_command(const char *command, const struct library *library, bool anyway)
 {
     static struct inspection inspection;
@@ -41,7 +49,7 @@ bool preload_command(const char *command, const struct library *library, bool an
         complain_not_reached(last);
         return false;
     }
-    if (!library->preset)
+    if (!library->preset && !is_of_another_kind(last->finding))
         append_library(library);
     if (last->runtime[0] && !has_runtime(last->runtime))
         environment_prepend("LD_PRELOAD", last->runtime);

@@ -16,8 +16,9 @@
  * sanitizer's runtime that the command needs comes before all (it refuses to start otherwise).
  *
  * A command that the library does not reach is refused: returns false after a line that says
- * why and what would reach it, unless `anyway`. One that cannot be started is not refused here:
- * exec tells why.
+ * why and what would reach it, unless `anyway`: what it starts may then be reached, but nothing
+ * is preloaded where its own loader could not load the library. A command that cannot be
+ * started is not refused here: exec tells why.
  */
 bool preload_command(const char *command, const struct library *library, bool anyway);
 
