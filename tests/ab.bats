@@ -5,9 +5,9 @@ load helper
 load ab
 bats_require_minimum_version 1.5.0
 
-@test "off leaves TIME_WAIT; abort leaves none, but resets; auto neither" {
+@test "off leaves TIME_WAIT; abort leaves none, but resets; fin-rst neither" {
     legacy_server
-    ab_client -n 3 -p 'off|abort|auto'
+    ab_client -n 3 -p 'off|abort|fin-rst'
     [[ $status -eq 0 ]]
     [[ $(row 'exit status') =~ ^exit\ status\ +0\ +0\ +0$ ]]
     [[ $(row connections) =~ ^connections\ +50\ +50\ +50$ ]]
@@ -80,11 +80,11 @@ s.recv(1)' "$PORT"
 @test "the runs take turns, each with its own policy; inherited rules and files are not used" {
     export NOTIMEWAIT_RULES='port=1-65535 => abort' NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG
     serve "$PORT" loop:6 "${answer[@]}" end
-    ab -n 3 -p 'off|auto' -- sh -c '
+    ab -n 3 -p 'off|fin-rst' -- sh -c '
         echo "$NOTIMEWAIT_POLICY/$NOTIMEWAIT_RULES"
         "$0" connect:$1 quiet write:1 readn:1 close' "$ACT" "$PORT"
     [[ $status -eq 0 && ! -e $LOG ]]
-    [[ $(grep / <<<"$stderr" | xargs) == 'off/ auto/ off/ auto/ off/ auto/' ]]
+    [[ $(grep / <<<"$stderr" | xargs) == 'off/ fin-rst/ off/ fin-rst/ off/ fin-rst/' ]]
     [[ $(row 'TIME_WAIT left') =~ left\ +1\ +0\ \(-1\ real\)$ ]]
     [[ $output == *'NOTIMEWAIT_RULES is not applied'*'NOTIMEWAIT_LOG and NOTIMEWAIT_STATS are not written'* ]]
 }
@@ -110,7 +110,7 @@ s.recv(1)' "$PORT"
 @test "connects that fail are counted, and named" {
     legacy_server
     echo '40000 40029' >/proc/sys/net/ipv4/ip_local_port_range
-    ab_client -n 3 -p 'off|auto'
+    ab_client -n 3 -p 'off|fin-rst'
     echo '32768 60999' >/proc/sys/net/ipv4/ip_local_port_range
     [[ $status -eq 0 ]]
     [[ $(row 'failed connects') =~ connects\ +1\ +0\ \(-1\ real\)$ ]]

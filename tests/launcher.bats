@@ -6,12 +6,12 @@ bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
 
-@test "a command that leaves TIME_WAIT leaves none under notimewait" {
+@test "a command that leaves TIME_WAIT leaves none under notimewait -p fin-rst" {
     serve "$PORT" loop:2 accept readall close end
     act "connect:$PORT" write:10 close
     settle "$PORT"
     [[ $(time_wait_client "$PORT") -eq 1 ]]
-    "$START" "$ACT" "connect:$PORT" write:10 close
+    "$START" -p fin-rst "$ACT" "connect:$PORT" write:10 close
     finish server
     settle "$PORT"
     [[ $(time_wait_client "$PORT") -eq 1 ]]

@@ -46,15 +46,19 @@ void child_hold_signals(enum child_signals which)
 static unsigned signal_children(const siginfo_t *info)
 {
     char path[64];
+    char *line = NULL;
+    size_t size = 0;
     unsigned n = 0;
-    int child;
     (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
     FILE *file = fopen(path, "re");
     if (!file)
         return 0;
-    for (; fscanf(file, "%d", &child) == 1; n++)
-        if (info->si_code != SI_KERNEL || getpgid(child) != getpgrp())
+    for (; getdelim(&line, &size, ' ', file) > 0; n++) {
+        pid_t child = (pid_t)strtol(line, NULL, 10);
+        if (child > 0 && (info->si_code != SI_KERNEL || getpgid(child) != getpgrp()))
             kill(child, info->si_signo);
+    }
+    free(line);
     fclose(file);
     return n;
 }
@@ -82,7 +86,7 @@ void child_sleep(int ms)
         receive_signal((int)(left / NS_PER_MS) + 1, &(siginfo_t){0});
 }
 
-/** stdout is for the result, and no run may take another's input. */
+/** Only the result may go to stdout, and no run may consume the input of the next. */
 static bool set_apart(void)
 {
     int null = open("/dev/null", O_RDWR);

@@ -21,7 +21,7 @@ bool counters_file(const char *path, long *numbers, int count)
     return read == count;
 }
 
-/** The value below `name`: one line has the names, the next the values (RFC 1213's). */
+/** The value of `name`: one line has the names, the next line the values (RFC 1213's). */
 static double value_below(const char *names, const char *values, const char *name)
 {
     while (*names && *values) {

@@ -9,7 +9,7 @@
 /** The numbers of a /proc file, at most `count` of them; false when it has fewer. */
 bool counters_file(const char *path, long *numbers, int count);
 
-/** RSTs that were sent in this namespace so far, by anybody (OutRsts); -1: not known. */
+/** How many RSTs all processes of this namespace have sent so far (OutRsts); -1: not known. */
 double counters_rst_sent(void);
 
 #endif

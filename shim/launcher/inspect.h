@@ -1,7 +1,7 @@
 /*
- * inspect: whether the library can be preloaded into a command.
+ * inspect: whether a preloaded library reaches a command.
  *
- * Owns: what is looked at: the file's mode, its format, and for a script its interpreter's.
+ * Owns: what that depends on: the file's mode and format, and for a script its interpreter's.
  */
 #ifndef INSPECT_H
 #define INSPECT_H
@@ -35,7 +35,7 @@ extern const struct finding_info findings[FINDINGS];
 
 #define CHAIN_MAX 6
 
-/** The command, and the interpreters that run it. */
+/** The command, then the interpreter that runs it, and so on. */
 struct inspection {
     struct inspected {
         char path[PATH_MAX];

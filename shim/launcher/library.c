@@ -64,7 +64,8 @@ static void complain_not_found(const char *directory)
              directory);
 }
 
-/** Complains where LD_PRELOAD cannot name the path: of blanks, musl takes all as separators. */
+/** Complains and returns false where LD_PRELOAD cannot name the path. Any blank separates for
+ * musl, a space for glibc. */
 static bool can_be_named(const char *path)
 {
     if (strpbrk(path, BLANKS ":"))

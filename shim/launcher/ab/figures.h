@@ -1,7 +1,7 @@
 /*
- * figures: what the runs of an experiment gave, and what may be concluded.
+ * figures: the results of an experiment's runs, and what may be concluded from them.
  *
- * Owns: the list of figures, and the test that tells a difference from noise. Pure.
+ * Owns: the list of figures, and the test that tells a difference from noise. No system call.
  */
 #ifndef FIGURES_H
 #define FIGURES_H
@@ -27,7 +27,7 @@ enum figure {
 struct figure_info {
     const char *json;  /* the member's name */
     const char *label; /* in the table */
-    double scale;      /* what the table multiplies it with */
+    double scale;      /* the table shows the figure multiplied by this */
     int decimals;
     bool relative; /* a difference is shown in per cent */
 };
@@ -44,7 +44,7 @@ struct measured {
     bool observed;        /* a process of it has told something */
     bool contaminated;    /* own TIME_WAIT entries were there when it began */
     size_t killed;        /* processes that closed a connection and did not come to their end */
-    double unknown;       /* connections whose TIME_WAIT could not be looked for */
+    double unknown;       /* connections whose addresses are unknown, and so their TIME_WAIT */
     size_t still_closing; /* connections that had not ended when TIME_WAIT was counted */
 };
 
@@ -77,7 +77,7 @@ size_t figure_runs(const struct experiment *experiment);
 /** Runs were made, and every one failed. */
 bool experiment_failed(const struct experiment *experiment);
 
-/** How many of its runs are contaminated. */
+/** How many of the arm's runs are contaminated. */
 size_t arm_contaminated(const struct series *arm);
 
 struct spread figure_spread(const struct series *arm, enum figure figure);
@@ -102,10 +102,11 @@ enum verdict figure_verdict(const struct spread *control, const struct spread *a
  */
 double figure_chance(size_t n, size_t m);
 
-/** The greatest of the arms' against the first; 1 where a run has none to be compared with. */
+/** The greatest figure_chance() of an arm and the first one; 1 where there is none to compare
+ * with. */
 double experiment_chance(const struct experiment *experiment);
 
-/** Where that is more than this, more runs are needed for a result to rely on. */
+/** Above this chance a result is not reliable: more runs are needed. */
 #define CHANCE_MAX 0.1
 
 #endif

@@ -43,7 +43,7 @@ bool leftovers_count(int diag, struct tuples *tuples, struct time_wait_left *lef
     return told;
 }
 
-/** Tries to destroy all of them; the first that it may not ends it for good. */
+/** Removes all of them. The first refusal is taken to be one for all, now and later. */
 static void remove_all(struct leftovers *leftovers)
 {
     struct found found;

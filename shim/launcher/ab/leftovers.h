@@ -1,8 +1,8 @@
 /*
- * leftovers: TIME_WAIT entries that the last runs left, which could fail the next.
+ * leftovers: the TIME_WAIT entries of earlier runs, which could make the next run fail.
  *
- * Owns: their removal: only entries in TIME_WAIT, only of connections that a run's log names,
- * and only by the entry's own cookie.
+ * Owns: their removal. It touches only entries in TIME_WAIT, only those of connections in a
+ * run's log, and names each by its own cookie.
  */
 #ifndef LEFTOVERS_H
 #define LEFTOVERS_H
@@ -11,11 +11,11 @@
 
 #include <stdbool.h>
 
-/** Zeroed but for diag, there are none. */
+/** Empty where all but diag is zero. */
 struct leftovers {
     int diag;             /* diag_open() */
-    struct tuples tuples; /* of runs since there were none */
-    bool cannot_remove;   /* it was tried */
+    struct tuples tuples; /* connections of the runs since the last time that none was left */
+    bool cannot_remove;   /* a removal was tried, and refused */
 };
 
 /** TIME_WAIT entries of these tuples, and how long until the last of them is gone. */
@@ -28,8 +28,9 @@ struct time_wait_left {
 bool leftovers_count(int diag, struct tuples *tuples, struct time_wait_left *left);
 
 /**
- * Removes them, or where that is not permitted waits until they are gone or a signal comes;
- * `run` is what waits, for the progress, or NULL: does not wait. Returns whether none is left.
+ * Removes them. Where that is not permitted it waits until they are gone, or a signal comes,
+ * and tells on the terminal that `run` waits; where `run` is NULL it does not wait. Returns
+ * whether none is left.
  */
 bool leftovers_clear(struct leftovers *leftovers, const char *run);
 

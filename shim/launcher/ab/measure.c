@@ -23,9 +23,9 @@
 /** How long connections that are being closed may take until TIME_WAIT is counted. */
 #define CLOSING_MS 2000
 
-/** The files of one run. Their names are random, since the command may run as another user:
- * the directory can be passed through, but not listed, and the files can be written to, but not
- * be read, by who knows their names. */
+/** The files of one run. The command may run as another user, so others may write to them, but
+ * only if they know the names: these are random, and the directory cannot be listed. Nobody
+ * else can read them. */
 struct files {
     char *log, *stats;
 };
@@ -65,7 +65,7 @@ void measure_end(void)
     directory = NULL;
 }
 
-/** Makes a file that every user may add to who is told its name; returns that. */
+/** Makes a file to which any user may append who knows its name; returns the name. */
 static char *make_file(void)
 {
     uint64_t random[2];

@@ -1,8 +1,8 @@
 /*
  * measure: one run of the command, and its figures.
  *
- * Owns: the files that the library writes to meanwhile, in a private directory, and what is
- * asked of the kernel before and after the run.
+ * Owns: the files that the library writes to during the run, and the questions to the kernel
+ * before and after it.
  */
 #ifndef MEASURE_H
 #define MEASURE_H
@@ -12,8 +12,7 @@
 
 #include <stdbool.h>
 
-/** Makes the directory, and has the command's environment name its files; false
- * after a complaint. */
+/** Makes the directory; false after a complaint. */
 bool measure_begin(void);
 
 /**

@@ -1,5 +1,5 @@
 /*
- * ab_output: an experiment, for people and for programs.
+ * print: an experiment's results, for people and for programs.
  *
  * Owns: the table, the notes below it, and the JSON object.
  */
@@ -13,7 +13,7 @@
 void ab_print_table(const struct experiment *experiment);
 void ab_print_json(const struct experiment *experiment);
 
-/** A line for each thing that one has to know to read the figures. */
+/** Prints a line for each fact without which the figures would be misread. */
 void ab_print_notes(const struct experiment *experiment, FILE *file);
 
 #endif

@@ -1,16 +1,16 @@
 /*
- * progress: what is going on, on stderr, for somebody who watches: only on a terminal.
+ * progress: tells a person at a terminal, on stderr, which run is being made.
  */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
-/** A line that stays: the command's output may follow it. */
+/** Prints a line that stays, since the command's output may follow. */
 void progress_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** A line that the next one takes the place of. */
+/** Prints a line that the next one replaces. */
 void progress_update(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** Takes the last progress_update() away: something else is about to be printed. */
+/** Removes the line of progress_update(), before something else is printed. */
 void progress_end(void);
 
 #endif

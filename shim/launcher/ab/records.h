@@ -27,13 +27,13 @@ struct durations {
     size_t count, room;
 };
 
-/** Process ids, one for each record, less where neighbours have the same. */
+/** The process ids of records, in their order; one for neighbours of the same process. */
 struct pids {
     int *all;
     size_t count, room;
 };
 
-/** Zeroed, it is what no process has written anything to. */
+/** Zeroed: nothing was written. */
 struct records {
     struct pids logged;    /* processes that closed a connection */
     struct pids ended;     /* processes that came to their end */
@@ -47,11 +47,12 @@ struct records {
     struct durations close_us, connect_us;
 };
 
-/** Counts errors by name[len]; a name beyond the last place is left out. */
+/** Adds to the count of the errno name[len]. Where all places have other names it does nothing.
+ */
 void connect_error_add(struct connect_error errors[CONNECT_ERRORS_MAX], const char *name,
                        size_t len, double count);
 
-/** Adds what the file says; one that is not there says nothing. */
+/** Adds the file's records. A file that is not there has none. */
 void records_read_log(struct records *records, const char *path);
 void records_read_stats(struct records *records, const char *path);
 

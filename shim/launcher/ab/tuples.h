@@ -28,13 +28,14 @@ struct tuples {
 /** The addresses of a socket that the kernel told of. */
 struct tuple tuple_of(const struct diag_socket *socket);
 
-/** "127.0.0.1:80", "[::1]:80" (the log's form) up to a '"'; false when it is neither. */
+/** Parses "127.0.0.1:80" or "[::1]:80" (the log's form), up to a '"'; false for anything else.
+ */
 bool tuple_parse(const char *s, struct in6_addr *address, uint16_t *port);
 
 void tuples_add(struct tuples *tuples, const struct tuple *tuple);
 void tuples_add_all(struct tuples *tuples, const struct tuples *others);
 
-/** Its place, from 0 to count - 1, until the next is added; -1 when it is not there. */
+/** The tuple's index, which is good until the next is added; -1 where it is not in the set. */
 ptrdiff_t tuples_find(struct tuples *tuples, const struct tuple *tuple);
 
 /** Makes it empty. */
