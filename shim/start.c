@@ -49,15 +49,16 @@ static void adopt_inherited(char **env)
         birth_inherited(fd);
 }
 
+static bool is_last_read(const struct policy *policy)
+{
+    return policy->kind == POLICY_LAST_READ;
+}
+
 /** Whether reads and writes are to be noted: the last operation is told or decides, or errors
  * are counted. */
 static bool notes_io(void)
 {
-    const struct policies *policies = &settings.config.policies;
-    for (unsigned i = 0; i < policies->count; i++)
-        if (policies->all[i].kind == POLICY_LAST_READ)
-            return true;
-    return settings.reporting;
+    return settings.reporting || policies_any(&settings.config.policies, is_last_read);
 }
 
 static void start_reporting(void)
