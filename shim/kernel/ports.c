@@ -15,6 +15,10 @@
 #define AGE_LOCAL_MS 20
 #define AGE_TIGHT_MS 14 /* after EADDRNOTAVAIL */
 
+/* Where tcp_tw_reuse lets the kernel take over entries of 1,000 ms, younger ones do not meet
+ * another process's connect(). */
+#define AGE_KERNEL_MS 900
+
 #define ALONE_MS      60000 /* a peer that cannot be helped is left alone */
 #define TIGHT_MS      1000 /* after EADDRNOTAVAIL, young entries are taken before connect(), too */
 #define PROBE_MS      2000 /* scarcity is looked at again then, */
@@ -27,8 +31,9 @@
 #define TRIES_TIGHT 16
 
 /* After EADDRNOTAVAIL, when all entries are too young or a touch cannot be told from a long
- * connection, one wait of more than OTHERS_MS, unless the last one for this peer was in vain.
+ * connection, waits of more than OTHERS_MS, unless nothing was found for this peer for a while.
  */
+#define WAITS     3
 #define WAIT_MS   20
 #define HELPED_MS 1000
 
@@ -192,6 +197,7 @@ static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
 {
     fill(peer, now, FILL_TIGHT_MS);
     taker->quiet = AGE_TIGHT_MS;
+    taker->below = TIME_WAIT_MS;
     return take_block(peer, taker, now, claim);
 }
 
@@ -223,6 +229,7 @@ static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
     if (took == TOOK_LATER) {
         taker.wanted = peer->wanted;
         taker.age = least_age(peer, now);
+        taker.below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS;
         taker.quiet = QUIET_MS;
         took = take_touch(peer, &taker, now, claim);
     }
@@ -279,7 +286,7 @@ static int take_after(struct ports_claim *claim, const union address *address)
 static bool take_or_wait(struct ports_claim *claim, const union address *address)
 {
     int taken = -1;
-    for (int i = 0; i < 2 && taken < 0; i++) {
+    for (int i = 0; i <= WAITS && taken < 0; i++) {
         if (i > 0)
             wait_ms(WAIT_MS);
         if (!lock(LOCK_SLEEPS))

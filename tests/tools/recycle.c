@@ -170,7 +170,7 @@ static void wait_for_server(void)
 {
     unsigned long all = shared->connects - shared->failed -
                         (unsigned long)(word("hold") * word("processes") * word("threads"));
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 500 && !word("deaf"); i++) {
         if ((unsigned long)(shared->whole + shared->broken) >= all)
             return;
         usleep(10000);
