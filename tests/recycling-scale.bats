@@ -1,5 +1,6 @@
 # connect() takes over ports in TIME_WAIT: many threads and processes at once, and what it costs.
 # RECYCLING=long makes the numbers those of the design: a few minutes.
+# shellcheck disable=SC2154 # run_recycle sets them
 load helper
 load recycling
 
@@ -20,7 +21,9 @@ long() {
         ports 2000
         echo $reuse >/proc/sys/net/ipv4/tcp_tw_reuse
         under auto n="$(long 20000 800)" processes=8
-        [[ $failed -eq 0 && $whole -eq $connects && $broken -eq 0 && $resets -eq 0 ]]
+        # The kernel's own reuse races with whoever takes the same port (fact 15).
+        [[ $failed -le $((reuse == 0 ? 0 : connects / 500)) ]]
+        [[ $((whole + failed)) -eq $connects && $broken -eq 0 && $resets -eq 0 ]]
     done
 }
 

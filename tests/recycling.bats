@@ -1,6 +1,7 @@
 # connect() takes over ports in TIME_WAIT: with fewer ports than connections none fails, and what
 # must not be taken over is not. (NOTIMEWAIT_RECYCLE; facts 15 to 17.) Many processes and threads
 # are in recycling-scale.bats.
+# shellcheck disable=SC2154 # run_recycle sets them
 load helper
 load recycling
 
