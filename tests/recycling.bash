@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What the tests of recycling share: `load recycling`, after `load helper`.
 
 # ports COUNT: gives connect() so many local ports, which no test of this file has used: a port
