@@ -82,7 +82,8 @@ static bool may_take(const struct taker *taker, const struct block *block, unsig
 {
     const struct diag_socket *socket = &view.sockets[i];
     return is_entry(taker, socket) && socket->expires_ms >= LEAST_LEFT_MS &&
-           block_age(socket) >= taker->age && !(block->refused >> view.index[i] & 1);
+           block_age(socket) >= taker->age && block_age(socket) < taker->below &&
+           !(block->refused >> view.index[i] & 1);
 }
 
 /** Which entries can be had, the oldest last: those for a lease, or those to be taken alone. */

@@ -48,6 +48,7 @@ struct taker {
     struct diag_socket wanted; /* local address, peer, interface */
     const struct sysctls *sysctls;
     uint32_t age;   /* the least of an entry that is taken, in ms */
+    uint32_t below; /* and what it is less than: older ones are the kernel's */
     uint32_t quiet; /* younger entries are somebody's touch: QUIET_MS, at least OTHERS_MS */
 };
 

@@ -103,6 +103,7 @@ struct peer *peers_get(const union address *address, uint32_t interface, int64_t
         .alone_ms = now_ms,
         .tight_ms = now_ms,
         .helped_ms = now_ms,
+        .rest_ms = now_ms,
     };
     return peer;
 }

@@ -21,6 +21,8 @@ struct peer {
     int64_t tight_ms;  /* said EADDRNOTAVAIL: young entries, too, until then */
     int64_t probe_ms;  /* when a plain connect is to look whether ports are still scarce */
     int64_t helped_ms; /* when a port was last taken, or looked for in vain */
+    int64_t rest_ms;   /* no look before connect() until then */
+    unsigned misses;   /* looks in vain, in a row */
     unsigned takes;    /* since the last such look */
     unsigned plenty;   /* how many of them found ports of the first parity, in a row */
     bool local;        /* of this host: no segment is delayed for long */

@@ -1,11 +1,11 @@
 #include "kernel/ports.h"
 
+#include "kernel/lock.h"
 #include "kernel/peers.h"
 #include "kernel/raw.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,6 +14,10 @@
 #define AGE_MS       1000
 #define AGE_LOCAL_MS 20
 #define AGE_TIGHT_MS 14 /* after EADDRNOTAVAIL */
+
+/* Where tcp_tw_reuse lets the kernel take over entries of 1,000 ms, younger ones do not meet
+ * another process's connect(). */
+#define AGE_KERNEL_MS 900
 
 #define ALONE_MS      60000 /* a peer that cannot be helped is left alone */
 #define TIGHT_MS      1000 /* after EADDRNOTAVAIL, young entries are taken before connect(), too */
@@ -26,22 +30,23 @@
 #define TRIES       4 /* blocks that are looked at before connect() */
 #define TRIES_TIGHT 16
 
+/* Where so many looks before connect() were in vain, in a row, there is none for a while: other
+ * programs' entries without SO_REUSEADDR, to whatever peer, may hold the ports. */
+#define MISSES  8
+#define REST_MS 100
+
 /* After EADDRNOTAVAIL, when all entries are too young or a touch cannot be told from a long
- * connection, one wait of more than OTHERS_MS, unless the last one for this peer was in vain.
+ * connection, waits of more than OTHERS_MS, unless nothing was found for this peer for a while.
  */
+#define WAITS     3
 #define WAIT_MS   20
 #define HELPED_MS 1000
 
-/* How often the lock is tried: with a yield in between and, after EADDRNOTAVAIL, with 1 ms. */
-#define LOCK_YIELDS  100
-#define LOCK_SLEEPS  200
-#define LOCK_LOST_MS 2000
+/* After EADDRNOTAVAIL, in ms, for the lock. */
+#define LOCK_WAIT_MS 200
 
 _Atomic bool ports_some_scarce;
 
-static _Atomic uintptr_t locked_by; /* the thread; 0: free */
-static _Atomic int64_t locked_ms;
-static _Atomic bool lock_lost;
 static struct sysctls sysctls;
 static _Atomic bool sysctls_known;
 
@@ -50,65 +55,9 @@ static int64_t now_ms(void)
     return clock_now() / NS_PER_MS;
 }
 
-/** poll(2) with no fd, by the call that every architecture has. */
-static void wait_ms(long ms)
-{
-    struct {
-        long seconds, nanoseconds;
-    } time = {0, ms * NS_PER_MS};
-    raw_call(SYS_ppoll, NULL, 0, &time, NULL, 0);
-}
-
-/** For good: a thread that a signal handler took out of here by longjmp() never lets go. */
-static bool lock_give_up(void)
-{
-    if (atomic_load(&locked_by) && now_ms() > atomic_load(&locked_ms) + LOCK_LOST_MS) {
-        atomic_store(&lock_lost, true);
-        atomic_store(&ports_some_scarce, false);
-    }
-    return false;
-}
-
-static bool try_lock(void)
-{
-    uintptr_t free = 0, me = (uintptr_t)pthread_self();
-    if (!atomic_compare_exchange_strong(&locked_by, &free, me))
-        return false;
-    atomic_store(&locked_ms, now_ms());
-    return true;
-}
-
-/** Nobody waits for ever, nor for his own thread, which a signal handler interrupted. */
-static bool lock(unsigned sleeps)
-{
-    uintptr_t me = (uintptr_t)pthread_self();
-    for (unsigned i = 0; i < LOCK_YIELDS + sleeps; i++) {
-        if (atomic_load(&lock_lost) || atomic_load(&locked_by) == me)
-            break;
-        if (try_lock())
-            return true;
-        if (i < LOCK_YIELDS)
-            raw_call(SYS_sched_yield);
-        else
-            wait_ms(1);
-    }
-    return lock_give_up();
-}
-
-static void unlock(void)
-{
-    atomic_store(&locked_by, 0);
-}
-
 static void update_scarce(int64_t now)
 {
     atomic_store(&ports_some_scarce, peers_any_scarce(now));
-}
-
-static void set_reuse(int fd)
-{
-    static const int on = 1;
-    raw_call(SYS_setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 }
 
 bool ports_share(int fd)
@@ -192,6 +141,7 @@ static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
 {
     fill(peer, now, FILL_TIGHT_MS);
     taker->quiet = AGE_TIGHT_MS;
+    taker->below = TIME_WAIT_MS;
     return take_block(peer, taker, now, claim);
 }
 
@@ -223,6 +173,7 @@ static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
     if (took == TOOK_LATER) {
         taker.wanted = peer->wanted;
         taker.age = least_age(peer, now);
+        taker.below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS;
         taker.quiet = QUIET_MS;
         took = take_touch(peer, &taker, now, claim);
     }
@@ -230,6 +181,7 @@ static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
         return false;
     peer->takes++;
     peer->helped_ms = now;
+    peer->misses = 0;
     return true;
 }
 
@@ -257,7 +209,15 @@ static bool take_before(struct ports_claim *claim, const union address *address)
         claim->kind = CLAIM_PROBE;
         return false;
     }
-    return take(peer, claim, (uint8_t)address->any.sa_family);
+    if (now < peer->rest_ms)
+        return false;
+    if (take(peer, claim, (uint8_t)address->any.sa_family))
+        return true;
+    if (++peer->misses >= MISSES) {
+        peer->rest_ms = now + REST_MS;
+        peer->misses = 0;
+    }
+    return false;
 }
 
 /** 1: taken; 0: not; -1: worth another try in WAIT_MS. */
@@ -279,13 +239,13 @@ static int take_after(struct ports_claim *claim, const union address *address)
 static bool take_or_wait(struct ports_claim *claim, const union address *address)
 {
     int taken = -1;
-    for (int i = 0; i < 2 && taken < 0; i++) {
+    for (int i = 0; i <= WAITS && taken < 0; i++) {
         if (i > 0)
-            wait_ms(WAIT_MS);
-        if (!lock(LOCK_SLEEPS))
+            lock_pause(WAIT_MS);
+        if (!lock_take(LOCK_WAIT_MS))
             return false;
         taken = take_after(claim, address);
-        unlock();
+        lock_release();
     }
     return taken > 0;
 }
@@ -300,10 +260,10 @@ bool ports_take(int fd, const union address *peer, uint32_t interface, enum port
     claim->peer = *peer;
     if (why == PORTS_AFTER_EADDRNOTAVAIL)
         return take_or_wait(claim, peer);
-    if (!lock(0))
+    if (!lock_take(0))
         return false;
     bool taken = take_before(claim, peer);
-    unlock();
+    lock_release();
     return taken;
 }
 
@@ -313,7 +273,7 @@ bool ports_take(int fd, const union address *peer, uint32_t interface, enum port
  */
 static void refused(const struct ports_claim *claim)
 {
-    if (!lock(0))
+    if (!lock_take(0))
         return;
     struct peer *peer = peers_find(&claim->peer, claim->interface);
     if (peer) {
@@ -321,13 +281,13 @@ static void refused(const struct ports_claim *claim)
         if (lease_is_there(&peer->wanted, claim->entry))
             leave_alone(peer, now_ms());
     }
-    unlock();
+    lock_release();
 }
 
 void ports_finish(struct ports_claim *claim, int error)
 {
     if (claim->kind == CLAIM_TOUCHED)
-        set_reuse(claim->fd);
+        ports_share(claim->fd);
     if (claim->kind == CLAIM_PROBE) {
         if (error == 0 || error == EINPROGRESS)
             ports_look(claim->fd, claim->interface);
@@ -397,16 +357,15 @@ void ports_look(int fd, uint32_t interface)
     if (!atomic_load(&sysctls_known))
         read_sysctls();
     bool last = (address_port(&local) ^ sysctls.low) & 1;
-    if ((!last && !ports_scarce()) || !lock(0))
+    if ((!last && !ports_scarce()) || !lock_take(0))
         return;
     look(fd, last, interface);
-    unlock();
+    lock_release();
 }
 
 void ports_reset(void)
 {
     peers_reset();
     atomic_store(&ports_some_scarce, false);
-    atomic_store(&lock_lost, false);
-    unlock();
+    lock_reset();
 }

@@ -165,14 +165,16 @@ static void print_all(int64_t ns)
     printf("whole=%ld\nbroken=%ld\n", shared->whole, shared->broken);
 }
 
-/** The server's counts follow the last close. */
+/** The server's counts follow the last close: until it has all, or reads no more for 3 s. */
 static void wait_for_server(void)
 {
-    unsigned long all = shared->connects - shared->failed -
-                        (unsigned long)(word("hold") * word("processes") * word("threads"));
-    for (int i = 0; i < 500; i++) {
-        if ((unsigned long)(shared->whole + shared->broken) >= all)
-            return;
+    long last = -1, all = (long)(shared->connects - shared->failed) -
+                          word("hold") * word("processes") * word("threads");
+    for (int idle = 0; idle < 300 && last < all && !word("deaf"); idle++) {
+        long count = shared->whole + shared->broken;
+        if (count != last)
+            idle = 0;
+        last = count;
         usleep(10000);
     }
 }

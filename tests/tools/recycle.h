@@ -32,7 +32,7 @@
     } while (0)
 
 #define MESSAGE      "a line of a short connection\n"
-#define DESTINATIONS 16
+#define DESTINATIONS 8
 
 /** Where to connect to, by turns. */
 static struct server {
@@ -66,7 +66,9 @@ static struct word {
     {"pause", 0},        /* us after each connection */
     {"nonblock", 0},     /* sockets are non-blocking */
     {"family", 4},       /* 4, 6, or 46: an IPv6 socket to a v4-mapped address */
-    {"destinations", 1}, /* ports of the server, used by turns */
+    {"port", 0},         /* the server's; 0: any */
+    {"destinations", 1}, /* of those ports, 1,000 apart, used by turns */
+    {"deaf", 0},         /* the server reads nothing and closes nothing */
     {"warm", 0},         /* first connects of each thread that the times leave out */
 };
 

@@ -19,8 +19,12 @@ static void server_listen(unsigned i)
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     struct sockaddr_in6 bound;
+    int on = 1;
+    in.sin_port = in6.sin6_port =
+        htons((uint16_t)(word("port") + (word("port") ? 1000 * i : 0)));
     socklen_t len = sizeof(bound);
     listeners[i] = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(listeners[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     REQUIRE((v6 ? bind(listeners[i], (struct sockaddr *)&in6, sizeof(in6))
                 : bind(listeners[i], (struct sockaddr *)&in, sizeof(in))) == 0);
     REQUIRE(listen(listeners[i], 4096) == 0);
@@ -37,7 +41,7 @@ static void server_listen(unsigned i)
 static void server_accept(int epoll, int listener, unsigned *read_bytes)
 {
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0 || word("deaf"))
         return;
     REQUIRE(fd < 65536);
     read_bytes[fd] = 0;
