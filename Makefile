@@ -64,8 +64,18 @@ $(BUILD)/flags: force
 	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
 	    echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' >$@
 
-$(LIB): $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LINK)
+# What this libc has of the hooks' names, in which versions: so much is exported, and no more.
+NAMES   = $(BUILD)/libc-names.h
+EXPORTS = $(BUILD)/exports.map
+$(NAMES): shim/hooks/exports shim/hooks/entry_points.def shim/hooks/versions.def $(BUILD)/flags
+	CC='$(CC) $(filter-out -fsanitize%,$(CFLAGS) $(LDFLAGS)) -Ishim' shim/hooks/exports \
+	    $(NAMES) $(EXPORTS)
+
+$(LIB): $(OBJ) $(NAMES)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LINK) -Wl,--version-script=$(EXPORTS)
+
+$(BUILD)/shim/kernel/libc.o: SHIM += -I$(BUILD)
+$(BUILD)/shim/kernel/libc.o: $(NAMES)
 
 $(BUILD)/shim/%.o: shim/%.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -1,17 +1,16 @@
 /*
- * hooks_io: the calls that receive or send; each notes the last operation.
+ * io: the calls that receive or send; each notes the last operation.
  *
  * The path of every read and write of the host program. Where nothing asks for the last
  * operation it costs a comparison; elsewhere, the look into the table, and one store for a
  * connection of ours. What that store needs is in noted_<name>(), apart: otherwise the compiler
- * makes room for it on the stack in every call. (Where a FIN may be owed, owed_io.c
- * stands between these and the next functions.)
+ * makes room for it on the stack in every call.
  */
 #include "connection/birth.h"
-#include "connection/owed.h"
 #include "connection/rights.h"
 #include "connection/table.h"
-#include "kernel/libc.h"
+#include "connection/use.h"
+#include "hooks/hooks.h"
 
 #include <stddef.h>
 
@@ -30,7 +29,9 @@ static size_t iov_bytes(const struct iovec *iov, size_t count)
 static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, size_t wanted,
                               int flags)
 {
-    if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
+    if (r < 0)
+        use_failed(c);
+    else if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
         conn_note(c, generation, LAST_READ);
     else if (r == 0 && wanted > 0 && !(flags & MSG_ERRQUEUE) && !conn_is(c, CONN_SHUT_RD))
         conn_note(c, generation, LAST_EOF);
@@ -38,7 +39,9 @@ static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, si
 
 static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 {
-    if (r > 0)
+    if (r < 0)
+        use_failed(c);
+    else if (r > 0)
         conn_note(c, generation, LAST_WRITE);
 }
 
@@ -155,6 +158,8 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     uint32_t generation = conn_generation(c);
     struct birth birth = birth_sending(fd, flags, addr, len);
     ssize_t r = next.sendto(fd, buf, n, flags, addr, len);
+    if (birth.c && birth_found_port(&birth, r, addr, len))
+        r = next.sendto(fd, buf, n, flags, addr, len);
     birth_connected(&birth, r, addr, len);
     note_output(c, generation, r);
     return r;
@@ -167,6 +172,8 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         struct birth birth = birth_sending(c ? fd : -1, flags, NULL, 0);                       \
         ssize_t r = next.name(fd, msg, flags);                                                 \
+        if (birth.c && birth_message_found_port(&birth, r, msg))                               \
+            r = next.name(fd, msg, flags);                                                     \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, msg);                                                        \
         if (r >= 0)                                                                            \
@@ -186,6 +193,8 @@ SENDMSG(__sendmsg64)
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags, NULL, 0);          \
         int r = next.name(fd, msgs, count, flags);                                             \
+        if (birth.c && birth_message_found_port(&birth, r, &msgs[0].msg_hdr))                  \
+            r = next.name(fd, msgs, count, flags);                                             \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, &msgs[0].msg_hdr);                                           \
         for (int i = 0; i < r; i++) {                                                          \
@@ -203,7 +212,6 @@ SENDMMSG(__sendmmsg64)
 #define SENDFILE(name, offset)                                                                 \
     ssize_t hook_##name(int out, int in, offset *at, size_t n)                                 \
     {                                                                                          \
-        owed_settle();                                                                         \
         struct conn *c = table_find(out);                                                      \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         ssize_t r = next.name(out, in, at, n);                                                 \
@@ -217,7 +225,6 @@ SENDFILE(sendfile64, off64_t)
 
 ssize_t hook_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
 {
-    owed_settle();
     struct conn *from = table_find(in);
     struct conn *to = table_find(out);
     uint32_t from_generation = from ? conn_generation(from) : 0;
