@@ -6,7 +6,6 @@ load helper
 bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
-unset NOTIMEWAIT_REAP
 
 # without CMD...: runs it without CAP_NET_ADMIN.
 without() {

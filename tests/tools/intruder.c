@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -22,6 +23,19 @@ static struct target {
     int pid;
     uint64_t address;
 } target;
+
+/** "/proc/PID/mem:ADDRESS:MARK" */
+static int find_target(const char *reaper)
+{
+    char *at;
+    if (!reaper || strncmp(reaper, "/proc/", 6) != 0)
+        return 0;
+    target.pid = (int)strtol(reaper + 6, &at, 10);
+    if (strncmp(at, "/mem:", 5) != 0)
+        return 0;
+    target.address = strtoull(at + 5, &at, 10);
+    return *at == ':';
+}
 
 /** The place of the cookie, behind the set's mark. */
 static uint64_t place(void)
@@ -64,28 +78,26 @@ static int by_files_of(int pid)
 static int by_shared_mappings(void)
 {
     char line[512];
-    char mode[5];
-    uintptr_t begin, end;
     int written = 0;
     FILE *maps = fopen("/proc/self/maps", "r");
     while (maps && fgets(line, sizeof(line), maps)) {
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &begin, &end, mode) != 3 ||
-            mode[1] != 'w' || mode[3] != 's')
+        char *at;
+        uintptr_t begin = strtoul(line, &at, 16);
+        uintptr_t end = strtoul(at + 1, &at, 16);
+        if (strncmp(at, " rw-s", 5) != 0) /* "BEGIN-END rw-s ..." */
             continue;
-        for (uintptr_t at = begin; at < end; at += sizeof(cookie), written++)
-            *(volatile uint64_t *)at = cookie;
+        for (; begin < end; begin += sizeof(cookie), written++)
+            *(volatile uint64_t *)begin = cookie;
     }
     return written;
 }
 
 int main(int argc, char **argv)
 {
-    const char *reaper = getenv("NOTIMEWAIT_REAPER");
-    if (argc < 3 || !reaper ||
-        sscanf(reaper, "/proc/%d/mem:%" SCNu64, &target.pid, &target.address) != 2)
+    if (argc < 3 || !find_target(getenv("NOTIMEWAIT_REAPER")))
         return 2;
     cookie = strtoull(argv[1], NULL, 0);
-    uid_t uid = (uid_t)atoi(argv[2]);
+    uid_t uid = (uid_t)strtoul(argv[2], NULL, 10);
     if (setresuid(uid, uid, uid) != 0)
         return 2;
     printf("system call %d\n", by_system_call());

@@ -172,11 +172,11 @@ size_t records_killed(struct records *records)
     if (ended->count > 0)
         qsort(ended->all, ended->count, sizeof(int), compare_pids);
     for (size_t i = 0; i < records->logged.count; i++) {
-        const int *pid = &records->logged.all[i];
-        if (i > 0 && *pid == pid[-1])
+        int pid = records->logged.all[i];
+        if (i > 0 && pid == records->logged.all[i - 1])
             continue;
         killed += ended->count == 0 ||
-                  !bsearch(pid, ended->all, ended->count, sizeof(int), compare_pids);
+                  !bsearch(&pid, ended->all, ended->count, sizeof(int), compare_pids);
     }
     return killed;
 }

@@ -6,8 +6,8 @@
  * that nothing is left by a process that is killed, that ends before its last connection has,
  * or that may not remove entries itself.
  */
-#ifndef REAPER_H
-#define REAPER_H
+#ifndef LAUNCHER_REAPER_H
+#define LAUNCHER_REAPER_H
 
 /**
  * Runs the command, removes entries while it and what it started run, and then for at most 2 s
