@@ -225,8 +225,7 @@ REQUEST='write:9 readn:5 close'
 }
 
 @test "the recycled ones are recycled" {
-    local i
-    for i in 1 2 3; do
+    for _ in 1 2 3; do
         see recycled early 0 'readall close' 'write:9 close'
     done
     [[ $(jq -s 'last.policies[0].recycled' "$BATS_TEST_TMPDIR/stats") -gt 0 ]]
