@@ -1,15 +1,15 @@
 /*
- * init: what happens when the library is loaded, and when the process exits.
+ * start: what happens when the library is loaded, and when the process exits.
  */
 #include "connection/birth.h"
+#include "connection/draw.h"
 #include "connection/ending.h"
-#include "connection/owed.h"
-#include "connection/reap.h"
 #include "connection/table.h"
 #include "kernel/libc.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
 #include "report/log.h"
+#include "report/reaper.h"
 #include "report/sink.h"
 #include "report/stats.h"
 
@@ -18,8 +18,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
-
-struct shim shim;
 
 extern int __cxa_atexit(void (*function)(void *), void *argument, void *object);
 
@@ -51,22 +49,22 @@ static void adopt_inherited(char **env)
         birth_inherited(fd);
 }
 
-/** Whether the last operation is told, or decides: otherwise it need not be noted. */
-static bool last_op_matters(void)
+/** Whether reads and writes are to be noted: the last operation is told, or decides. */
+static bool notes_io(void)
 {
-    const struct policies *policies = &shim.config.policies;
+    const struct policies *policies = &settings.config.policies;
     for (unsigned i = 0; i < policies->count; i++)
         if (policies->all[i].kind == POLICY_LAST_READ)
             return true;
-    return shim.config.log || shim.config.owe_fin;
+    return settings.config.log;
 }
 
 static void start_reporting(void)
 {
-    if (shim.config.log && !sink_open(&sink_log, shim.config.log))
-        shim.config.log = NULL;
-    if (shim.config.stats && !sink_open(&sink_stats, shim.config.stats))
-        shim.config.stats = NULL;
+    if (settings.config.log && !sink_open(&sink_log, settings.config.log))
+        settings.config.log = NULL;
+    if (settings.config.stats && !sink_open(&sink_stats, settings.config.stats))
+        settings.config.stats = NULL;
     pthread_atfork(NULL, NULL, stats_reset);
 }
 
@@ -77,30 +75,37 @@ static void watch_exit(void)
     (void)at_quick_exit(ending_at_exit);
 }
 
+/** What the configuration makes necessary. */
+static void settle(void)
+{
+    struct config *config = &settings.config;
+    settings.reporting = config->log || config->stats;
+    settings.addresses = config->log || rules_need_address(&config->rules);
+    settings.active = settings.reporting || config_acts(config);
+}
+
 static void start(char **env)
 {
     char error[CONFIG_ERROR_SIZE];
     sink_init();
-    if (!config_parse(env, &shim.config, error)) {
+    if (!config_parse(env, &settings.config, error)) {
         sink_message(error);
         return;
     }
-    report_init();
-    rules_for_program(&shim.config.rules, report_program());
-    shim.reporting = shim.config.log || shim.config.stats;
-    shim.addresses = shim.config.log || rules_need_address(&shim.config.rules);
-    shim.active = shim.reporting || config_acts(&shim.config);
-    if (!shim.active)
+    process_init();
+    rules_for_program(&settings.config.rules, process_program());
+    settle();
+    if (!settings.active)
         return;
-    table_noted_fds = last_op_matters() ? TABLE_FDS : 0;
-    owner_init();
-    birth_init();
-    owed_init();
-    reap_init();
-    if (shim.reporting)
+    table_noted_fds = notes_io() ? TABLE_FDS : 0;
+    draw_init();
+    reaper_open();
+    settings.cookies =
+        settings.reporting || reaper_listens() || settings.config.override_app_linger;
+    if (settings.reporting) {
         start_reporting();
-    if (shim.reporting || reap_allowed())
         watch_exit();
+    }
     adopt_inherited(env);
 }
 

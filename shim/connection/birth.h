@@ -1,7 +1,7 @@
 /*
  * birth: a socket becomes a TCP connection.
  *
- * Owns: what is recorded and armed at socket(), connect(), accept(), a Fast Open send, and for
+ * Owns: what is recorded and set at socket(), connect(), accept(), a Fast Open send, and for
  * the fds that a process is started with. errno is left as it was.
  */
 #ifndef BIRTH_H
@@ -9,11 +9,7 @@
 
 #include "connection/conn.h"
 
-/** Seeds the draws between the policies of a split; called once, before main. */
-void birth_init(void);
-
-/** The application set a linger of its own, and it is respected: the connection is off. */
-bool birth_app_linger(struct conn *c);
+#include <sys/socket.h>
 
 /** c is established: counts it, once. */
 void birth_count(struct conn *c);
@@ -24,24 +20,27 @@ void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch);
 /** A connect() or a Fast Open send that is under way. */
 struct birth {
     int fd;
-    struct conn *c;      /* NULL: not ours */
+    struct conn *c;      /* NULL: none is recorded behind fd */
+    bool foreign;        /* nothing is known of fd: it may be a socket from elsewhere */
     uint32_t generation; /* c's */
-    int64_t begun;       /* clock_now(), for the statistics */
+    int64_t begun;       /* clock_now(), for records and statistics */
 };
 
-/** Before the call: settles the policy, and arms if it is one that the kernel alone can carry.
- */
-struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len);
+/** Before the call. */
+struct birth birth_connecting(int fd);
 
 /** The same for a send: one with MSG_FASTOPEN may begin a connection (tcp(7)). */
-struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, socklen_t len);
+struct birth birth_sending(int fd, int flags);
 
-/** After the call, which returned r with errno; addr is read only if the kernel has taken it.
+/**
+ * After the call, which returned r with errno: settles the policy and sets what it wants set.
+ * addr is read only if the kernel has taken it.
  */
-void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len);
+void birth_connected(const struct birth *birth, long r, const struct sockaddr *addr,
+                     socklen_t len);
 
 /** The same after sendmsg(). */
-void birth_sent(struct birth *birth, long r, const struct msghdr *msg);
+void birth_sent(const struct birth *birth, long r, const struct msghdr *msg);
 
 /** accept() on `listener` returned fd; epoch as it was before the call. */
 void birth_accepted(int listener, int fd, uint32_t epoch);
@@ -50,20 +49,10 @@ void birth_accepted(int listener, int fd, uint32_t epoch);
  * unless fd has been established before. */
 void birth_failed(int fd, int error);
 
-/** Before a fork, and in its child: a seed's children draw differently. */
-void birth_forking(void);
-void birth_in_child(void);
-
 /** Looks once at an fd that the process was started with. */
 void birth_inherited(int fd);
 
 /** After connect(AF_UNSPEC): no connection any more, perhaps another one later. */
 void birth_undo(int fd, struct conn *c);
-
-/**
- * Sets TCP_LINGER2, or takes it back, after the application changed a linger of its own;
- * overwritten: TCP_LINGER2 itself.
- */
-void birth_rearm(int fd, struct conn *c, bool overwritten);
 
 #endif

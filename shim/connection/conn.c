@@ -1,5 +1,6 @@
 #include "connection/conn.h"
 
+#include "kernel/facts.h"
 #include "kernel/process.h"
 
 #include <stddef.h>
@@ -28,6 +29,8 @@ static bool map_chunk(uint32_t index)
     struct conn *_Atomic *slot = &chunks[index / CHUNK_CONNS];
     if (atomic_load(slot))
         return true;
+    if (atomic_load(&process_is_sealed))
+        return false;
     size_t size = CHUNK_CONNS * sizeof(struct conn);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
@@ -78,6 +81,8 @@ struct conn *conn_new(uint32_t epoch)
     atomic_store(&c->flags, 0);
     c->epoch = epoch;
     c->role = ROLE_UNKNOWN;
+    c->cookie = 0;
+    c->connect_ns = -1;
     c->local.any.sa_family = AF_UNSPEC;
     c->peer.any.sa_family = AF_UNSPEC;
     atomic_store(&c->refs, 1);
@@ -118,5 +123,13 @@ enum last_op conn_last(struct conn *c)
 
 bool conn_is_sole(struct conn *c)
 {
-    return c->epoch == owner_epoch() && !conn_is(c, CONN_SHARED);
+    return c->epoch == process_epoch() && !conn_is(c, CONN_SHARED);
+}
+
+bool conn_is_behind(struct conn *c, int fd)
+{
+    uint64_t cookie = atomic_load(&c->cookie);
+    if (cookie != 0)
+        return facts_cookie(fd) == cookie;
+    return conn_is(c, CONN_ARMED) && facts_linger2(fd) < 0; /* nobody else sets -1 */
 }

@@ -1,16 +1,15 @@
 /*
  * conn: one TCP socket of this process, and what the hooks saw of it.
  *
- * Owns: the memory of connections. They are never unmapped and a freed one is only ever used as
- * another connection: a thread that still looks at one cannot crash, it sees another
+ * Owns: the memory of connections. They are never unmapped, and a freed one is only ever used
+ * as another connection: a thread that still looks at one cannot crash, it sees another
  * generation. No locks, no malloc: async-signal-safe.
  *
- * Who may touch what while other threads use the same fd: everybody the atomic fields; policy,
- * role and cookie mean something once CONN_BORN is seen, and a stale pointer then finds those
- * of an earlier or a later life, which SO_COOKIE tells from this one's before a lever is pulled
- * (facts_is_same()). They are written by one caller at a time, who has claimed the connection
- * (table_claim()), so that it is not recycled meanwhile. The addresses, which are not atomic,
- * are for him, and for who put the last reference.
+ * Who may touch what while other threads use the same fd: everybody the atomic fields. Policy,
+ * role and cookie mean something once CONN_BORN is seen; a stale pointer then finds those of an
+ * earlier or a later use of the memory, which the cookie tells before a lever is pulled. Only
+ * the claimer (table_claim()), or whoever dropped the last reference, may touch the addresses
+ * and the time that connect() took.
  */
 #ifndef CONN_H
 #define CONN_H
@@ -31,14 +30,18 @@ enum conn_flag {
     CONN_APP_LINGER = 1 << 3,  /* the application's SO_LINGER is on */
     CONN_APP_LINGER2 = 1 << 4, /* the application set TCP_LINGER2 */
     CONN_SHUT_RD = 1 << 5,     /* the application's shutdown(SHUT_RD): reads of 0 are no EOF */
-    CONN_SHUT_WR = 1 << 6,     /* the application's shutdown(SHUT_WR): half-closed */
-    CONN_COUNTED = 1 << 7,     /* as a connection, in the statistics */
-    CONN_CLAIMED = 1 << 8,     /* table_claim() */
-    CONN_AGAIN = 1 << 9,   /* was another connection before connect(AF_UNSPEC): same cookie */
-    CONN_FAILED = 1 << 10, /* connect() did, and SO_ERROR has told why */
+    CONN_COUNTED = 1 << 6,     /* as a connection, in the statistics */
+    CONN_CLAIMED = 1 << 7,     /* table_claim() */
+    CONN_FAILED = 1 << 8,      /* connect() did, and SO_ERROR has told why */
+    CONN_APP_PORT = 1 << 9,    /* the application chose its port, or how ports are shared */
+    CONN_DEVICE = 1 << 10,     /* the application bound it to a device */
+    CONN_RECYCLED = 1 << 11,   /* its port was taken over from a TIME_WAIT entry */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)
+
+/* What the application said of the socket: it outlasts connect(AF_UNSPEC). */
+#define CONN_APP (CONN_APP_LINGERS | CONN_APP_PORT | CONN_DEVICE)
 
 struct conn {
     _Atomic uint32_t refs;       /* fds in the table that lead here, and a claim; 0: free */
@@ -47,12 +50,15 @@ struct conn {
     _Atomic uint32_t flags;      /* enum conn_flag */
     _Atomic uint32_t next_free;  /* index + 1 */
     uint32_t index;
-    _Atomic uint32_t epoch; /* owner_epoch() before the socket was made */
+    _Atomic uint32_t epoch; /* process_epoch() before the socket was made */
     _Atomic enum role role;
     const struct policy *_Atomic policy;
-    _Atomic uint64_t cookie; /* SO_COOKIE: this socket and no later one on the same fd */
+    _Atomic uint64_t cookie; /* SO_COOKIE where anything needs it, or 0 */
+    int64_t connect_ns;      /* how long connect() took; -1 where its end was not seen */
     union address local, peer;
 };
+
+_Static_assert(sizeof(struct conn) <= 128, "the budget of an open connection");
 
 /** A new connection with one reference, nothing known; NULL when there is no memory. */
 struct conn *conn_new(uint32_t epoch);
@@ -80,7 +86,7 @@ static inline void conn_note(struct conn *c, uint32_t generation, enum last_op o
     atomic_store_explicit(&c->last, generation | op, memory_order_relaxed);
 }
 
-/** The last operation; LAST_UNKNOWN when a late conn_note() of an earlier life overwrote it. */
+/** The last operation; LAST_UNKNOWN when a late conn_note() of an earlier use overwrote it. */
 enum last_op conn_last(struct conn *c);
 
 static inline bool conn_is(struct conn *c, uint32_t flags)
@@ -100,5 +106,8 @@ static inline void conn_unmark(struct conn *c, uint32_t flags)
 
 /** Whether this process alone holds the socket, as far as can be seen. */
 bool conn_is_sole(struct conn *c);
+
+/** fd is the socket that c records, and no later one. One system call; false where unknown. */
+bool conn_is_behind(struct conn *c, int fd);
 
 #endif

@@ -1,65 +1,59 @@
 #include "connection/ending.h"
 
+#include "connection/arming.h"
 #include "connection/birth.h"
-#include "connection/reap.h"
 #include "connection/table.h"
 #include "kernel/clock.h"
 #include "kernel/facts.h"
 #include "kernel/levers.h"
-#include "kernel/process.h"
 #include "policy/settings.h"
 #include "report/stats.h"
 
 #include <errno.h>
-#include <pthread.h>
-
-/** c, half-closed, may have become a TIME_WAIT entry that is to be removed. */
-static bool may_reap(struct conn *c)
-{
-    return conn_is(c, CONN_SHUT_WR) && reap_allowed();
-}
 
 /** What was done at birth is all that the policy can do for c. */
 static bool no_lever_left(struct conn *c)
 {
     enum policy_kind kind = c->policy->kind;
-    if (kind == POLICY_OFF || birth_app_linger(c))
+    if (kind == POLICY_OFF || arming_app_lingers(c))
         return true;
-    if (may_reap(c))
-        return false;
-    return conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER) &&
-           (kind == POLICY_FIN_RST || (policy_kinds[kind].armed && !conn_is_sole(c)));
+    if (conn_is(c, CONN_APP_LINGERS))
+        return false; /* to be overridden */
+    if (kind == POLICY_AUTO || kind == POLICY_REAP)
+        return true;
+    return conn_is(c, CONN_ARMED) && !conn_is_sole(c);
 }
 
 /**
- * Nothing to do or to tell, so not even a system call to make sure: the entry stays, stale,
- * until the fd's next birth replaces it. No lever is ever pulled on a stale entry: SO_COOKIE
- * tells.
+ * Nothing to do or to tell, so not even a system call to make sure: the entry in the table
+ * stays, stale, until the fd's next birth replaces it. No lever is ever pulled on a stale
+ * entry: the cookie tells.
  */
 static bool may_stay(struct conn *c)
 {
     if (atomic_load_explicit(&c->refs, memory_order_relaxed) != 1)
         return false;
-    return !conn_is(c, CONN_BORN) || (!shim.reporting && no_lever_left(c));
+    return !conn_is(c, CONN_BORN) || (!settings.reporting && no_lever_left(c));
 }
 
-/** Removes fd's reference. Returns whether c was a connection, still this one, and it ends now.
+/** Removes fd's reference to c, which ends no connection of ours. */
+static void forget(int fd, struct conn *c)
+{
+    if (table_take(fd, c) && conn_put(c))
+        conn_free(c);
+}
+
+/**
+ * Whether fd is c's socket, and its close ends it. Under fin-rst, where nobody asked for the
+ * cookie, all that is left to do is to discard input: without any, nothing has to be known.
  */
-static bool take(int fd, struct conn *c)
+static bool ends_here(int fd, struct conn *c)
 {
-    if (!table_take(fd, c) || !conn_put(c))
+    if (!conn_is(c, CONN_BORN) || atomic_load(&c->refs) != 1)
         return false;
-    if (conn_is(c, CONN_BORN) && facts_is_same(fd, c))
-        return true;
-    conn_free(c);
-    return false;
-}
-
-/** Puts c, which has no reference, back behind fd. */
-static void put_back(int fd, struct conn *c)
-{
-    atomic_store(&c->refs, 1);
-    table_set(fd, c);
+    if (c->cookie == 0 && !facts_has_input(fd))
+        return false;
+    return conn_is_behind(c, fd);
 }
 
 /** Whether unread input has to be counted: for the record, or to tell an unknown last
@@ -67,29 +61,56 @@ static void put_back(int fd, struct conn *c)
 static bool counts_unread(const struct conn *c, enum last_op last)
 {
     bool unknown = last == LAST_NONE || last == LAST_UNKNOWN;
-    return shim.reporting || (unknown && c->policy->kind == POLICY_LAST_READ);
+    return settings.reporting || (unknown && c->policy->kind == POLICY_LAST_READ);
+}
+
+/** What the hooks saw, or, where they saw nothing although bytes went to and fro, unknown. */
+static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_t unread)
+{
+    enum last_op last = conn_last(c);
+    bool used = tcp->sent > 0 || tcp->received > unread;
+    return last == LAST_NONE && used ? LAST_UNKNOWN : last;
 }
 
 /** Asks what the policy or the record needs to know, and notes it in the record. */
-static void look(struct ending *e, struct facts *facts)
+static void ask(struct ending *e, struct facts *facts)
 {
     struct conn *c = e->c;
     struct record *record = &e->record;
     facts->state = STATE_ESTABLISHED;
-    if (!policy_kinds[c->policy->kind].asks && !shim.reporting)
+    if (!policy_kinds[c->policy->kind].asks && !settings.reporting)
         return;
     struct tcp_facts tcp = facts_ask(record->fd);
     record->unread = counts_unread(c, conn_last(c)) ? facts_unread(record->fd) : 0;
-    record->unacked = shim.reporting ? facts_unacked(record->fd, &tcp) : 0;
+    record->unacked = settings.reporting ? facts_unacked(record->fd, &tcp) : 0;
     record->established =
         tcp.established || (tcp.state == STATE_CLOSE && c->role == ROLE_SERVER);
     record->state = tcp.state;
-    record->last = facts_last(c, &tcp, record->unread);
+    record->last = last_op(c, &tcp, record->unread);
     if (record->established)
         birth_count(c);
     facts->state = tcp.state;
     facts->unacked = tcp.unacked;
     facts->last = facts_resolve_last(record->last, &tcp, record->unread);
+}
+
+/**
+ * Decides. Where that is RST, which must not stay on a socket that lives on elsewhere, nobody
+ * may copy the socket from here to ending_finish(); a copy made until now counts.
+ */
+static void decide(struct ending *e, struct facts *facts)
+{
+    struct conn *c = e->c;
+    facts->sole = conn_is_sole(c);
+    e->record.decision = policy_decide(c->policy, facts);
+    if (e->record.decision.action != ACTION_RST)
+        return;
+    process_hold(&e->hold);
+    facts->sole = conn_is_sole(c);
+    e->record.decision = policy_decide(c->policy, facts);
+    e->held = e->record.decision.action == ACTION_RST;
+    if (!e->held)
+        process_let_go(&e->hold);
 }
 
 static bool pull(enum action action, int fd, struct conn *c)
@@ -106,50 +127,58 @@ static bool pull(enum action action, int fd, struct conn *c)
     }
 }
 
-/** NOTIMEWAIT_LINGER=override: the application's own way of closing is taken back. */
-static void override_app(int fd, struct conn *c)
+/** Does what was decided. */
+static void act(struct ending *e)
 {
-    if (conn_is(c, CONN_APP_LINGER))
-        lever_linger_off(fd);
-    if (conn_is(c, CONN_APP_LINGER2) && !conn_is(c, CONN_ARMED) && facts_linger2(fd) < 0)
-        lever_fin_rst_off(fd);
+    struct decision *decision = &e->record.decision;
+    bool ours = decision->reason != REASON_OFF && decision->reason != REASON_APP_LINGER;
+    if (ours && conn_is(e->c, CONN_APP_LINGERS))
+        arming_override_app(e->record.fd, e->c);
+    if (!pull(decision->action, e->record.fd, e->c))
+        *decision = (struct decision){.action = ACTION_NONE, .reason = REASON_LEVER_FAILED};
 }
 
-/** Decides, and does what was decided. */
-static void act(struct ending *e, struct facts *facts)
+static void let_go(struct ending *e)
+{
+    if (e->held)
+        process_let_go(&e->hold);
+    e->held = false;
+}
+
+/** Takes c out of the table: of two threads that close one fd, one gets it. */
+static bool take(struct ending *e)
 {
     struct conn *c = e->c;
-    int fd = e->record.fd;
-    lever_prepare(fd, policy_prepare(c->policy, facts), c->policy, facts);
-    facts->sole = facts->sole && conn_is_sole(c); /* it may have forked while we waited */
-    struct decision decision = policy_decide(c->policy, facts);
-    bool ours = decision.reason != REASON_OFF && decision.reason != REASON_APP_LINGER;
-    if (ours && conn_is(c, CONN_APP_LINGERS))
-        override_app(fd, c);
-    if (!pull(decision.action, fd, c))
-        decision = (struct decision){.action = ACTION_NONE, .reason = REASON_LEVER_FAILED};
-    e->record.decision = decision;
+    if (conn_generation(c) != e->generation || !table_take(e->record.fd, c))
+        return false;
+    if (conn_put(c))
+        return true;
+    return false; /* a copy was made meanwhile */
 }
 
-static bool begin(struct ending *e, int fd, struct conn *c, enum via via, bool stdio_output)
+static bool begin(struct ending *e, int fd, struct conn *c, struct ending_way way)
 {
-    if (!owner_is_me())
-        return false;
-    /* Levers once pulled, the thread must not be cancelled before the call that they are for.
-     */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &e->cancel);
-    bool sole = conn_is_sole(c);
-    if (!take(fd, c)) {
-        pthread_setcancelstate(e->cancel, NULL);
+    uint32_t generation = conn_generation(c);
+    if (!ends_here(fd, c)) {
+        forget(fd, c);
         return false;
     }
-    *e = (struct ending){.c = c, .record = {.fd = fd, .via = via}, .cancel = e->cancel};
-    e->begun = shim.reporting ? clock_now() : 0;
-    struct facts facts = {
-        .sole = sole, .app_linger = birth_app_linger(c), .stdio_output = stdio_output};
-    look(e, &facts);
-    e->record.reaped = may_reap(c) && reap_half_closed(fd, c);
-    act(e, &facts);
+    *e =
+        (struct ending){.c = c, .generation = generation, .record = {.fd = fd, .via = way.via}};
+    e->begun = settings.reporting ? clock_now() : 0;
+    struct facts facts = {.sole = conn_is_sole(c),
+                          .app_linger = arming_app_lingers(c),
+                          .stdio_output = way.stdio_output};
+    ask(e, &facts);
+    enum prepare what = policy_prepare(c->policy, &facts);
+    if (!way.waited || what == PREPARE_DISCARD)
+        lever_prepare(fd, what, c->policy, &facts);
+    decide(e, &facts);
+    if (!take(e)) {
+        let_go(e);
+        return false;
+    }
+    act(e);
     return true;
 }
 
@@ -159,65 +188,107 @@ bool ending_matters(int fd)
     return c && !may_stay(c);
 }
 
-bool ending_begin(struct ending *ending, int fd, enum via via, bool stdio_output)
+void ending_wait(int fd)
 {
-    if (!ending_matters(fd))
-        return false;
-    int saved = errno;
     struct conn *c = table_find(fd);
-    bool begun = c && begin(ending, fd, c, via, stdio_output);
+    if (!c || may_stay(c) || !process_may_act() || !ends_here(fd, c))
+        return;
+    int saved = errno;
+    struct ending e = {.c = c, .record = {.fd = fd}};
+    struct facts facts = {.sole = conn_is_sole(c), .app_linger = arming_app_lingers(c)};
+    ask(&e, &facts);
+    enum prepare what = policy_prepare(c->policy, &facts);
+    if (what != PREPARE_DISCARD)
+        lever_prepare(fd, what, c->policy, &facts);
+    errno = saved;
+}
+
+/** No system call may be made: what is counted in memory is counted, and that is all. */
+static void count_only(int fd, struct conn *c)
+{
+    struct record record = {.fd = fd, .state = STATE_CLOSE, .close_ns = -1};
+    struct facts facts = {.state = STATE_CLOSE, .app_linger = arming_app_lingers(c)};
+    if (!table_take(fd, c) || !conn_put(c))
+        return;
+    if (conn_is(c, CONN_BORN) && settings.config.stats) {
+        record.decision = policy_decide(c->policy, &facts);
+        stats_close(c->policy, &record);
+    }
+    conn_free(c);
+}
+
+bool ending_begin(struct ending *ending, int fd, struct ending_way way)
+{
+    struct conn *c = table_find(fd);
+    if (!c || may_stay(c) || !process_is_ours())
+        return false;
+    if (!process_may_act()) {
+        count_only(fd, c);
+        return false;
+    }
+    int saved = errno;
+    bool begun = begin(ending, fd, c, way);
     errno = saved;
     return begun;
+}
+
+static void report(struct ending *e)
+{
+    if (!settings.reporting)
+        return;
+    e->record.close_ns = clock_now() - e->begun;
+    report_close(&e->record, e->c);
+}
+
+/** The fd lives on: takes the lever back, and puts c, which has no reference, behind it. */
+static void undo(struct ending *e)
+{
+    if (e->record.decision.action == ACTION_RST || e->record.decision.action == ACTION_LINGER)
+        lever_linger_off(e->record.fd);
+    atomic_store(&e->c->refs, 1);
+    table_set(e->record.fd, e->c);
 }
 
 void ending_finish(struct ending *ending, bool closed)
 {
     int saved = errno;
-    struct conn *c = ending->c;
-    if (!closed) {
-        put_back(ending->record.fd, c);
-    } else {
-        if (shim.reporting) {
-            ending->record.close_ns = clock_now() - ending->begun;
-            report_close(&ending->record, c);
-        }
-        conn_free(c);
-        reap_tick();
+    if (!closed)
+        undo(ending);
+    let_go(ending);
+    if (closed) {
+        report(ending);
+        conn_free(ending->c);
     }
-    pthread_setcancelstate(ending->cancel, NULL);
     errno = saved;
 }
 
 bool ending_disconnect(struct ending *ending, int fd)
 {
     struct conn *c = table_find(fd);
-    if (!c || !conn_is(c, CONN_BORN))
+    if (!c || !conn_is(c, CONN_BORN) || !process_may_act())
         return false;
     int saved = errno;
-    *ending = (struct ending){.c = c, .record = {.fd = fd, .via = VIA_DISCONNECT}};
-    ending->generation = conn_generation(c);
-    ending->record.decision.reason = REASON_DISCONNECT;
-    bool ours = owner_is_me() && facts_is_same(fd, c);
-    if (ours && shim.reporting) {
+    *ending = (struct ending){
+        .c = c,
+        .generation = conn_generation(c),
+        .record = {.fd = fd, .via = VIA_DISCONNECT, .decision = {.reason = REASON_DISCONNECT}}};
+    if (settings.reporting && conn_is_behind(c, fd)) {
         struct facts facts = {0};
-        look(ending, &facts);
+        ask(ending, &facts);
         ending->begun = clock_now();
     }
     errno = saved;
-    return ours;
+    return true;
 }
 
 void ending_disconnected(struct ending *ending, bool done)
 {
     int fd = ending->record.fd;
-    struct conn *c = done ? table_claim_again(fd, ending->c, ending->generation) : NULL;
+    struct conn *c = done ? table_claim(fd, ending->c, ending->generation) : NULL;
     if (!c)
         return;
     int saved = errno;
-    if (shim.reporting) {
-        ending->record.close_ns = clock_now() - ending->begun;
-        report_close(&ending->record, c);
-    }
+    report(ending);
     birth_undo(fd, c);
     table_release(c);
     errno = saved;
@@ -227,20 +298,18 @@ void ending_disconnected(struct ending *ending, bool done)
  */
 static void report_left_open(int fd, struct conn *c)
 {
-    if (!take(fd, c))
+    if (!table_take(fd, c) || !conn_put(c))
         return;
-    if (c->epoch < owner_first_epoch()) {
-        conn_free(c);
-        return;
+    if (c->epoch >= process_first_epoch() && conn_is_behind(c, fd)) {
+        struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
+        struct facts facts = {0};
+        ask(&e, &facts);
+        bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER);
+        e.record.decision.action =
+            armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;
+        e.record.decision.reason = REASON_EXIT;
+        report_close(&e.record, c);
     }
-    struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
-    struct facts facts = {0};
-    look(&e, &facts);
-    bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER);
-    e.record.decision.action =
-        armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;
-    e.record.decision.reason = REASON_EXIT;
-    report_close(&e.record, c);
     conn_free(c);
 }
 
@@ -256,15 +325,13 @@ static void report_at_exit(void)
     stats_write();
 }
 
-/** `report`: what there is to tell. */
-static bool at_end(void (*report)(void))
+/** `tell`: what there is to tell. */
+static bool at_end(void (*tell)(void))
 {
-    if (!(shim.reporting || reap_allowed()) || !owner_is_me())
+    if (!settings.reporting || !process_may_act())
         return false;
     int saved = errno;
-    reap_at_exit();
-    if (shim.reporting)
-        report();
+    tell();
     errno = saved;
     return true;
 }

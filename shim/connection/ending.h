@@ -9,27 +9,38 @@
 #define ENDING_H
 
 #include "connection/conn.h"
+#include "kernel/process.h"
 #include "report/log.h"
 
 struct ending {
     struct conn *c;
-    uint32_t generation; /* c's, of one that connect() may end */
+    uint32_t generation; /* c's */
     struct record record;
     int64_t begun; /* ns, CLOCK_MONOTONIC */
-    int cancel;    /* the thread's cancellation state, held until ending_finish() */
+    bool held;     /* `hold` is in force until ending_finish() */
+    struct process_hold hold;
 };
 
 /** Closing fd may have to do with a connection of ours; without a system call. */
 bool ending_matters(int fd);
 
+/** How a call closes. */
+struct ending_way {
+    enum via via;
+    bool stdio_output; /* the stream over fd still holds output: no RST */
+    bool waited;       /* ending_wait() was called: waits no more */
+};
+
+/** Only what the policy waits for before it decides; then ending_begin() may follow. */
+void ending_wait(int fd);
+
 /**
  * The call that follows is certain to close fd. Returns false when that ends no connection of
- * ours; otherwise ending_finish() must follow it.
- * stdio_output: the stream over fd still holds output, so that at most fin-rst may be used.
+ * ours; otherwise ending_finish() must follow it at once.
  */
-bool ending_begin(struct ending *ending, int fd, enum via via, bool stdio_output);
+bool ending_begin(struct ending *ending, int fd, struct ending_way way);
 
-/** After the call; if it failed, `closed` is false and the connection is put back. */
+/** After the call; if it failed, `closed` is false: the lever is taken back. */
 void ending_finish(struct ending *ending, bool closed);
 
 /** connect() on a connection of ours, which AF_UNSPEC would end; false where fd is none. */

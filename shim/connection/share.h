@@ -9,8 +9,17 @@
 
 #include <stdbool.h>
 
+/**
+ * fd is about to be copied, or passed to another process. From here on no abortive close of its
+ * connection begins, and one that has begun is over when this returns.
+ */
+void share_copying(int fd);
+
 /** `to` is now a copy of `from`; whatever was behind `to` is gone. */
 void share_copied(int from, int to);
+
+/** Nothing is known any more of what is behind fd. */
+void share_forget(int fd);
 
 /** Both fds lead to the same connection. */
 bool share_same_socket(int a, int b);

@@ -1,5 +1,7 @@
 #include "connection/table.h"
 
+#include "kernel/process.h"
+
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -17,6 +19,8 @@ static bool map_page(int fd)
     table_slot *_Atomic *page = &table_pages[(unsigned)fd / TABLE_PAGE_FDS];
     if (atomic_load(page) != empty)
         return true;
+    if (atomic_load(&process_is_sealed))
+        return false;
     size_t size = TABLE_PAGE_FDS * sizeof(table_slot);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
@@ -73,23 +77,13 @@ void table_copy(int from, int to)
     table_set(to, get(from));
 }
 
-struct conn *table_claim(int fd)
+struct conn *table_claim(int fd, struct conn *c, uint32_t generation)
 {
-    struct conn *c = get(fd);
-    if (!table_is_conn(c))
-        return NULL;
-    if (!(atomic_fetch_or(&c->flags, CONN_CLAIMED) & CONN_CLAIMED))
+    struct conn *now = get(fd);
+    bool same = table_is_conn(now) && now == c && conn_generation(c) == generation;
+    if (same && !(atomic_fetch_or(&c->flags, CONN_CLAIMED) & CONN_CLAIMED))
         return c;
-    drop(c);
-    return NULL;
-}
-
-struct conn *table_claim_again(int fd, struct conn *c, uint32_t generation)
-{
-    struct conn *now = table_claim(fd);
-    if (!now || (now == c && conn_generation(c) == generation))
-        return now;
-    table_release(now);
+    drop(now);
     return NULL;
 }
 

@@ -77,15 +77,12 @@ static inline bool table_take(int fd, struct conn *c)
 }
 
 /**
- * The connection behind fd, which until table_release() no other caller gets, nobody recycles,
- * and no close ends (one that comes meanwhile is a plain one). NULL where there is none, or
- * while it is claimed: by another thread, or by what this signal handler has interrupted. In a
- * child forked at that moment it stays claimed: there, no more than what was armed acts.
+ * Claims c, which was seen behind fd in this generation: until table_release() no other caller
+ * gets it and nobody uses its memory for another connection. NULL where fd leads elsewhere by
+ * now, or while another thread, or what this signal handler interrupted, has claimed it.
+ * In a child forked at that moment it stays claimed; what was armed still acts there.
  */
-struct conn *table_claim(int fd);
-
-/** Claims c once more; NULL when fd leads elsewhere by now, or c is in another life. */
-struct conn *table_claim_again(int fd, struct conn *c, uint32_t generation);
+struct conn *table_claim(int fd, struct conn *c, uint32_t generation);
 
 void table_release(struct conn *c);
 

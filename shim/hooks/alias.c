@@ -1,7 +1,7 @@
 /*
- * hooks_alias: other public names of hooked functions (hooks.def).
+ * alias: other public names of hooked functions (entry_points.def).
  */
-#include "kernel/libc.h"
+#include "hooks/hooks.h"
 
 #define ALIAS(type, alias, name, parameters, arguments)                                        \
     type hook_##alias parameters                                                               \

@@ -1,25 +1,31 @@
 /*
- * hooks_birth: the calls by which a socket becomes a TCP connection of ours.
+ * birth: the calls by which a socket becomes a TCP connection of ours.
  */
 #include "connection/birth.h"
 #include "connection/ending.h"
-#include "connection/owed.h"
-#include "connection/reap.h"
-#include "kernel/libc.h"
-#include "kernel/process.h"
+#include "connection/table.h"
+#include "hooks/hooks.h"
 #include "policy/settings.h"
 
 #include <errno.h>
-#include <stddef.h>
 
 int hook_socket(int domain, int type, int protocol)
 {
-    owed_settle();
-    uint32_t epoch = owner_epoch();
+    uint32_t epoch = process_epoch();
     int fd = next.socket(domain, type, protocol);
-    if (fd >= 0 && shim.active)
+    if (fd >= 0 && settings.active)
         birth_socket(fd, domain, type, protocol, epoch);
     return fd;
+}
+
+/** The application has chosen its port, or its address: recycling leaves the socket alone. */
+int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int r = next.bind(fd, addr, len);
+    struct conn *c = r == 0 && process_is_ours() ? table_find(fd) : NULL;
+    if (c)
+        conn_mark(c, CONN_APP_PORT);
+    return r;
 }
 
 /*
@@ -28,14 +34,12 @@ int hook_socket(int domain, int type, int protocol)
  */
 int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-    if (!shim.active)
+    if (!settings.active)
         return next.connect(fd, addr, len);
     struct ending ending;
     bool may_end = ending_disconnect(&ending, fd);
-    struct birth birth = birth_connecting(fd, addr, len);
+    struct birth birth = birth_connecting(fd);
     int r = next.connect(fd, addr, len);
-    if (r < 0 && errno == EADDRNOTAVAIL && reap_for_port())
-        r = next.connect(fd, addr, len);
     birth_connected(&birth, r, addr, len);
     if (may_end)
         ending_disconnected(&ending, r == 0 && addr->sa_family == AF_UNSPEC);
@@ -44,19 +48,19 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 static int accepted(int listener, int fd, uint32_t epoch)
 {
-    if (fd >= 0 && shim.active)
+    if (fd >= 0 && settings.active)
         birth_accepted(listener, fd, epoch);
     return fd;
 }
 
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-    uint32_t epoch = owner_epoch();
+    uint32_t epoch = process_epoch();
     return accepted(fd, next.accept(fd, addr, len), epoch);
 }
 
 int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-    uint32_t epoch = owner_epoch();
+    uint32_t epoch = process_epoch();
     return accepted(fd, next.accept4(fd, addr, len, flags), epoch);
 }

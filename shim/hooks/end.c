@@ -1,15 +1,13 @@
 /*
- * hooks_end: the calls that may close the last fd of a connection, and the process's own end.
+ * end: the calls that may close the last fd of a connection, and the process's own end.
  *
  * Each proves first that the call is certain to close the fd; a lever pulled for a call that
  * then fails would stay on a living socket.
  */
 #include "connection/ending.h"
-#include "connection/owed.h"
 #include "connection/share.h"
 #include "connection/table.h"
-#include "kernel/libc.h"
-#include "kernel/process.h"
+#include "hooks/hooks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,17 +20,18 @@
 #define CLOSE_RANGE_UNSHARE (1u << 1)
 #endif
 
-/** Apart from hook_close(), which would make room on the stack for it in every call. */
+/**
+ * Apart from hook_close(), which would make room on the stack for it in every call. What was
+ * pending of pthread_cancel() acts before anything is done, as in close() itself.
+ */
 __attribute__((noinline)) static int close_tcp(int fd)
 {
-    pthread_testcancel(); /* as close() would; once a lever is pulled, it may not */
-    struct owed_close owed = owed_closing(fd);
+    pthread_testcancel();
     struct ending ending;
-    bool ends = ending_begin(&ending, fd, VIA_CLOSE, false);
+    bool ends = ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE});
     int r = next.close(fd);
     if (ends)
         ending_finish(&ending, true); /* also on EINTR: Linux has closed it (close(2)) */
-    owed_closed(&owed);
     return r;
 }
 
@@ -41,7 +40,7 @@ int hook_close(int fd)
     struct conn *c = table_peek(fd);
     if (table_is_conn(c))
         return close_tcp(fd);
-    if (c)
+    if (c && process_is_ours())
         table_take(fd, c);
     return next.close(fd);
 }
@@ -58,19 +57,19 @@ static bool replaces(int old, int new, int flags)
     return valid;
 }
 
-/** What dup2() and dup3() share: `duplicate` is called in between. */
+/** What dup2() and dup3() have in common. */
 static int duplicate(int old, int new, int flags, bool three)
 {
-    owed_using(old);
+    share_copying(old);
     struct ending ending;
     bool ends = ending_matters(new) && replaces(old, new, flags) &&
-                !share_same_socket(old, new) && ending_begin(&ending, new, VIA_DUP2, false);
+                !share_same_socket(old, new) &&
+                ending_begin(&ending, new, (struct ending_way){.via = VIA_DUP2});
     int r = three ? next.dup3(old, new, flags) : next.dup2(old, new);
     if (ends)
         ending_finish(&ending, r >= 0);
     if (r >= 0 && old != new)
         share_copied(old, new);
-    owed_used(old);
     return r;
 }
 
@@ -84,16 +83,25 @@ int hook_dup3(int old, int new, int flags)
     return duplicate(old, new, flags, true);
 }
 
+/** Waits for the connections among first..last as their policies want it, one after another.
+ */
+static void wait_for_connections(unsigned first, unsigned last)
+{
+    for (int fd = table_next(first, last); fd >= 0; fd = table_next((unsigned)fd + 1, last))
+        ending_wait(fd);
+}
+
 /**
- * Prepares the connections among first..last, one after another, for the real call, which
- * closes them all. (Not one by one here: what another thread opens meanwhile would be closed,
- * too.)
+ * Pulls the levers of the connections among first..last for the real call, which closes them
+ * all. (Not one by one here: what another thread opens meanwhile would be closed, too.) The
+ * caller holds.
  */
 static void end_connections(unsigned first, unsigned last)
 {
+    static const struct ending_way way = {.via = VIA_CLOSE_RANGE, .waited = true};
     for (int fd = table_next(first, last); fd >= 0; fd = table_next((unsigned)fd + 1, last)) {
         struct ending ending;
-        if (ending_begin(&ending, fd, VIA_CLOSE_RANGE, false))
+        if (ending_begin(&ending, fd, way))
             ending_finish(&ending, true);
     }
 }
@@ -105,29 +113,44 @@ static void end_connections(unsigned first, unsigned last)
  */
 static bool closes_now(int flags)
 {
-    return flags == 0 || (flags == CLOSE_RANGE_UNSHARE && owner_is_one_thread());
+    return flags == 0 || (flags == CLOSE_RANGE_UNSHARE && process_is_one_thread());
 }
 
 int hook_close_range(unsigned first, unsigned last, int flags)
 {
-    owed_settle();
     int saved = errno;
+    struct process_hold hold;
     /* The empty range at the end says whether this kernel has the call at all. */
-    bool certain = closes_now(flags) && first <= last && table_next(first, last) >= 0 &&
-                   next.close_range(~0u, ~0u, 0) == 0;
-    errno = saved;
+    bool certain = closes_now(flags) && first <= last && process_may_act() &&
+                   table_next(first, last) >= 0 && next.close_range(~0u, ~0u, 0) == 0;
     if (certain)
-        end_connections(first, last);
+        wait_for_connections(first, last);
     if ((unsigned)flags & CLOSE_RANGE_UNSHARE)
-        owner_shared_all();
-    return next.close_range(first, last, flags);
+        process_sharing();
+    if (certain) {
+        process_hold(&hold);
+        end_connections(first, last);
+    }
+    errno = saved;
+    int r = next.close_range(first, last, flags);
+    if (certain)
+        process_let_go(&hold);
+    return r;
 }
 
 void hook_closefrom(int first)
 {
-    owed_settle();
-    end_connections(first < 0 ? 0 : (unsigned)first, ~0u);
+    unsigned from = first < 0 ? 0 : (unsigned)first;
+    struct process_hold hold;
+    bool any = process_may_act() && table_next(from, ~0u) >= 0;
+    if (any) {
+        wait_for_connections(from, ~0u);
+        process_hold(&hold);
+        end_connections(from, ~0u);
+    }
     next.closefrom(first);
+    if (any)
+        process_let_go(&hold);
 }
 
 /** fclose(), and freopen(), which closes first: fds without one (fmemopen()) are none of ours.
@@ -139,13 +162,14 @@ static bool stream_ends(struct ending *ending, FILE *stream)
     int saved = errno;
     int fd = fileno(stream);
     errno = saved;
-    return fd >= 0 && table_find(fd) &&
-           ending_begin(ending, fd, VIA_FCLOSE, __fpending(stream) > 0);
+    if (fd < 0 || !table_find(fd))
+        return false;
+    struct ending_way way = {.via = VIA_FCLOSE, .stdio_output = __fpending(stream) > 0};
+    return ending_begin(ending, fd, way);
 }
 
 int hook_fclose(FILE *stream)
 {
-    owed_settle();
     struct ending ending;
     bool ends = stream_ends(&ending, stream);
     int r = next.fclose(stream);
@@ -158,7 +182,6 @@ int hook_fclose(FILE *stream)
 #define FREOPEN(name)                                                                          \
     FILE *hook_##name(const char *path, const char *mode, FILE *stream)                        \
     {                                                                                          \
-        owed_settle();                                                                         \
         struct ending ending;                                                                  \
         bool ends = path && stream_ends(&ending, stream);                                      \
         FILE *r = next.name(path, mode, stream);                                               \

@@ -1,17 +1,15 @@
 /*
- * hooks_io: the calls that receive or send; each notes the last operation.
+ * io: the calls that receive or send; each notes the last operation.
  *
  * The path of every read and write of the host program. Where nothing asks for the last
  * operation it costs a comparison; elsewhere, the look into the table, and one store for a
  * connection of ours. What that store needs is in noted_<name>(), apart: otherwise the compiler
- * makes room for it on the stack in every call. (Where a FIN may be owed, owed_io.c
- * stands between these and the next functions.)
+ * makes room for it on the stack in every call.
  */
 #include "connection/birth.h"
-#include "connection/owed.h"
 #include "connection/rights.h"
 #include "connection/table.h"
-#include "kernel/libc.h"
+#include "hooks/hooks.h"
 
 #include <stddef.h>
 
@@ -153,7 +151,7 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     if (!c)
         return next.sendto(fd, buf, n, flags, addr, len);
     uint32_t generation = conn_generation(c);
-    struct birth birth = birth_sending(fd, flags, addr, len);
+    struct birth birth = birth_sending(fd, flags);
     ssize_t r = next.sendto(fd, buf, n, flags, addr, len);
     birth_connected(&birth, r, addr, len);
     note_output(c, generation, r);
@@ -165,7 +163,7 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     {                                                                                          \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
-        struct birth birth = birth_sending(c ? fd : -1, flags, NULL, 0);                       \
+        struct birth birth = birth_sending(c ? fd : -1, flags);                                \
         ssize_t r = next.name(fd, msg, flags);                                                 \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, msg);                                                        \
@@ -184,7 +182,7 @@ SENDMSG(__sendmsg64)
     {                                                                                          \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
-        struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags, NULL, 0);          \
+        struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags);                   \
         int r = next.name(fd, msgs, count, flags);                                             \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, &msgs[0].msg_hdr);                                           \
@@ -203,7 +201,6 @@ SENDMMSG(__sendmmsg64)
 #define SENDFILE(name, offset)                                                                 \
     ssize_t hook_##name(int out, int in, offset *at, size_t n)                                 \
     {                                                                                          \
-        owed_settle();                                                                         \
         struct conn *c = table_find(out);                                                      \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         ssize_t r = next.name(out, in, at, n);                                                 \
@@ -217,7 +214,6 @@ SENDFILE(sendfile64, off64_t)
 
 ssize_t hook_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
 {
-    owed_settle();
     struct conn *from = table_find(in);
     struct conn *to = table_find(out);
     uint32_t from_generation = from ? conn_generation(from) : 0;

@@ -2,14 +2,14 @@
  * jump: hooks before functions that no C function can stand before.
  *
  * vfork() returns twice, the child on its parent's stack; clone() and a raw system call may
- * return on another one; execl() takes any number of arguments. The code here calls
+ * return on another one. The code here calls
  * jump_<name>() with the arguments as they are, restores them, and jumps to what that returns,
  * on an untouched stack.
  */
 #ifndef JUMP_H
 #define JUMP_H
 
-#include "kernel/libc.h"
+#include "hooks/hooks.h"
 
 #if defined(__x86_64__)
 #define JUMP_CODE(name)                                                                        \

@@ -1,29 +1,30 @@
 /*
- * hooks_option: what the application itself says about how its connections end, and asks about
- * how they began.
+ * option: what the application itself says about how its connections end and begin, and asks
+ * about how they began.
  */
+#include "connection/arming.h"
 #include "connection/birth.h"
-#include "connection/owed.h"
 #include "connection/table.h"
-#include "kernel/libc.h"
+#include "hooks/hooks.h"
+#include "kernel/process.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
 
-static bool is_linger(int level, int name)
-{
-    return (level == SOL_SOCKET && name == SO_LINGER) ||
-           (level == IPPROTO_TCP && name == TCP_LINGER2);
-}
+#ifndef IP_LOCAL_PORT_RANGE /* linux/in.h, 6.3 */
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef SO_BINDTOIFINDEX /* asm-generic/socket.h, 5.0 */
+#define SO_BINDTOIFINDEX 62
+#endif
 
 /** The application set its SO_LINGER or TCP_LINGER2: NOTIMEWAIT_LINGER says who prevails. */
-static void note_linger(int fd, struct conn *c, int level, const void *value)
+static void note_linger(int fd, struct conn *c, bool linger2, const void *value)
 {
-    int saved = errno;
     struct linger linger;
-    if (level == IPPROTO_TCP) {
+    if (linger2) {
         conn_mark(c, CONN_APP_LINGER2);
     } else {
         memcpy(&linger, value, sizeof(linger));
@@ -32,18 +33,51 @@ static void note_linger(int fd, struct conn *c, int level, const void *value)
         else
             conn_unmark(c, CONN_APP_LINGER);
     }
-    birth_rearm(fd, c, level == IPPROTO_TCP);
+    if (process_may_act())
+        arming_app_changed(fd, c, linger2);
+}
+
+static void note_socket_option(int fd, struct conn *c, int name, const void *value)
+{
+    switch (name) {
+    case SO_LINGER:
+        note_linger(fd, c, false, value);
+        break;
+    case SO_REUSEADDR:
+    case SO_REUSEPORT:
+        conn_mark(c, CONN_APP_PORT);
+        break;
+    case SO_BINDTODEVICE:
+    case SO_BINDTOIFINDEX:
+        conn_mark(c, CONN_DEVICE);
+        break;
+    default:
+        break;
+    }
+}
+
+/** The application has set an option of fd. */
+static void note_option(int fd, int level, int name, const void *value)
+{
+    struct conn *c = process_is_ours() ? table_find(fd) : NULL;
+    int saved = errno;
+    if (!c)
+        return;
+    if (level == SOL_SOCKET)
+        note_socket_option(fd, c, name, value);
+    else if (level == IPPROTO_TCP && name == TCP_LINGER2)
+        note_linger(fd, c, true, value);
+    else if (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE)
+        conn_mark(c, CONN_APP_PORT);
     errno = saved;
 }
 
 #define SETSOCKOPT(name_)                                                                      \
     int hook_##name_(int fd, int level, int name, const void *value, socklen_t len)            \
     {                                                                                          \
-        owed_settle();                                                                         \
         int r = next.name_(fd, level, name, value, len);                                       \
-        struct conn *c = r == 0 && is_linger(level, name) ? table_find(fd) : NULL;             \
-        if (c)                                                                                 \
-            note_linger(fd, c, level, value);                                                  \
+        if (r == 0 && table_find(fd))                                                          \
+            note_option(fd, level, name, value);                                               \
         return r;                                                                              \
     }
 
@@ -62,7 +96,6 @@ static void note_error(int fd, const void *value)
 #define GETSOCKOPT(name_)                                                                      \
     int hook_##name_(int fd, int level, int name, void *value, socklen_t *len)                 \
     {                                                                                          \
-        owed_settle();                                                                         \
         int r = next.name_(fd, level, name, value, len);                                       \
         if (r == 0 && level == SOL_SOCKET && name == SO_ERROR && *len == sizeof(int))          \
             note_error(fd, value);                                                             \
@@ -74,9 +107,9 @@ GETSOCKOPT(__getsockopt64)
 
 int hook_shutdown(int fd, int how)
 {
-    owed_settle();
-    struct conn *c = table_find(fd);
-    if (!c)
-        return next.shutdown(fd, how);
-    return owed_shutdown(fd, c, how) ? 0 : owed_not(fd, c, how);
+    int r = next.shutdown(fd, how);
+    struct conn *c = r == 0 && how != SHUT_WR && process_is_ours() ? table_find(fd) : NULL;
+    if (c)
+        conn_mark(c, CONN_SHUT_RD);
+    return r;
 }

@@ -1,20 +1,18 @@
 /*
- * hooks_share: the calls by which a socket gets another fd.
+ * share: the calls by which a socket gets another fd.
  */
 #include "connection/share.h"
-#include "connection/owed.h"
-#include "kernel/libc.h"
+#include "hooks/hooks.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
 
 int hook_dup(int fd)
 {
-    owed_using(fd);
+    share_copying(fd);
     int copy = next.dup(fd);
     if (copy >= 0)
         share_copied(fd, copy);
-    owed_used(fd);
     return copy;
 }
 
@@ -22,15 +20,16 @@ int hook_dup(int fd)
 #define FCNTL(name)                                                                            \
     int hook_##name(int fd, int command, ...)                                                  \
     {                                                                                          \
-        owed_using(fd);                                                                        \
         va_list list;                                                                          \
         va_start(list, command);                                                               \
         void *argument = va_arg(list, void *);                                                 \
         va_end(list);                                                                          \
+        bool copies = command == F_DUPFD || command == F_DUPFD_CLOEXEC;                        \
+        if (copies)                                                                            \
+            share_copying(fd);                                                                 \
         int r = next.name(fd, command, argument);                                              \
-        if (r >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))                      \
+        if (copies && r >= 0)                                                                  \
             share_copied(fd, r);                                                               \
-        owed_used(fd);                                                                         \
         return r;                                                                              \
     }
 

@@ -1,42 +1,34 @@
 /*
- * hooks_spawn: the calls by which copies of our fds come to be, in another process mostly.
+ * spawn: the calls by which copies of our fds come to be, in another process mostly, and those
+ * after which this process is another than it was.
  *
- * fork() is not among them: it runs the handlers that owner.c registers. So does daemon(), but
- * its caller ends in it.
+ * fork() is not among them: it runs the handlers that kernel/process.c registers. So does
+ * daemon(), but its caller ends in it.
  */
-#include "connection/birth.h"
+#include "connection/draw.h"
 #include "connection/ending.h"
-#include "connection/owed.h"
-#include "connection/reap.h"
+#include "connection/share.h"
+#include "hooks/hooks.h"
 #include "hooks/jump.h"
-#include "kernel/process.h"
 #include "report/stats.h"
 
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <unistd.h>
-
-/** Other processes will have copies of our fds. (What another thread opens between this and a
- * jump is not seen to be shared.) */
-static inline void share_all(void)
-{
-    owed_settle_all();
-    owner_shared_all();
-}
 
 pid_t hook__Fork(void)
 {
-    share_all();
-    birth_forking();
+    process_sharing();
+    draw_forking();
     pid_t pid = next._Fork();
     if (pid != 0) {
-        owner_shared_all();
+        process_shared();
         return pid;
     }
-    owner_is_child();
-    birth_in_child();
+    process_is_child();
+    draw_in_child();
     stats_reset();
-    reap_reset();
-    owed_reset();
     return 0;
 }
 
@@ -58,9 +50,9 @@ int hook_daemon(int nochdir, int noclose)
 #define AROUND(type, name, parameters, arguments)                                              \
     type hook_##name parameters                                                                \
     {                                                                                          \
-        share_all();                                                                           \
+        process_sharing();                                                                     \
         type r = next.name arguments;                                                          \
-        owner_shared_all();                                                                    \
+        process_shared();                                                                      \
         return r;                                                                              \
     }
 
@@ -78,10 +70,34 @@ AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
 AROUND(FILE *, _IO_proc_open, (FILE *stream, const char *command, const char *mode),
        (stream, command, mode))
 AROUND(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
-/* With CLONE_FILES the thread gets copies of all fds; the other is a copy of any. */
+/* With CLONE_FILES the thread gets copies of all fds. */
 AROUND(int, unshare, (int flags), (flags))
-AROUND(int, pidfd_getfd, (int pidfd, int fd, unsigned flags), (pidfd, fd, flags))
 /* clang-format on */
+
+/** What comes may be a copy of any of ours, or a socket from elsewhere. */
+int hook_pidfd_getfd(int pidfd, int fd, unsigned flags)
+{
+    process_sharing();
+    int copy = next.pidfd_getfd(pidfd, fd, flags);
+    process_shared();
+    if (copy >= 0)
+        share_forget(copy);
+    return copy;
+}
+
+int hook_setns(int fd, int type)
+{
+    return next.setns(fd, type);
+}
+
+/** The program's own filter knows its own system calls, not ours: from here on we make none. */
+int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+    int r = next.prctl(option, a, b, c, d);
+    if (r == 0 && option == PR_SET_SECCOMP)
+        process_seal();
+    return r;
+}
 
 /** Unless it is a thread, sharing our table of fds for good: others may part from it, by exec.
  */
@@ -90,45 +106,40 @@ static inline bool copies_fds(unsigned flags)
     return (flags & (CLONE_FILES | CLONE_THREAD)) != (CLONE_FILES | CLONE_THREAD);
 }
 
-static inline void share_by_clone(const void *function, const void *stack, unsigned flags)
+static inline void before_clone(const void *function, const void *stack, unsigned flags)
 {
     if (!function || !stack)
         return;
-    if (copies_fds(flags))
-        share_all();
-    else
-        owner_has_thread();
+    if (!copies_fds(flags)) {
+        process_has_thread();
+        return;
+    }
+    process_sharing();
+    process_vforking();
 }
 
-static inline void leave_by_exec(void)
+static inline void before_vfork(void)
 {
-    owed_settle_all();
-    reap_at_exec();
+    process_sharing();
+    process_vforking();
 }
 
 #ifdef JUMP_CODE
+/*
+ * What another thread opens between this and the jump is not seen to be shared.
+ */
 /* clang-format off */
-JUMP_HOOK(vfork, (void), share_all())
-JUMP_HOOK(__vfork, (void), share_all())
+JUMP_HOOK(vfork, (void), before_vfork())
+JUMP_HOOK(__vfork, (void), before_vfork())
 JUMP_HOOK(clone, (void *function, void *stack, unsigned flags),
-          share_by_clone(function, stack, flags))
+          before_clone(function, stack, flags))
 JUMP_HOOK(__clone, (void *function, void *stack, unsigned flags),
-          share_by_clone(function, stack, flags))
-/* Another program goes on with what is not FD_CLOEXEC. */
-JUMP_HOOK(execve, (void), leave_by_exec())
-JUMP_HOOK(execv, (void), leave_by_exec())
-JUMP_HOOK(execvp, (void), leave_by_exec())
-JUMP_HOOK(execvpe, (void), leave_by_exec())
-JUMP_HOOK(execl, (void), leave_by_exec())
-JUMP_HOOK(execle, (void), leave_by_exec())
-JUMP_HOOK(execlp, (void), leave_by_exec())
-JUMP_HOOK(fexecve, (void), leave_by_exec())
-JUMP_HOOK(execveat, (void), leave_by_exec())
+          before_clone(function, stack, flags))
 /* clang-format on */
 #else
 /*
  * No assembly for this machine yet. fork() is a vfork() that copies, which POSIX allows;
- * clone() and exec() are not seen.
+ * clone() is not seen.
  */
 pid_t hook_vfork(void) __asm__("vfork") __attribute__((visibility("default")));
 pid_t hook___vfork(void) __asm__("__vfork") __attribute__((visibility("default")));

@@ -1,36 +1,34 @@
 /*
- * hooks_syscall: system calls by their number, which some programs make to close an fd (libuv:
+ * syscall: system calls by their number, which some programs make to close an fd (libuv:
  * SYS_close) where close() would be a cancellation point.
  *
- * Only what ends a connection, or shares it, is looked at.
+ * Only what ends a connection, shares it, or forbids us to act is looked at.
  */
 #include "connection/ending.h"
-#include "connection/owed.h"
 #include "connection/table.h"
 #include "hooks/jump.h"
-#include "kernel/process.h"
+#include "kernel/raw.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef JUMP_CODE
 
-typedef long syscall_function(long number, ...);
-
 static long close_by_number(long number, int fd)
 {
     struct conn *c = table_peek(fd);
-    if (c == TABLE_NO_TCP)
+    if (c == TABLE_NO_TCP && process_is_ours())
         table_take(fd, c);
-    struct owed_close owed = owed_closing(fd);
     struct ending ending;
-    bool ends = table_is_conn(c) && ending_begin(&ending, fd, VIA_CLOSE, false);
-    long r = ((syscall_function *)next.syscall)(number, fd);
+    bool ends =
+        table_is_conn(c) && ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE});
+    long r = raw_call(number, fd);
     if (ends)
         ending_finish(&ending, true);
-    owed_closed(&owed);
     return r;
 }
 
@@ -61,22 +59,39 @@ static bool copies_fds(long number, long first, long second)
     }
 }
 
+/** Whether it may make a child that runs in our memory, or one that is not seen to be one. */
+static bool makes_children(long number)
+{
+#ifdef SYS_vfork
+    if (number == SYS_vfork || number == SYS_fork)
+        return true;
+#endif
+    return number == SYS_clone || number == SYS_clone3;
+}
+
+/** Whether it installs a seccomp filter. */
+static bool seals(long number, long first)
+{
+    return (number == SYS_seccomp &&
+            (first == SECCOMP_SET_MODE_STRICT || first == SECCOMP_SET_MODE_FILTER)) ||
+           (number == SYS_prctl && first == PR_SET_SECCOMP);
+}
+
 /** Where the call goes on. */
 static void *look_at(long number, long first, long second)
 {
     if (number == SYS_close && table_peek((int)first))
         return (void *)close_by_number;
-    owed_settle();
     if (number == SYS_exit_group)
         ending_at_exit();
-    if (number == SYS_execve || number == SYS_execveat)
-        owed_settle_all();
     if (number == SYS_clone && ((unsigned)first & CLONE_THREAD))
-        owner_has_thread();
-    if (copies_fds(number, first, second)) {
-        owed_settle_all();
-        owner_shared_all();
-    }
+        process_has_thread();
+    if (copies_fds(number, first, second))
+        process_sharing();
+    if (makes_children(number))
+        process_vforking();
+    if (seals(number, first))
+        process_seal();
     return next.syscall;
 }
 

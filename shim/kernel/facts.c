@@ -1,20 +1,21 @@
 #include "kernel/facts.h"
 
-#include "kernel/libc.h"
+#include "kernel/raw.h"
 
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #ifdef __GLIBC__
 #include <linux/tcp.h> /* its own struct tcp_info ends before the byte counts */
 #else
 #include <netinet/tcp.h>
 
-#ifndef __GLIBC__ /* musl's ioctl() takes an int */
+/* musl's ioctl() takes an int */
 #pragma GCC diagnostic ignored "-Wsign-conversion"
-#endif
 #endif
 
 /* As linux/sockios.h has them, which not every libc's headers come with. */
@@ -72,11 +73,6 @@ uint64_t facts_cookie(int fd)
     return next.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
 }
 
-bool facts_is_same(int fd, const struct conn *c)
-{
-    return c->cookie != 0 && facts_cookie(fd) == c->cookie;
-}
-
 /** The SYN was acknowledged, or the state says so. An aborted connection is in CLOSE. */
 static bool was_established(const struct tcp_info *info)
 {
@@ -124,6 +120,13 @@ static uint32_t queue(int fd, unsigned request)
     return ioctl(fd, request, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
 }
 
+bool facts_has_input(int fd)
+{
+    struct pollfd input = {.fd = fd, .events = POLLIN | POLLPRI};
+    struct timespec now = {0};
+    return raw_call(SYS_ppoll, &input, 1, &now, NULL, 0) != 0; /* when in doubt: yes */
+}
+
 uint32_t facts_unread(int fd)
 {
     return queue(fd, SIOCINQ);
@@ -136,14 +139,6 @@ uint32_t facts_unacked(int fd, const struct tcp_facts *tcp)
     uint32_t bytes = queue(fd, SIOCOUTQ);
     return bytes > 0 ? bytes
                      : 1; /* and 0 in SYN_RECV, where Fast Open may have data in flight */
-}
-
-enum last_op facts_last(struct conn *c, const struct tcp_facts *tcp, uint32_t unread)
-{
-    enum last_op last = conn_last(c);
-    if (last == LAST_NONE && (tcp->sent > 0 || tcp->received > unread))
-        return LAST_UNKNOWN;
-    return last;
 }
 
 enum last_op facts_resolve_last(enum last_op last, const struct tcp_facts *tcp, uint32_t unread)

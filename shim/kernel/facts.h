@@ -6,7 +6,7 @@
 #ifndef FACTS_H
 #define FACTS_H
 
-#include "connection/conn.h"
+#include "policy/address.h"
 #include "policy/policy.h"
 
 /** What TCP_INFO says (tcp(7), struct tcp_info in linux/tcp.h). */
@@ -27,9 +27,6 @@ bool facts_is_listener(int fd);
 /** SO_COOKIE, which no other socket of this boot has; 0 when fd is no socket. */
 uint64_t facts_cookie(int fd);
 
-/** fd is the socket that c records, and no later one. */
-bool facts_is_same(int fd, const struct conn *c);
-
 /** The value of TCP_LINGER2 (tcp(7)): -1 where FIN is to be followed by RST; 0 on error. */
 int facts_linger2(int fd);
 
@@ -42,17 +39,15 @@ bool facts_linger(int fd);
 /** TCP_INFO; state CLOSE when fd is no TCP socket. */
 struct tcp_facts facts_ask(int fd);
 
+/** Whether there is input, or the peer's EOF, or an urgent byte; poll(), without side effect.
+ */
+bool facts_has_input(int fd);
+
 /** SIOCINQ: bytes received and not read. An urgent byte does not count. */
 uint32_t facts_unread(int fd);
 
 /** SIOCOUTQ: bytes not acknowledged, our FIN being one; > 0 whenever tcp->unacked. */
 uint32_t facts_unacked(int fd, const struct tcp_facts *tcp);
-
-/**
- * The last operation: what the hooks saw, or, where they saw none although bytes went to and
- * fro, LAST_UNKNOWN.
- */
-enum last_op facts_last(struct conn *c, const struct tcp_facts *tcp, uint32_t unread);
 
 /** What LAST_UNKNOWN is taken for: a read where all that came was read, and ours acknowledged.
  */

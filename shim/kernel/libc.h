@@ -1,18 +1,14 @@
 /*
- * next: the libc functions that the program would have called without us.
+ * libc: `next`, the libc functions that the program would have called without us.
  *
  * Owns: finding them (dlsym(RTLD_NEXT)), once, also when a hook is called before our
  * constructor. Does not own: anything about connections.
  */
-#ifndef NEXT_H
-#define NEXT_H
+#ifndef LIBC_H
+#define LIBC_H
 
-#include <poll.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <sys/epoll.h>
-#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -45,11 +41,5 @@ void next_resolve_one(void **slot, const char *name);
 
 /** Resolves all of `next`, so that no later call needs the dynamic linker (and its locks). */
 void next_resolve(void);
-
-/* The hooks themselves: hook_close() is what the program reaches as close(). */
-#define HOOK(type, name, parameters, arguments)                                                \
-    type hook_##name parameters __asm__(#name) __attribute__((visibility("default")));
-#define ALIAS(type, alias, name, parameters, arguments) HOOK(type, alias, parameters, arguments)
-#include "hooks/entry_points.def"
 
 #endif

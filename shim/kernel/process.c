@@ -1,64 +1,133 @@
 #include "kernel/process.h"
 
+#include "kernel/raw.h"
+
 #include <pthread.h>
-#include <stdatomic.h>
-#include <sys/types.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+#define YIELDS 100 /* before a waiter sleeps */
+#define NAPS   10000
+#define NAP_NS 100000 /* NAPS of them are a second */
 
 static _Atomic pid_t owner;
 static _Atomic uint32_t epoch = 1;
 static _Atomic uint32_t first_epoch = 1;
+static _Atomic uint32_t holders;
+static _Atomic bool threads;
+static char program[100];
 
-int owner_pid(void)
+_Atomic bool process_is_sealed;
+_Thread_local bool process_maybe_vforked;
+
+int process_pid(void)
 {
     return atomic_load(&owner);
 }
 
-uint32_t owner_epoch(void)
+const char *process_program(void)
+{
+    return program;
+}
+
+uint32_t process_epoch(void)
 {
     return atomic_load(&epoch);
 }
 
-uint32_t owner_first_epoch(void)
+uint32_t process_first_epoch(void)
 {
     return atomic_load(&first_epoch);
 }
 
-void owner_shared_all(void)
+void process_wait_for_holders(void)
+{
+    if (__builtin_expect(atomic_load(&holders) == 0, 1))
+        return;
+    struct timespec nap = {.tv_nsec = NAP_NS};
+    for (int i = 0; i < NAPS && atomic_load(&holders) > 0; i++) {
+        if (i < YIELDS)
+            raw_call(SYS_sched_yield);
+        else /* a thread of lower priority has to run, too */
+            raw_call(SYS_ppoll, NULL, 0, &nap, NULL, 0);
+    }
+}
+
+/*
+ * The sharer increments the epoch and then reads `holders`; the holder increments `holders` and
+ * then reads the epoch. All four are sequentially consistent, so one of the two sees the other:
+ * the holder finds its socket shared, or the sharer waits.
+ */
+void process_sharing(void)
 {
     atomic_fetch_add(&epoch, 1);
+    process_wait_for_holders();
+}
+
+void process_shared(void)
+{
+    atomic_fetch_add(&epoch, 1);
+}
+
+void process_hold(struct process_hold *hold)
+{
+    uint64_t all = ~UINT64_C(0);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &hold->cancel);
+    raw_call(SYS_rt_sigprocmask, SIG_BLOCK, &all, &hold->signals, sizeof(all));
+    atomic_fetch_add(&holders, 1);
+}
+
+void process_let_go(const struct process_hold *hold)
+{
+    atomic_fetch_sub(&holders, 1);
+    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &hold->signals, NULL, sizeof(hold->signals));
+    pthread_setcancelstate(hold->cancel, NULL);
 }
 
 /* glibc's, where it has it (2.32): of pthread_create(). */
 extern char __libc_single_threaded __attribute__((weak));
 
-static _Atomic bool threads;
-
-void owner_has_thread(void)
+void process_has_thread(void)
 {
     atomic_store(&threads, true);
 }
 
-bool owner_is_one_thread(void)
+bool process_is_one_thread(void)
 {
     return &__libc_single_threaded && __libc_single_threaded && !atomic_load(&threads);
 }
 
-void owner_is_child(void)
+void process_is_child(void)
 {
-    atomic_store(&owner, getpid());
+    process_maybe_vforked = false;
+    atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
+    atomic_store(&holders, 0);
     atomic_store(&first_epoch, atomic_fetch_add(&epoch, 1) + 1);
 }
 
-bool owner_is_me(void)
+bool process_is_ours_after_vfork(void)
 {
-    return getpid() == atomic_load(&owner);
+    if (atomic_load(&process_is_sealed) || raw_call(SYS_getpid) != atomic_load(&owner))
+        return false;
+    process_maybe_vforked = false;
+    return true;
 }
 
-void owner_init(void)
+void process_seal(void)
 {
+    atomic_store(&process_is_sealed, true);
+}
+
+void process_init(void)
+{
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (path)
+        strncpy(program, slash ? slash + 1 : path, sizeof(program) - 1);
     atomic_store(&owner, getpid());
-    /* Before the fork for the sockets that exist, after it for those that other threads made
-     * meanwhile. */
-    pthread_atfork(owner_shared_all, owner_shared_all, owner_is_child);
+    pthread_atfork(process_sharing, process_shared, process_is_child);
 }

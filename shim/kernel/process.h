@@ -1,45 +1,104 @@
 /*
- * owner: which sockets this process alone holds.
+ * process: this process, and who else may hold its sockets.
  *
- * Owns: the pid that the connection table belongs to, and the epoch: a number that grows
- * whenever another process may have got copies of our fds. A socket is ours alone only while
- * the epoch is what it was before the socket was made. Reads and increments are atomic: no
- * locks.
+ * Owns: the pid that the connection table belongs to; the epoch, a number that grows whenever
+ * another process may have got copies of our fds (a socket is ours alone only while the epoch
+ * is what it was before the socket was made); the hold, during which no such copy is made; and
+ * whether the library may act at all. Atomic variables only: a signal handler that interrupts
+ * any of this never waits for what it interrupted.
  */
-#ifndef OWNER_H
-#define OWNER_H
+#ifndef PROCESS_H
+#define PROCESS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/** The pid of this process, without a system call. */
-int owner_pid(void);
+/** Records the pid and the program, and registers for fork(); called once, before main. */
+void process_init(void);
 
-/** Records the pid and registers for fork(); called once, before main. */
-void owner_init(void);
+/** The pid of this process, without a system call. */
+int process_pid(void);
+
+/** The basename of AT_EXECFN, at most 99 bytes of it. */
+const char *process_program(void);
 
 /** The epoch: read it before the call that makes a socket. */
-uint32_t owner_epoch(void);
+uint32_t process_epoch(void);
 
 /** The epoch at which this process began: what is older was inherited. */
-uint32_t owner_first_epoch(void);
-
-/** All sockets that exist now may be held by another process, too. */
-void owner_shared_all(void);
-
-/** clone() or SYS_clone makes a thread: it shares our table of fds. */
-void owner_has_thread(void);
-
-/** No other thread shares our table of fds, as far as libc and the hooks know. */
-bool owner_is_one_thread(void);
-
-/** This process is the child of a fork that ran no pthread_atfork() handlers. */
-void owner_is_child(void);
+uint32_t process_first_epoch(void);
 
 /**
- * Whether the table belongs to this process: false in a child of vfork(), which runs in our
- * memory but with fds of its own, and in one of a raw clone(). One getpid().
+ * Another process, or another fd, is about to get copies of our sockets: all that exist now
+ * count as shared. Waits until no thread holds (process_hold()), a second at most.
  */
-bool owner_is_me(void);
+void process_sharing(void);
+
+/** The same afterwards, for the sockets that other threads made meanwhile. Does not wait. */
+void process_shared(void);
+
+/** One socket is about to be copied, and is marked as shared: only the waiting. */
+void process_wait_for_holders(void);
+
+/** clone() or SYS_clone makes a thread: it shares our table of fds. */
+void process_has_thread(void);
+
+/** No other thread shares our table of fds, as far as libc and the hooks know. */
+bool process_is_one_thread(void);
+
+/** This process is the child of a fork that ran no pthread_atfork() handlers. */
+void process_is_child(void);
+
+/**
+ * Between an abortive lever and the close() that it is for. Whoever wants to copy sockets waits
+ * for its end, so it must be short: the thread takes no signal meanwhile and cannot be
+ * cancelled, and so cannot leave it by a handler either.
+ */
+struct process_hold {
+    uint64_t signals; /* the thread's mask, as the kernel has it */
+    int cancel;
+};
+
+void process_hold(struct process_hold *hold);
+void process_let_go(const struct process_hold *hold);
+
+/* --- whether the library may act --- */
+
+/** The program installed a seccomp filter: no system call of ours any more. */
+extern _Atomic bool process_is_sealed __attribute__((visibility("hidden")));
+
+void process_seal(void);
+
+/**
+ * This thread, or a child of it that shares our memory, went through vfork(), or clone() with
+ * CLONE_VM. Of the thread: such a child has its parent's thread-local storage.
+ */
+extern _Thread_local bool process_maybe_vforked
+    __attribute__((visibility("hidden"), tls_model("initial-exec")));
+
+/** This thread is about to call vfork() or the like. */
+static inline void process_vforking(void)
+{
+    process_maybe_vforked = true;
+}
+
+/** The same, with one getpid(): whether we are still, or again, the process of the table. */
+bool process_is_ours_after_vfork(void);
+
+/**
+ * Whether the connection table belongs to this process: false in a child of vfork(), which
+ * runs in our memory but with fds of its own, and in one of a raw clone().
+ */
+static inline bool process_is_ours(void)
+{
+    return !__builtin_expect(process_maybe_vforked, 0) || process_is_ours_after_vfork();
+}
+
+/** Whether system calls of our own may be made, about fds of our own. */
+static inline bool process_may_act(void)
+{
+    return !atomic_load_explicit(&process_is_sealed, memory_order_relaxed) && process_is_ours();
+}
 
 #endif

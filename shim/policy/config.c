@@ -36,41 +36,17 @@ static bool parse_linger(const char *value, struct config *config, struct refusa
     return refuse_value(value, accepted_linger, refusal);
 }
 
-const char *const config_reap_modes[REAP_MODES] = {
-    [REAP_AUTO] = "auto",
-    [REAP_ON] = "on",
-    [REAP_OFF] = "off",
-};
-
-static void accepted_shutdown(struct text *text)
+static void accepted_recycle(struct text *text)
 {
-    text_str(text, "now, owed");
+    text_str(text, "auto, off");
 }
 
-static bool parse_shutdown(const char *value, struct config *config, struct refusal *refusal)
+static bool parse_recycle(const char *value, struct config *config, struct refusal *refusal)
 {
-    config->owe_fin = strcmp(value, "owed") == 0;
-    if (config->owe_fin || strcmp(value, "now") == 0)
+    config->no_recycling = strcmp(value, "off") == 0;
+    if (config->no_recycling || strcmp(value, "auto") == 0)
         return true;
-    return refuse_value(value, accepted_shutdown, refusal);
-}
-
-static void accepted_reap(struct text *text)
-{
-    for (int mode = 0; mode < REAP_MODES; mode++) {
-        text_str(text, mode > 0 ? ", " : "");
-        text_str(text, config_reap_modes[mode]);
-    }
-}
-
-static bool parse_reap(const char *value, struct config *config, struct refusal *refusal)
-{
-    for (int mode = 0; mode < REAP_MODES; mode++) {
-        config->reap = (enum reap_mode)mode;
-        if (strcmp(value, config_reap_modes[mode]) == 0)
-            return true;
-    }
-    return refuse_value(value, accepted_reap, refusal);
+    return refuse_value(value, accepted_recycle, refusal);
 }
 
 static void accepted_seed(struct text *text)
@@ -118,8 +94,7 @@ static const struct variable {
     {"NOTIMEWAIT_POLICY", parse_policy, "auto"},
     {"NOTIMEWAIT_RULES", parse_rules, "none"},
     {"NOTIMEWAIT_LINGER", parse_linger, "respect"},
-    {"NOTIMEWAIT_SHUTDOWN", parse_shutdown, "now"},
-    {"NOTIMEWAIT_REAP", parse_reap, "auto"},
+    {"NOTIMEWAIT_RECYCLE", parse_recycle, "auto"},
     {"NOTIMEWAIT_REAPER", parse_reaper, "none"},
     {"NOTIMEWAIT_LOG", parse_log, "none"},
     {"NOTIMEWAIT_STATS", parse_stats, "none"},

@@ -12,22 +12,16 @@
 
 #include <stdbool.h>
 
-/** NOTIMEWAIT_REAP: whether TIME_WAIT entries are removed. */
-enum reap_mode { REAP_AUTO, REAP_ON, REAP_OFF, REAP_MODES };
-
-extern const char *const config_reap_modes[REAP_MODES];
-
 struct config {
     struct policies policies; /* all that occur below */
     struct split split;       /* NOTIMEWAIT_POLICY */
     struct rules rules;       /* NOTIMEWAIT_RULES */
     bool override_app_linger; /* NOTIMEWAIT_LINGER=override */
-    bool owe_fin;             /* NOTIMEWAIT_SHUTDOWN=owed */
-    enum reap_mode reap;
-    const char *reaper; /* NOTIMEWAIT_REAPER: a file, or NULL; in environ */
-    const char *log;    /* NOTIMEWAIT_LOG: "stderr" or a file, or NULL; in environ */
-    const char *stats;  /* NOTIMEWAIT_STATS, likewise */
-    bool seeded;        /* NOTIMEWAIT_SEED is set */
+    bool no_recycling;        /* NOTIMEWAIT_RECYCLE=off */
+    const char *reaper;       /* NOTIMEWAIT_REAPER: a file, or NULL; in environ */
+    const char *log;          /* NOTIMEWAIT_LOG: "stderr" or a file, or NULL; in environ */
+    const char *stats;        /* NOTIMEWAIT_STATS, likewise */
+    bool seeded;              /* NOTIMEWAIT_SEED is set */
     uint64_t seed;
 };
 

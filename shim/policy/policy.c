@@ -51,7 +51,7 @@ enum prepare policy_prepare(const struct policy *policy, const struct facts *fac
 {
     if (!facts->sole || facts->stdio_output || facts->app_linger)
         return PREPARE_NONE;
-    if (policy->kind == POLICY_AUTO)
+    if (policy->kind == POLICY_FIN_RST)
         return PREPARE_DISCARD; /* in every state: unread input would make the kernel reset */
     if (!policy_state_resets(facts->state))
         return PREPARE_NONE;
@@ -75,18 +75,13 @@ static struct decision decision(enum action action, enum reason reason)
 /** FIN first, RST once it is acknowledged: what the kernel does by itself. */
 static struct decision decide_fin_rst(const struct facts *facts)
 {
-    if (facts->state == STATE_CLOSE_WAIT)
-        return decision(ACTION_FIN_RST, REASON_PASSIVE_CLOSE);
-    return decision(ACTION_FIN_RST, REASON_ARMED);
-}
-
-static struct decision decide_auto(const struct facts *facts)
-{
     if (facts->unread)
         return decision(ACTION_FIN_RST, REASON_UNREAD);
     if (facts->discarded)
         return decision(ACTION_FIN_RST, REASON_DISCARDED);
-    return decide_fin_rst(facts);
+    if (facts->state == STATE_CLOSE_WAIT)
+        return decision(ACTION_FIN_RST, REASON_PASSIVE_CLOSE);
+    return decision(ACTION_FIN_RST, REASON_ARMED);
 }
 
 static struct decision decide_last_read(const struct facts *facts)
@@ -101,7 +96,7 @@ static struct decision decide_last_read(const struct facts *facts)
 static struct decision decide_drain(const struct facts *facts, bool to_eof)
 {
     if (facts->unacked || (to_eof && facts->state != STATE_CLOSE_WAIT))
-        return decision(ACTION_FIN_RST, REASON_DRAIN_TIMEOUT);
+        return decision(ACTION_NONE, REASON_DRAIN_TIMEOUT);
     return decision(ACTION_RST, to_eof ? REASON_PEER_EOF : REASON_DRAINED);
 }
 
@@ -109,8 +104,6 @@ static struct decision decide_drain(const struct facts *facts, bool to_eof)
 static struct decision decide_sole(const struct policy *policy, const struct facts *facts)
 {
     switch (policy->kind) {
-    case POLICY_AUTO:
-        return decide_auto(facts);
     case POLICY_LAST_READ:
         return decide_last_read(facts);
     case POLICY_DRAIN:
@@ -128,17 +121,21 @@ static struct decision decide_sole(const struct policy *policy, const struct fac
     }
 }
 
-/** At most fin-rst, which cannot lose what others still have to say (fact 9). */
+/**
+ * What the policy does where others may hold the socket, or stdio has output for it: at most
+ * fin-rst, which loses nothing of what others still have to say (fact 9).
+ */
 static struct decision decide_held(const struct policy *policy, const struct facts *facts)
 {
+    enum reason reason = facts->sole ? REASON_STDIO_OUTPUT : REASON_SHARED;
     if (policy->kind == POLICY_FIN_RST)
-        return decide_fin_rst(facts);
+        return decision(ACTION_FIN_RST, reason);
     if (policy->kind == POLICY_LAST_READ) {
         struct decision alone = decide_last_read(facts);
         if (alone.action == ACTION_NONE)
             return alone;
     }
-    return decision(ACTION_FIN_RST, facts->sole ? REASON_STDIO_OUTPUT : REASON_SHARED);
+    return decision(ACTION_NONE, reason);
 }
 
 static struct decision decide_reap(const struct facts *facts)
@@ -153,6 +150,8 @@ struct decision policy_decide(const struct policy *policy, const struct facts *f
         return decision(ACTION_NONE, REASON_OFF);
     if (facts->app_linger)
         return decision(ACTION_NONE, REASON_APP_LINGER);
+    if (policy->kind == POLICY_AUTO)
+        return decision(ACTION_NONE, REASON_PLAIN);
     if (!policy_state_resets(facts->state))
         return decision(ACTION_NONE, REASON_STATE);
     if (policy->kind == POLICY_REAP)

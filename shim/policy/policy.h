@@ -53,7 +53,7 @@ struct policy_kind_info {
     const char *name;
     const char *unit;
     uint32_t least, most, preset;
-    bool armed, asks, reaps;
+    bool armed, asks;
 };
 
 /** policy_kind_info.preset of a policy whose argument may not be left out. */

@@ -1,20 +1,21 @@
 /*
- * shim: what was settled when the library was loaded.
+ * settings: what was settled when the library was loaded.
  *
  * Owns: the configuration in force. Written before main, only read afterwards.
  */
-#ifndef SHIM_H
-#define SHIM_H
+#ifndef SETTINGS_H
+#define SETTINGS_H
 
 #include "policy/config.h"
 
-struct shim {
+struct settings {
     struct config config;
     bool active;    /* something is to be done or reported; otherwise hooks only pass on */
     bool reporting; /* closes are logged or counted */
-    bool addresses; /* connections' addresses are needed at birth, for rules or the log */
+    bool addresses; /* connections' addresses are needed, for rules or the log */
+    bool cookies;   /* connections' cookies are needed: records, or the launcher's reaper */
 };
 
-extern struct shim shim;
+extern struct settings settings;
 
 #endif

@@ -7,7 +7,6 @@
 #include "report/stats.h"
 
 #include <string.h>
-#include <sys/auxv.h>
 #include <time.h>
 
 static const char *const via_names[] = {
@@ -15,22 +14,6 @@ static const char *const via_names[] = {
     [VIA_FCLOSE] = "fclose", [VIA_CLOSE_RANGE] = "close_range",
     [VIA_EXIT] = "exit",     [VIA_DISCONNECT] = "disconnect",
 };
-
-static char program[100]; /* cut, so that a record fits its line */
-
-void report_init(void)
-{
-    const char *path = (const char *)getauxval(AT_EXECFN);
-    if (!path)
-        return;
-    const char *slash = strrchr(path, '/');
-    strncpy(program, slash ? slash + 1 : path, sizeof(program) - 1);
-}
-
-const char *report_program(void)
-{
-    return program;
-}
 
 static void text_who(struct text *text, const struct record *record, const struct conn *c)
 {
@@ -40,8 +23,8 @@ static void text_who(struct text *text, const struct record *record, const struc
     text_number(text, (uint64_t)ts.tv_sec, 1);
     text_char(text, '.');
     text_number(text, (uint64_t)ts.tv_nsec / 1000, 6);
-    json_number(text, "pid", (uint64_t)owner_pid());
-    json_string(text, "program", program);
+    json_number(text, "pid", (uint64_t)process_pid());
+    json_string(text, "program", process_program());
     json_number(text, "fd", (uint64_t)record->fd);
     json_string(text, "via", via_names[record->via]);
     json_string(text, "role", role_names[c->role]);
@@ -61,8 +44,9 @@ static void text_what(struct text *text, const struct record *record, const stru
     json_number(text, "unread", record->unread);
     json_string(text, "action", action_names[record->decision.action]);
     json_string(text, "reason", reason_names[record->decision.reason]);
-    json_key(text, "reaped");
-    text_str(text, record->reaped ? "true" : "false");
+    json_key(text, "recycled");
+    text_str(text, conn_is((struct conn *)(uintptr_t)c, CONN_RECYCLED) ? "true" : "false");
+    json_us(text, "connect_us", c->connect_ns);
     json_us(text, "close_us", record->close_ns);
 }
 
@@ -85,8 +69,8 @@ void report_close(const struct record *record, const struct conn *c)
 {
     if (!record->established)
         return;
-    if (shim.config.stats)
+    if (settings.config.stats)
         stats_close(c->policy, record);
-    if (shim.config.log)
+    if (settings.config.log)
         log_close(record, c);
 }

@@ -22,15 +22,8 @@ struct record {
     enum last_op last;
     uint32_t unacked, unread; /* bytes */
     struct decision decision;
-    bool reaped;      /* the TIME_WAIT entry was removed by then */
     int64_t close_ns; /* waits included; -1 where there was no call */
 };
-
-/** Remembers the program's name; called once, before main. */
-void report_init(void);
-
-/** The basename of AT_EXECFN. */
-const char *report_program(void);
 
 /** Logs and counts the close of c, as far as that is asked for. */
 void report_close(const struct record *record, const struct conn *c);

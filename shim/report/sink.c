@@ -126,7 +126,7 @@ static void file_name(const struct sink *sink, struct text *name)
 {
     for (const char *p = sink->path; *p; p++) {
         if (p[0] == '%' && p[1] == 'p') {
-            text_number(name, (uint64_t)owner_pid(), 1);
+            text_number(name, (uint64_t)process_pid(), 1);
             p++;
         } else {
             text_char(name, *p);

@@ -1,6 +1,5 @@
 #include "report/stats.h"
 
-#include "connection/reap.h"
 #include "kernel/process.h"
 #include "policy/histogram.h"
 #include "policy/settings.h"
@@ -21,7 +20,7 @@ struct counters {
     struct histogram close_ns, connect_ns;
 };
 
-static struct counters counters[POLICIES_MAX]; /* as shim.config.policies */
+static struct counters counters[POLICIES_MAX]; /* as settings.config.policies */
 static _Atomic bool written;
 
 /* connect(2) and what else the kernel may return for TCP; others by their number. */
@@ -51,7 +50,7 @@ static const char *const error_names[ERRORS] = {
 
 static struct counters *counters_of(const struct policy *policy)
 {
-    return &counters[policy - shim.config.policies.all];
+    return &counters[policy - settings.config.policies.all];
 }
 
 static void count(_Atomic uint64_t *counter)
@@ -106,7 +105,7 @@ void stats_close(const struct policy *policy, const struct record *record)
 
 void stats_reset(void)
 {
-    for (unsigned i = 0; i < shim.config.policies.count; i++)
+    for (unsigned i = 0; i < settings.config.policies.count; i++)
         memset((void *)&counters[i], 0, sizeof(counters[i]));
     atomic_store(&written, false);
 }
@@ -174,21 +173,19 @@ static void text_policy(struct text *text, const struct policy *policy)
 void stats_write(void)
 {
     static char line[1 << 16];
-    if (!shim.config.stats || atomic_exchange(&written, true))
+    if (!settings.config.stats || atomic_exchange(&written, true))
         return;
     struct text text = text_in(line, sizeof(line));
     text_char(&text, '{');
-    json_number(&text, "pid", (uint64_t)owner_pid());
-    json_string(&text, "program", report_program());
+    json_number(&text, "pid", (uint64_t)process_pid());
+    json_string(&text, "program", process_program());
     json_key(&text, "policies");
     text_char(&text, '[');
-    for (unsigned i = 0; i < shim.config.policies.count; i++) {
+    for (unsigned i = 0; i < settings.config.policies.count; i++) {
         text_str(&text, i > 0 ? "," : "");
-        text_policy(&text, &shim.config.policies.all[i]);
+        text_policy(&text, &settings.config.policies.all[i]);
     }
     text_str(&text, "]");
-    if (reap_count() > 0)
-        json_number(&text, "reaped", reap_count());
     text_str(&text, "}\n");
     if (!text.cut)
         sink_write(&sink_stats, line, text.len);

@@ -1,0 +1,62 @@
+#include "connection/arming.h"
+
+#include "kernel/facts.h"
+#include "kernel/levers.h"
+#include "policy/settings.h"
+
+bool arming_app_lingers(struct conn *c)
+{
+    return conn_is(c, CONN_APP_LINGERS) && !settings.config.override_app_linger;
+}
+
+static bool wanted(struct conn *c)
+{
+    return policy_kinds[c->policy->kind].armed && !arming_app_lingers(c);
+}
+
+static void arm(int fd, struct conn *c)
+{
+    if (lever_fin_rst(fd))
+        conn_mark(c, CONN_ARMED);
+}
+
+void arming_undo(int fd, struct conn *c)
+{
+    if (conn_is(c, CONN_ARMED) && lever_fin_rst_off(fd))
+        conn_unmark(c, CONN_ARMED);
+}
+
+void arming_at_birth(int fd, struct conn *c)
+{
+    if (wanted(c))
+        arm(fd, c);
+}
+
+void arming_inherited(int fd, struct conn *c, struct conn *listener)
+{
+    bool may_be_set = !listener || conn_is(listener, CONN_ARMED);
+    if (wanted(c) || conn_is(c, CONN_APP_LINGERS) || !may_be_set)
+        return;
+    if (facts_linger2(fd) < 0)
+        lever_fin_rst_off(fd);
+}
+
+void arming_app_changed(int fd, struct conn *c, bool linger2)
+{
+    if (!conn_is(c, CONN_BORN))
+        return;
+    if (linger2)
+        conn_unmark(c, CONN_ARMED); /* the value is the application's now */
+    if (!wanted(c))
+        arming_undo(fd, c);
+    else if (!conn_is(c, CONN_ARMED))
+        arm(fd, c);
+}
+
+void arming_override_app(int fd, struct conn *c)
+{
+    if (conn_is(c, CONN_APP_LINGER))
+        lever_linger_off(fd);
+    if (conn_is(c, CONN_APP_LINGER2) && !conn_is(c, CONN_ARMED) && facts_linger2(fd) < 0)
+        lever_fin_rst_off(fd);
+}

@@ -1,0 +1,3 @@
+#include "policy/settings.h"
+
+struct settings settings;
