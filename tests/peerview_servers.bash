@@ -80,7 +80,7 @@ END
 
 measure_nginx() {
     start_nginx && start_trace || return
-    [[ $(preload "$1" curl -s -0 "http://127.0.0.1:$PORT/") == hello ]] || return
+    [[ $(preload "$1" curl -s -0 "http://127.0.0.1:$PORT/" 2>/dev/null) == hello ]] || return
     end_server
     echo "$1 | $(traced_calls 'shutdown[(]') | - | $(there) | $(here)"
 }
