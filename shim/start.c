@@ -76,7 +76,7 @@ static void watch_exit(void)
 }
 
 /** What the configuration makes necessary. */
-static void settle(void)
+static void derive_settings(void)
 {
     struct config *config = &settings.config;
     settings.reporting = config->log || config->stats;
@@ -94,7 +94,7 @@ static void start(char **env)
     }
     process_init();
     rules_for_program(&settings.config.rules, process_program());
-    settle();
+    derive_settings();
     if (!settings.active)
         return;
     table_noted_fds = notes_io() ? TABLE_FDS : 0;

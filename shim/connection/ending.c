@@ -39,7 +39,7 @@ static bool may_stay(struct conn *c)
 /** Removes fd's reference to c, which ends no connection of ours. */
 static void forget(int fd, struct conn *c)
 {
-    if (table_take(fd, c) && conn_put(c))
+    if (table_remove(fd, c) && conn_put(c))
         conn_free(c);
 }
 
@@ -113,7 +113,7 @@ static void decide(struct ending *e, struct facts *facts)
         process_let_go(&e->hold);
 }
 
-static bool pull(enum action action, int fd, struct conn *c)
+static bool set_lever(enum action action, int fd, struct conn *c)
 {
     switch (action) {
     case ACTION_RST:
@@ -128,13 +128,13 @@ static bool pull(enum action action, int fd, struct conn *c)
 }
 
 /** Does what was decided. */
-static void act(struct ending *e)
+static void carry_out(struct ending *e)
 {
     struct decision *decision = &e->record.decision;
     bool ours = decision->reason != REASON_OFF && decision->reason != REASON_APP_LINGER;
     if (ours && conn_is(e->c, CONN_APP_LINGERS))
         arming_override_app(e->record.fd, e->c);
-    if (!pull(decision->action, e->record.fd, e->c))
+    if (!set_lever(decision->action, e->record.fd, e->c))
         *decision = (struct decision){.action = ACTION_NONE, .reason = REASON_LEVER_FAILED};
 }
 
@@ -145,18 +145,16 @@ static void let_go(struct ending *e)
     e->held = false;
 }
 
-/** Takes c out of the table: of two threads that close one fd, one gets it. */
-static bool take(struct ending *e)
+/** Removes c from the table: of two threads that close one fd, one does. */
+static bool remove_from_table(struct ending *e)
 {
     struct conn *c = e->c;
-    if (conn_generation(c) != e->generation || !table_take(e->record.fd, c))
+    if (conn_generation(c) != e->generation || !table_remove(e->record.fd, c))
         return false;
-    if (conn_put(c))
-        return true;
-    return false; /* a copy was made meanwhile */
+    return conn_put(c); /* false where a copy was made meanwhile */
 }
 
-static bool begin(struct ending *e, int fd, struct conn *c, struct ending_way way)
+static bool prepare_close(struct ending *e, int fd, struct conn *c, struct ending_way way)
 {
     uint32_t generation = conn_generation(c);
     if (!ends_here(fd, c)) {
@@ -174,11 +172,11 @@ static bool begin(struct ending *e, int fd, struct conn *c, struct ending_way wa
     if (!way.waited || what == PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
     decide(e, &facts);
-    if (!take(e)) {
+    if (!remove_from_table(e)) {
         let_go(e);
         return false;
     }
-    act(e);
+    carry_out(e);
     return true;
 }
 
@@ -208,7 +206,7 @@ static void count_only(int fd, struct conn *c)
 {
     struct record record = {.fd = fd, .state = STATE_CLOSE, .close_ns = -1};
     struct facts facts = {.state = STATE_CLOSE, .app_linger = arming_app_lingers(c)};
-    if (!table_take(fd, c) || !conn_put(c))
+    if (!table_remove(fd, c) || !conn_put(c))
         return;
     if (conn_is(c, CONN_BORN) && settings.config.stats) {
         record.decision = policy_decide(c->policy, &facts);
@@ -227,7 +225,7 @@ bool ending_begin(struct ending *ending, int fd, struct ending_way way)
         return false;
     }
     int saved = errno;
-    bool begun = begin(ending, fd, c, way);
+    bool begun = prepare_close(ending, fd, c, way);
     errno = saved;
     return begun;
 }
@@ -294,11 +292,10 @@ void ending_disconnected(struct ending *ending, bool done)
     errno = saved;
 }
 
-/** Takes c out of the table by whatever fd it is found, and reports it unless it is inherited.
- */
+/** Removes c from the table and reports it, unless it is inherited. */
 static void report_left_open(int fd, struct conn *c)
 {
-    if (!table_take(fd, c) || !conn_put(c))
+    if (!table_remove(fd, c) || !conn_put(c))
         return;
     if (c->epoch >= process_first_epoch() && conn_is_behind(c, fd)) {
         struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};

@@ -71,7 +71,7 @@ bool table_set(int fd, struct conn *c);
 
 /** Empties the slot of fd if c, which was seen there, still is: true for one caller only, who
  * gets its reference. */
-static inline bool table_take(int fd, struct conn *c)
+static inline bool table_remove(int fd, struct conn *c)
 {
     return atomic_compare_exchange_strong(table_slot_at(fd), &c, NULL);
 }

@@ -41,7 +41,7 @@ int hook_close(int fd)
     if (table_is_conn(c))
         return close_tcp(fd);
     if (c && process_is_ours())
-        table_take(fd, c);
+        table_remove(fd, c);
     return next.close(fd);
 }
 

@@ -22,7 +22,7 @@ static long close_by_number(long number, int fd)
 {
     struct conn *c = table_peek(fd);
     if (c == TABLE_NO_TCP && process_is_ours())
-        table_take(fd, c);
+        table_remove(fd, c);
     struct ending ending;
     bool ends =
         table_is_conn(c) && ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE});
@@ -78,7 +78,7 @@ static bool seals(long number, long first)
 }
 
 /** Where the call goes on. */
-static void *look_at(long number, long first, long second)
+static void *before_call(long number, long first, long second)
 {
     if (number == SYS_close && table_peek((int)first))
         return (void *)close_by_number;
@@ -95,6 +95,6 @@ static void *look_at(long number, long first, long second)
     return next.syscall;
 }
 
-JUMP_TO(syscall, (long number, long first, long second), look_at(number, first, second))
+JUMP_TO(syscall, (long number, long first, long second), before_call(number, first, second))
 
 #endif

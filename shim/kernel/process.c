@@ -104,7 +104,8 @@ bool process_is_one_thread(void)
 void process_is_child(void)
 {
     process_maybe_vforked = false;
-    atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
+    if (!atomic_load(&process_is_sealed))
+        atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
     atomic_store(&holders, 0);
     atomic_store(&first_epoch, atomic_fetch_add(&epoch, 1) + 1);
 }

@@ -260,7 +260,7 @@ bool rules_need_address(const struct rules *rules)
     return false;
 }
 
-/** The port of the service: the remote one for a client, the local one for a server. */
+/** The remote port for a client, the local one for a server; 0 where it is not known. */
 static uint16_t service_port(const struct newborn *newborn)
 {
     switch (newborn->role) {
@@ -273,12 +273,57 @@ static uint16_t service_port(const struct newborn *newborn)
     }
 }
 
+/** MATCH_UNKNOWN: what the selector asks for is not known of the connection. */
+enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
+
+static enum match match_if(bool known, bool matches)
+{
+    return !known ? MATCH_UNKNOWN : matches ? MATCH_YES : MATCH_NO;
+}
+
+static enum match match_role(const struct rule *rule, const struct newborn *newborn)
+{
+    if (rule->role == ROLE_UNKNOWN)
+        return MATCH_YES;
+    return match_if(newborn->role != ROLE_UNKNOWN, rule->role == newborn->role);
+}
+
+static enum match match_peer(const struct rule *rule, const struct newborn *newborn)
+{
+    if (!rule->by_peer)
+        return MATCH_YES;
+    return match_if(newborn->peer.any.sa_family != AF_UNSPEC,
+                    address_in(&newborn->peer, &rule->peer));
+}
+
+static enum match match_port(const struct rule *rule, const struct newborn *newborn)
+{
+    if (!rule->port)
+        return MATCH_YES;
+    uint16_t port = service_port(newborn);
+    return match_if(port != 0, port >= rule->port && port <= rule->to_port);
+}
+
+static bool says_off(const struct rule *rule)
+{
+    for (unsigned i = 0; i < rule->split.count; i++)
+        if (rule->split.arms[i].policy->kind != POLICY_OFF)
+            return false;
+    return true;
+}
+
+/** Doubt never makes a close more abortive: where it is, only a rule that says off matches. */
 static bool rule_matches(const struct rule *rule, const struct newborn *newborn)
 {
-    uint16_t port = service_port(newborn);
-    return (rule->role == ROLE_UNKNOWN || rule->role == newborn->role) &&
-           (!rule->by_peer || address_in(&newborn->peer, &rule->peer)) &&
-           (!rule->port || (port >= rule->port && port <= rule->to_port));
+    enum match all[] = {match_role(rule, newborn), match_peer(rule, newborn),
+                        match_port(rule, newborn)};
+    bool doubt = false;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i] == MATCH_NO)
+            return false;
+        doubt = doubt || all[i] == MATCH_UNKNOWN;
+    }
+    return !doubt || says_off(rule);
 }
 
 const struct split *rules_find(const struct rules *rules, const struct newborn *newborn,
