@@ -88,11 +88,12 @@ one_story() {
 }
 
 # as_without ARM WHEN MS SERVER CLIENT: the ARM sees what there was to see without the library,
-# and sends no more RSTs. To be used after `see none`.
+# and sends no more RSTs: a lever would send one per connection; a few come and go by themselves,
+# where an ACK meets a socket that is gone. To be used after `see none`.
 as_without() {
-    local plain=$sent
+    local plain=$sent most=$((sent + CONNECTIONS / 10))
     see "$@"
-    diff "$BATS_TEST_TMPDIR/seen.none" "$BATS_TEST_TMPDIR/seen.$1" && [[ $sent -le $plain ]] &&
+    diff "$BATS_TEST_TMPDIR/seen.none" "$BATS_TEST_TMPDIR/seen.$1" && [[ $sent -le $most ]] &&
         sent=$plain && return
     echo "$1 sees other things (>), or sends $sent RSTs, not $plain; $2, $3 ms: $4 / $5"
     return 1

@@ -18,7 +18,8 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-enum { PIECE = 1000, MAX_TRIALS = 200, RETRY_MS = 5000 };
+/* The server's port is not one that the kernel gives to clients, however few those are. */
+enum { PIECE = 1000, MAX_TRIALS = 200, RETRY_MS = 5000, SERVER_PORT = 9999 };
 
 static const int replays_ms[] = {0, 1, 3, 10}; /* after the takeover */
 
@@ -236,15 +237,16 @@ static void run_kind(enum forgery how)
            option.count, entered, broken, (long long)least);
 }
 
-static void listen_anywhere(void)
+static void listen_at_port(void)
 {
-    socklen_t size = sizeof server;
+    int one = 1;
 
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    server.sin_port = htons(SERVER_PORT);
     if (bind(listener, (struct sockaddr *)&server, sizeof server) != 0 ||
-        listen(listener, MAX_TRIALS) != 0 ||
-        getsockname(listener, (struct sockaddr *)&server, &size) != 0)
+        listen(listener, MAX_TRIALS) != 0)
         die("listen");
 }
 
@@ -265,7 +267,7 @@ int main(int argc, char **argv)
         return 2;
     (void)alarm(120);
     open_raw();
-    listen_anywhere();
+    listen_at_port();
     for (enum forgery how = NATURAL; how < FORGERIES; how++)
         run_kind(how);
     return 0;
