@@ -7,6 +7,7 @@
 #include "kernel/facts.h"
 #include "kernel/levers.h"
 #include "policy/settings.h"
+#include "report/report.h"
 #include "report/stats.h"
 
 #include <errno.h>
@@ -201,6 +202,17 @@ void ending_wait(int fd)
     errno = saved;
 }
 
+/** What the record says of the connection itself. */
+static void describe(struct record *record, const struct conn *c)
+{
+    record->policy = c->policy;
+    record->role = c->role;
+    record->local = c->local;
+    record->peer = c->peer;
+    record->recycled = (atomic_load(&c->flags) & CONN_RECYCLED) != 0;
+    record->connect_ns = c->connect_ns;
+}
+
 /** No system call may be made: what is counted in memory is counted, and that is all. */
 static void count_only(int fd, struct conn *c)
 {
@@ -210,7 +222,8 @@ static void count_only(int fd, struct conn *c)
         return;
     if (conn_is(c, CONN_BORN) && settings.config.stats) {
         record.decision = policy_decide(c->policy, &facts);
-        stats_close(c->policy, &record);
+        describe(&record, c);
+        stats_close(&record);
     }
     conn_free(c);
 }
@@ -235,7 +248,8 @@ static void report(struct ending *e)
     if (!settings.reporting)
         return;
     e->record.close_ns = clock_now() - e->begun;
-    report_close(&e->record, e->c);
+    describe(&e->record, e->c);
+    report_close(&e->record);
 }
 
 /** The fd lives on: takes the lever back, and puts c, which has no reference, behind it. */
@@ -305,7 +319,8 @@ static void report_left_open(int fd, struct conn *c)
         e.record.decision.action =
             armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;
         e.record.decision.reason = REASON_EXIT;
-        report_close(&e.record, c);
+        describe(&e.record, c);
+        report_close(&e.record);
     }
     conn_free(c);
 }

@@ -9,6 +9,7 @@
 #include "connection/birth.h"
 #include "connection/rights.h"
 #include "connection/table.h"
+#include "connection/use.h"
 #include "hooks/hooks.h"
 
 #include <stddef.h>
@@ -28,7 +29,9 @@ static size_t iov_bytes(const struct iovec *iov, size_t count)
 static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, size_t wanted,
                               int flags)
 {
-    if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
+    if (r < 0)
+        use_failed(c);
+    else if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
         conn_note(c, generation, LAST_READ);
     else if (r == 0 && wanted > 0 && !(flags & MSG_ERRQUEUE) && !conn_is(c, CONN_SHUT_RD))
         conn_note(c, generation, LAST_EOF);
@@ -36,7 +39,9 @@ static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, si
 
 static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 {
-    if (r > 0)
+    if (r < 0)
+        use_failed(c);
+    else if (r > 0)
         conn_note(c, generation, LAST_WRITE);
 }
 
@@ -151,8 +156,10 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     if (!c)
         return next.sendto(fd, buf, n, flags, addr, len);
     uint32_t generation = conn_generation(c);
-    struct birth birth = birth_sending(fd, flags);
+    struct birth birth = birth_sending(fd, flags, addr, len);
     ssize_t r = next.sendto(fd, buf, n, flags, addr, len);
+    if (birth.c && birth_found_port(&birth, r, addr, len))
+        r = next.sendto(fd, buf, n, flags, addr, len);
     birth_connected(&birth, r, addr, len);
     note_output(c, generation, r);
     return r;
@@ -163,8 +170,10 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     {                                                                                          \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
-        struct birth birth = birth_sending(c ? fd : -1, flags);                                \
+        struct birth birth = birth_sending(c ? fd : -1, flags, NULL, 0);                       \
         ssize_t r = next.name(fd, msg, flags);                                                 \
+        if (birth.c && birth_message_found_port(&birth, r, msg))                               \
+            r = next.name(fd, msg, flags);                                                     \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, msg);                                                        \
         if (r >= 0)                                                                            \
@@ -182,8 +191,10 @@ SENDMSG(__sendmsg64)
     {                                                                                          \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
-        struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags);                   \
+        struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags, NULL, 0);          \
         int r = next.name(fd, msgs, count, flags);                                             \
+        if (birth.c && birth_message_found_port(&birth, r, &msgs[0].msg_hdr))                  \
+            r = next.name(fd, msgs, count, flags);                                             \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, &msgs[0].msg_hdr);                                           \
         for (int i = 0; i < r; i++) {                                                          \

@@ -7,6 +7,7 @@
 #include "connection/ending.h"
 #include "connection/table.h"
 #include "hooks/jump.h"
+#include "kernel/libc.h"
 #include "kernel/raw.h"
 
 #include <fcntl.h>
