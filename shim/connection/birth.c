@@ -1,6 +1,7 @@
 #include "connection/birth.h"
 
 #include "connection/reap.h"
+#include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/clock.h"
 #include "kernel/facts.h"
@@ -78,6 +79,7 @@ void birth_forking(void)
 
 void birth_in_child(void)
 {
+    rights_in_child();
     if (shim.config.seeded)
         draw_seed = draw();
 }

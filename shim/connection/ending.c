@@ -2,6 +2,7 @@
 
 #include "connection/birth.h"
 #include "connection/reap.h"
+#include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/clock.h"
 #include "kernel/facts.h"
@@ -121,7 +122,8 @@ static void act(struct ending *e, struct facts *facts)
     struct conn *c = e->c;
     int fd = e->record.fd;
     lever_prepare(fd, policy_prepare(c->policy, facts), c->policy, facts);
-    facts->sole = facts->sole && conn_is_sole(c); /* it may have forked while we waited */
+    /* It may have forked while we waited, or another thread may be passing the socket on. */
+    facts->sole = facts->sole && conn_is_sole(c) && !rights_in_flight(fd);
     struct decision decision = policy_decide(c->policy, facts);
     bool ours = decision.reason != REASON_OFF && decision.reason != REASON_APP_LINGER;
     if (ours && conn_is(c, CONN_APP_LINGERS))
@@ -138,7 +140,7 @@ static bool begin(struct ending *e, int fd, struct conn *c, enum via via, bool s
     /* Levers once pulled, the thread must not be cancelled before the call that they are for.
      */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &e->cancel);
-    bool sole = conn_is_sole(c);
+    bool sole = conn_is_sole(c) && !rights_in_flight(fd);
     if (!take(fd, c)) {
         pthread_setcancelstate(e->cancel, NULL);
         return false;
