@@ -30,8 +30,3 @@ SETRLIMIT(setrlimit)
 SETRLIMIT(setrlimit64)
 PRLIMIT(prlimit)
 PRLIMIT(prlimit64)
-
-#ifdef OLDER_RLIMIT
-SETRLIMIT(older_setrlimit)
-EXPORT_OLDER(setrlimit, setrlimit, OLDER_RLIMIT)
-#endif
