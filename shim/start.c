@@ -4,6 +4,7 @@
 #include "connection/birth.h"
 #include "connection/draw.h"
 #include "connection/ending.h"
+#include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/libc.h"
 #include "kernel/ports.h"
@@ -61,6 +62,12 @@ static bool notes_io(void)
     return settings.reporting || policies_any(&settings.config.policies, is_last_read);
 }
 
+static void in_child(void)
+{
+    ports_reset();
+    rights_in_child();
+}
+
 static void start_reporting(void)
 {
     if (settings.config.log && !sink_open(&sink_log, settings.config.log))
@@ -115,7 +122,7 @@ static void start(char **env)
         return;
     table_noted_fds = notes_io() ? TABLE_FDS : 0;
     draw_init();
-    pthread_atfork(NULL, NULL, ports_reset);
+    pthread_atfork(NULL, NULL, in_child);
     reaper_open();
     settings.cookies =
         settings.reporting || reaper_listens() || settings.config.override_app_linger;

@@ -125,6 +125,19 @@ os.execv(sys.argv[2], sys.argv[2:])' "$1" "$ACT" loop:4 "connect:$PORT" close en
     whole "$LOG.append" 2
 }
 
+@test "a program that limits the size of its files by itself gets no signal, either" {
+    serve "$PORT" loop:4 accept readall close end
+    NOTIMEWAIT_LOG=$LOG run preload off python3 -c '
+import resource, signal, socket, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
+for i in range(4):
+    socket.create_connection(("127.0.0.1", int(sys.argv[1]))).close()' "$PORT"
+    echo "status $status: $output"
+    [[ $status -eq 0 ]]
+    whole "$LOG" 1
+}
+
 @test "what others append behind a part that is taken back stays" {
     serve "$PORT" loop:4 accept readall close end
     limited 500 "$LOG"

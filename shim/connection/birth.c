@@ -73,7 +73,7 @@ static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t 
     int saved = errno;
     union address copy, peer;
     size_t size = len < sizeof(copy) ? len : sizeof(copy);
-    bool read = memory_read(&copy, addr, size);
+    bool read = memory_read(&copy, addr, size) == MEMORY_READ;
     address_copy(&peer, read ? &copy.any : NULL, (socklen_t)size);
     struct newborn newborn = {.role = ROLE_CLIENT, .peer = peer};
     bool taken = false;

@@ -2,6 +2,7 @@
 
 #include "connection/arming.h"
 #include "connection/birth.h"
+#include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/clock.h"
 #include "kernel/facts.h"
@@ -107,7 +108,7 @@ static void decide(struct ending *e, struct facts *facts)
     if (e->record.decision.action != ACTION_RST)
         return;
     process_hold(&e->hold);
-    facts->sole = conn_is_sole(c);
+    facts->sole = conn_is_sole(c) && !rights_in_flight(e->record.fd);
     e->record.decision = policy_decide(c->policy, facts);
     e->held = e->record.decision.action == ACTION_RST;
     if (!e->held)

@@ -7,6 +7,7 @@
  */
 #include "connection/draw.h"
 #include "connection/ending.h"
+#include "connection/rights.h"
 #include "connection/share.h"
 #include "hooks/hooks.h"
 #include "hooks/jump.h"
@@ -30,6 +31,7 @@ pid_t hook__Fork(void)
     process_is_child();
     draw_in_child();
     ports_reset();
+    rights_in_child();
     stats_reset();
     return 0;
 }

@@ -24,8 +24,10 @@
 #undef fcntl64
 #undef freopen64
 #undef preadv64v2
+#undef prlimit64
 #undef pwritev64v2
 #undef sendfile64
+#undef setrlimit64
 
 struct next {
 #define HOOK(type, name, parameters, arguments) type(*name) parameters;

@@ -28,8 +28,8 @@ static bool is_reap(const struct policy *policy)
 void reaper_open(void)
 {
     const char *value = settings.config.reaper;
-    listens = value && cookies_remote_parse(value, &launcher) &&
-              cookies_remote_reached(&launcher);
+    listens =
+        value && cookies_remote_parse(value, &launcher) && cookies_remote_reached(&launcher);
     if (value && !listens)
         sink_message("libnotimewait: NOTIMEWAIT_REAPER: notimewait --reap cannot be reached "
                      "(another user's, or ended); TIME_WAIT entries of this process stay");

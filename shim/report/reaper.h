@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Reaches for the launcher's set, once, before main. One line where it is needed and absent. */
+/** Reaches for the launcher's set, once, before main. One line where it is needed and absent.
+ */
 void reaper_open(void);
 
 /** Whether there is a launcher that asks for cookies. */

@@ -28,8 +28,8 @@ static const int log_flags =
 
 static struct stat stderr_at_start;
 static bool stderr_usable;
-static bool size_limited;        /* RLIMIT_FSIZE is set: SIGXFSZ may come */
-static _Atomic bool no_nosignal; /* this kernel does not know RWF_NOSIGNAL */
+static _Atomic bool size_limited; /* RLIMIT_FSIZE is set: SIGXFSZ may come */
+static _Atomic bool no_nosignal;  /* this kernel does not know RWF_NOSIGNAL */
 
 struct sink sink_log = {.variable = "NOTIMEWAIT_LOG"};
 struct sink sink_stats = {.variable = "NOTIMEWAIT_STATS"};
@@ -50,6 +50,11 @@ void sink_init(void)
     stderr_usable = fstat(STDERR_FILENO, &stderr_at_start) == 0;
     messages.kind = kind_of(stderr_at_start.st_mode);
     size_limited = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
+}
+
+void sink_size_limited(void)
+{
+    atomic_store(&size_limited, true);
 }
 
 /**
@@ -123,7 +128,7 @@ static ssize_t put_guarded(struct sink *sink, int fd, const char *line, size_t l
 /** With no more system calls than the kind of file asks for. */
 static ssize_t put_quietly(struct sink *sink, int fd, const char *line, size_t len)
 {
-    if (sink->kind == SINK_FILE && !size_limited)
+    if (sink->kind == SINK_FILE && !atomic_load(&size_limited))
         return put(sink, fd, line, len, 0);
     if (sink->kind != SINK_PIPE || atomic_load(&no_nosignal))
         return put_guarded(sink, fd, line, len);

@@ -35,6 +35,9 @@ extern struct sink sink_log, sink_stats;
 /** Remembers what stderr is, so that a later fd 2 is not taken for it. */
 void sink_init(void);
 
+/** Files of this process may not grow without limit from now on: RLIMIT_FSIZE. */
+void sink_size_limited(void);
+
 /**
  * `value`: of the variable. One line on stderr when it cannot be opened, or is a socket.
  * Returns whether there is any sense in writing records: a directory may be made later, a name
