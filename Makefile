@@ -4,7 +4,7 @@ ifeq ($(origin CC),default)
 CC       = gcc
 endif
 CFLAGS  ?= -O2 -g
-VERSION ?= 0.1.0
+VERSION ?= 0.2.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
@@ -47,7 +47,7 @@ tests: all $(EXAMPLE) $(TOOLS) $(UNIT) $(BENCHES) $(BUILD)/tests/bench/cost
 
 help:
 	@echo 'make                 build/libnotimewait.so and build/notimewait (CC=, CFLAGS=, BUILD=)'
-	@echo 'make demo            20,000 connections through 1,000 ports, without and with it'
+	@echo 'make demo            a client without ports, and what each policy does (15 seconds)'
 	@echo 'make techniques      the packets of seven ways to close'
 	@echo 'make peer-view       what a peer sees of each policy'
 	@echo 'make install         PREFIX= DESTDIR=; make uninstall'

@@ -12,7 +12,7 @@
 
 struct options {
     const char *host, *port;
-    long connections;
+    long connections, size;
     int reply, unread, read_eof;
 };
 
@@ -29,6 +29,7 @@ static const char help[] =
     "  --host NAME        the server's name or address (default 127.0.0.1)\n"
     "  --port N           the server's port (default 7000)\n"
     "  --connections N    how many connections to make (default 1)\n"
+    "  --size BYTES       send so many bytes of text (default 4)\n"
     "  --reply            read the reply (needs a server with --reply)\n"
     "  --unread           wait until there is something to read (after the reply, if\n"
     "                     --reply is given), and close without reading it\n"
@@ -50,6 +51,8 @@ static void set_option(struct options *opt, int letter)
         opt->port = optarg;
     if (letter == 'n')
         opt->connections = parse_number("--connections", optarg, 1, 1000000000);
+    if (letter == 's')
+        opt->size = parse_number("--size", optarg, 1, 1000000000);
     if (letter == 'H') {
         fputs(help, stdout);
         exit(0);
@@ -58,11 +61,12 @@ static void set_option(struct options *opt, int letter)
 
 static struct options parse_options(int argc, char **argv)
 {
-    struct options opt = {.host = "127.0.0.1", .port = "7000", .connections = 1};
+    struct options opt = {.host = "127.0.0.1", .port = "7000", .connections = 1, .size = 4};
     const struct option known[] = {
         {"host", required_argument, NULL, 'h'},
         {"port", required_argument, NULL, 'p'},
         {"connections", required_argument, NULL, 'n'},
+        {"size", required_argument, NULL, 's'},
         {"reply", no_argument, &opt.reply, 1},
         {"unread", no_argument, &opt.unread, 1},
         {"read-eof", no_argument, &opt.read_eof, 1},
@@ -88,10 +92,35 @@ static bool read_until_eof(int fd)
     return got == 0;
 }
 
+static bool write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t put = write(fd, data, size);
+        if (put < 0)
+            return false;
+        data += put;
+        size -= (size_t)put;
+    }
+    return true;
+}
+
+/* A message of another size than write_message()'s. */
+static bool write_sized(int fd, size_t size)
+{
+    uint32_t length = htonl((uint32_t)size);
+    char *message = calloc(1, sizeof length + size);
+    if (message == NULL)
+        return false;
+    memcpy(message, &length, sizeof length);
+    bool written = write_all(fd, message, sizeof length + size);
+    free(message);
+    return written;
+}
+
 /* Returns NULL, or the name of the call that failed, with errno. */
 static const char *exchange(int fd, const struct options *opt)
 {
-    if (!write_message(fd))
+    if (opt->size == 4 ? !write_message(fd) : !write_sized(fd, (size_t)opt->size))
         return "write";
     if (opt->reply && !read_reply(fd))
         return "read";

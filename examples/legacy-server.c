@@ -31,14 +31,22 @@ static struct message {
     in_port_t client_port;
 } messages[MAX_FILES]; /* the one that is being read, by fd */
 
+/* Connections that are not looked at yet, in the order in which they will be. */
+static struct {
+    long long due[MAX_FILES]; /* ms of the monotonic clock, by fd */
+    int fds[MAX_FILES];       /* a ring: each fd is in it at most once */
+    size_t first, count;
+} later;
+
 static struct {
     const char *bind, *port;
     bool close_now;
+    long behind_ms;
     int reply, extra_byte, report, trace;
 } opt = {.bind = "127.0.0.1", .port = "7000"};
 
 static struct {
-    long connections, messages, bytes, eof, resets, broken_pipe, errors;
+    long connections, messages, bytes, eof, resets, broken_pipe, errors, nameless;
 } counts;
 static volatile sig_atomic_t stopped;
 
@@ -52,8 +60,11 @@ static const char help[] =
     "  --extra-byte    send one more byte after each message, that no client expects\n"
     "  --close=eof     close when the client has closed (default)\n"
     "  --close=now     close at once after the first message\n"
+    "  --behind=MS     look at a connection only MS ms after it came, ask for its peer\n"
+    "                  (getpeername), and look again only MS ms after each reply\n"
     "  --report        print at the end what was seen: connections= messages= bytes= eof=\n"
     "                  resets= (ECONNRESET) broken_pipe= (EPIPE) errors= (any other)\n"
+    "                  nameless= (getpeername failed)\n"
     "  --trace         print what each call returned, bytes or the error: TIME CLIENT'S-PORT\n"
     "                  read|write|close RESULT\n"
     "  --help          show this text\n"
@@ -81,10 +92,20 @@ static void set_port(const char *text)
     opt.port = text;
 }
 
+static void set_behind(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    opt.behind_ms = strtol(text, NULL, 10);
+    if (digits == 0 || text[digits] != '\0' || opt.behind_ms > 60000)
+        bad_value("--behind", text, "a number from 0 to 60000");
+}
+
 static void set_option(int letter)
 {
     if (letter == '?')
         exit(2);
+    if (letter == 'd')
+        set_behind(optarg);
     if (letter == 'b')
         opt.bind = optarg;
     if (letter == 'p')
@@ -105,6 +126,7 @@ static void parse_options(int argc, char **argv)
         {"bind", required_argument, NULL, 'b'},
         {"port", required_argument, NULL, 'p'},
         {"close", required_argument, NULL, 'c'},
+        {"behind", required_argument, NULL, 'd'},
         {"reply", no_argument, &opt.reply, 1},
         {"extra-byte", no_argument, &opt.extra_byte, 1},
         {"report", no_argument, &opt.report, 1},
@@ -191,6 +213,19 @@ static bool answer(int fd)
     return !opt.extra_byte || put(fd, "x", 1) == 1 || ended(-1);
 }
 
+static long long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void look_later(int fd)
+{
+    later.due[fd] = now_ms() + opt.behind_ms;
+    later.fds[(later.first + later.count++) % MAX_FILES] = fd;
+}
+
 /* Reads the next piece of a message, and no more than that. False: the connection ends. */
 static bool serve(int fd, struct message *msg)
 {
@@ -223,6 +258,33 @@ static void watch(int epoll, int fd)
         fail("epoll_ctl");
 }
 
+/* What a server does that logs its client or looks up its rights. */
+static void ask_peer(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof name;
+    counts.nameless += getpeername(fd, (struct sockaddr *)&name, &size) != 0;
+}
+
+/* Turns to the connections whose time has come. */
+static void catch_up(int epoll)
+{
+    while (later.count > 0 && later.due[later.fds[later.first]] <= now_ms()) {
+        int fd = later.fds[later.first];
+        later.first = (later.first + 1) % MAX_FILES;
+        later.count--;
+        ask_peer(fd);
+        watch(epoll, fd);
+    }
+}
+
+static void turn_away(int epoll, int fd)
+{
+    if (epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) != 0)
+        fail("epoll_ctl");
+    look_later(fd);
+}
+
 static void welcome(int epoll, int listener)
 {
     int fd;
@@ -232,11 +294,23 @@ static void welcome(int epoll, int listener)
                          SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         messages[fd] = (struct message){.client_port = ntohs(from.sin6_port)};
         size = sizeof from;
-        watch(epoll, fd);
         counts.connections++;
+        if (opt.behind_ms > 0)
+            look_later(fd);
+        else
+            watch(epoll, fd);
     }
     if (errno != EAGAIN)
         ended(-1);
+}
+
+static void go_on(int epoll, int fd)
+{
+    long answered = counts.messages;
+    if (!serve(fd, &messages[fd]))
+        trace(fd, "close", close(fd));
+    else if (opt.behind_ms > 0 && opt.reply && counts.messages > answered)
+        turn_away(epoll, fd);
 }
 
 static void stop(int number)
@@ -249,14 +323,15 @@ static void run(int epoll, int listener)
 {
     struct epoll_event events[64];
     while (!stopped) {
-        int ready = epoll_wait(epoll, events, 64, 100);
+        int ready = epoll_wait(epoll, events, 64, later.count > 0 ? 1 : 100);
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
             if (fd == listener)
                 welcome(epoll, listener);
-            else if (!serve(fd, &messages[fd]))
-                trace(fd, "close", close(fd));
+            else
+                go_on(epoll, fd);
         }
+        catch_up(epoll);
     }
 }
 
@@ -283,8 +358,8 @@ int main(int argc, char **argv)
     run(epoll, listener);
     if (opt.report)
         printf("connections=%ld messages=%ld bytes=%ld eof=%ld resets=%ld broken_pipe=%ld "
-               "errors=%ld\n",
+               "errors=%ld nameless=%ld\n",
                counts.connections, counts.messages, counts.bytes, counts.eof, counts.resets,
-               counts.broken_pipe, counts.errors);
+               counts.broken_pipe, counts.errors, counts.nameless);
     return 0;
 }

@@ -77,7 +77,6 @@ make_link() {
 # ---- one run ------------------------------------------------------------------------
 
 # client ADDRESS CONNECTIONS: by its own code or under the policy.
-# TIME_WAIT entries stay, to be counted (NOTIMEWAIT_REAP).
 client() {
     local connections=(--host "$1" --port "$port" --connections "$2")
     if [[ $how == own ]]; then
@@ -86,7 +85,7 @@ client() {
     else
         rm -f "$base.log"
         timeout 60 env LD_PRELOAD="$build/libnotimewait.so" NOTIMEWAIT_POLICY="$policy" \
-            NOTIMEWAIT_REAP=off NOTIMEWAIT_LOG="$base.log" "$build/examples/legacy-client" "${connections[@]}" \
+            NOTIMEWAIT_LOG="$base.log" "$build/examples/legacy-client" "${connections[@]}" \
             ${client_option:+"$client_option"} >"$base.printed"
         sed -E 's/.*"local":"[^"]*:([0-9]+)".*"close_us":([0-9.]+).*/\1 \2/' \
             "$base.log" >"$base.close"

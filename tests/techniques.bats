@@ -103,10 +103,10 @@ captured() {
     techniques --count 30 --pcap "$PCAP" 'read-last auto auto-reply'
     shows 7. 'reads one' 'client 0, server 0' '<-- FIN,ACK seq 9 ack 9 -' '--- RST'
     shows 7. 'reads until' 'client 0, server 0' '4, 4, ECONNRESET' '--- RST,ACK seq 9 ack 9 -'
-    shows 'The default policy, after a write' 'reads until' 'client 0, server 0' '4, 4, 0 \(EOF\)'
-    shows 'The default policy, after the reply' 'reads until' 'client 0, server 0' '0 \(EOF\)'
+    shows 'The default policy, after a write' 'reads until' 'client 1, server 0' '4, 4, 0 \(EOF\)'
+    shows 'The default policy, after the reply' 'reads until' 'client 1, server 0' '0 \(EOF\)'
     grep -q '^Why does the read-last close leave no TIME_WAIT on the server' "$SHOWN"
-    grep -Eq '^  auto +auto +eof +[0-9.]+ +0 +0 +240   EOF x30$' "$SHOWN"
+    grep -Eq '^  auto +auto +eof +[0-9.]+ +30 +0 +240   EOF x30$' "$SHOWN"
     grep -Eq '^  read-last +last-read +once +[0-9.]+ +0 +0 +240   4 x30$' "$SHOWN"
     captured read-last auto auto-reply
 }

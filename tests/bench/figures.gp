@@ -1,11 +1,13 @@
 # The two figures, drawn from the .tsv beside them: gnuplot -c figures.gp DIRECTORY
 #
 # No background: the page's own shows through, light or dark, and every colour stands out on both.
-# In the data a column's first field is the policy: "off" or "auto".
+# In the data the first field is the policy; each file's policies are drawn, in its order.
 dir = ARG1
 grey = '#7d8590'
-red = '#d9534f'
-blue = '#388bfd'
+colour(arm) = arm eq 'off' ? '#d9534f' : arm eq 'auto' ? '#388bfd' : '#3fb950'
+name(arm) = arm eq 'off' ? 'without (off)' : arm
+arms(file) = system('grep -v "^#" '.dir.'/'.file.' | cut -f 1 | uniq')
+only(arm, file) = '< grep -P "^'.arm.'\t" '.dir.'/'.file
 
 set terminal svg size 820,460 dynamic noenhanced font 'Helvetica,Arial,sans-serif,14'
 set datafile separator '\t'
@@ -16,8 +18,6 @@ set grid ytics lc rgb grey lw 0.5 dt 3
 set format y "%'.0f"
 set key textcolor rgb grey
 
-only(arm, x) = strcol(1) eq arm ? x : NaN
-
 # --- TIME_WAIT and failures over time ---
 
 set output dir.'/time-wait.svg'
@@ -27,8 +27,8 @@ set key tmargin right horizontal samplen 2
 set yrange [0:*]
 set label 1 'TIME_WAIT sockets' at graph 0,1.12 textcolor rgb grey
 unset xlabel
-plot dir.'/history.tsv' using (only('off', $2)):5 lw 2.5 lc rgb red title 'without (off)', \
-     '' using (only('auto', $2)):5 lw 2.5 lc rgb blue title 'with libnotimewait (auto)'
+plot for [arm in arms('history.tsv')] only(arm, 'history.tsv') using 2:5 lw 2.5 \
+    lc rgb colour(arm) title name(arm)
 set label 1 'failed connect() calls per second (EADDRNOTAVAIL: no free local port)'
 set xlabel 'seconds' textcolor rgb grey offset 0,0.5
 unset key
@@ -37,8 +37,8 @@ last_t = 0
 last_n = 0
 rate(t, n) = (dt = t - last_t, dn = n - last_n, last_t = t, last_n = n, \
     dt > 0 && dn >= 0 ? dn / dt : NaN)
-plot '< grep ^off '.dir.'/history.tsv' using 2:(rate($2, $4)) lw 2.5 lc rgb red, \
-     '< grep ^auto '.dir.'/history.tsv' using 2:(rate($2, $4)) lw 2.5 lc rgb blue
+plot for [arm in arms('history.tsv')] only(arm, 'history.tsv') using 2:(rate($2, $4)) lw 2.5 \
+    lc rgb colour(arm)
 unset multiplot
 
 # --- the time of connect() ---
@@ -49,7 +49,7 @@ unset label 1
 set ylabel 'connect(), microseconds' textcolor rgb grey
 set logscale y
 set yrange [5:*]
-plot dir.'/filling.tsv' using (only('off', $2)):7 w l lw 1 dt 2 lc rgb red title 'off, 99 %', \
-     '' using (only('off', $2)):6 w l lw 2.5 lc rgb red title 'off, median', \
-     '' using (only('auto', $2)):7 w l lw 1 dt 2 lc rgb blue title 'auto, 99 %', \
-     '' using (only('auto', $2)):6 w l lw 2.5 lc rgb blue title 'auto, median'
+plot for [arm in arms('filling.tsv')] only(arm, 'filling.tsv') using 2:7 w l lw 1 dt 2 \
+    lc rgb colour(arm) title arm.', 99 %', \
+    for [arm in arms('filling.tsv')] only(arm, 'filling.tsv') using 2:6 w l lw 2.5 \
+    lc rgb colour(arm) title arm.', median'
