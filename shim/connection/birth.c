@@ -89,7 +89,7 @@ static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t 
 
 struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len)
 {
-    struct birth birth = {.fd = fd};
+    struct birth birth = {.fd = fd, .saved = errno};
     struct conn *c = table_peek(fd);
     if (c == TABLE_NO_TCP || !process_is_ours())
         return birth;
@@ -113,7 +113,7 @@ bool birth_found_port(struct birth *birth, long r, const struct sockaddr *addr, 
     if (r >= 0 || errno != EADDRNOTAVAIL || birth->claim.kind != CLAIM_NONE)
         return false;
     bool found = recycle(birth, addr, len, PORTS_AFTER_EADDRNOTAVAIL);
-    errno = EADDRNOTAVAIL;
+    errno = found ? birth->saved : EADDRNOTAVAIL;
     return found;
 }
 

@@ -25,6 +25,7 @@ struct birth {
     bool foreign;                /* nothing is known of fd: it may be a socket from elsewhere */
     uint32_t generation;         /* c's */
     int64_t begun;               /* clock_now(), for records and statistics */
+    int saved;                   /* errno, which a call that succeeds leaves alone */
     const struct policy *policy; /* settled already, to decide on its port; or NULL */
     bool shared;                 /* ports_share() was called */
     struct ports_claim claim;    /* of a port that is taken over */
@@ -38,7 +39,8 @@ struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, sockl
 
 /**
  * After the call, which returned r with errno: where it found no port, takes one over. Returns
- * whether it did: then the call is to be made once more. errno is as it was where it did not.
+ * whether it did: then the call is to be made once more, and errno is what it was before the
+ * first one; otherwise it stays.
  */
 bool birth_found_port(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len);
 

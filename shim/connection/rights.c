@@ -77,7 +77,8 @@ void rights_sent(int fd, const struct msghdr *msg)
 {
     const char *control = msg->msg_control;
     size_t len = (size_t)msg->msg_controllen;
-    if (settings.active && process_may_act() && control && each_fd(control, len, is_any, 0) && is_unix(fd))
+    if (settings.active && process_may_act() && control && each_fd(control, len, is_any, 0) &&
+        is_unix(fd))
         each_fd(control, len, mark_shared, 0);
 }
 
