@@ -29,10 +29,10 @@ OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/start.c $(LAYERS
 # What the library shares with programs that are not preloaded: no globals, no system calls; and
 # with the launcher.
 PURE    = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/policy/*.c))
-SHARED  = $(PURE) $(BUILD)/shim/kernel/diag.o $(BUILD)/shim/kernel/cookies.o
+SHARED  = $(PURE) $(BUILD)/shim/kernel/diag.o $(BUILD)/shim/kernel/cookies.o $(BUILD)/shim/kernel/file.o
 # The launcher, and those of its objects that do not depend on where it is installed.
 STARTER = $(BUILD)/notimewait
-STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c)) $(SHARED)
+STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c shim/launcher/*/*.c)) $(SHARED)
 ANYWHERE = $(filter-out %/launcher/library.o,$(STARTS))
 TOOLS   = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 # What `make techniques` uses of them.
@@ -64,8 +64,18 @@ $(BUILD)/flags: force
 	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
 	    echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' >$@
 
-$(LIB): $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LINK)
+# What this libc has of the hooks' names, in which versions: so much is exported, and no more.
+NAMES   = $(BUILD)/libc-names.h
+EXPORTS = $(BUILD)/exports.map
+$(NAMES): shim/hooks/exports shim/hooks/entry_points.def shim/hooks/versions.def $(BUILD)/flags
+	CC='$(CC) $(filter-out -fsanitize%,$(CFLAGS) $(LDFLAGS)) -Ishim' shim/hooks/exports \
+	    $(NAMES) $(EXPORTS)
+
+$(LIB): $(OBJ) $(NAMES)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LINK) -Wl,--version-script=$(EXPORTS)
+
+$(BUILD)/shim/kernel/libc.o: SHIM += -I$(BUILD)
+$(BUILD)/shim/kernel/libc.o: $(NAMES)
 
 $(BUILD)/shim/%.o: shim/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -204,4 +214,4 @@ clean:
 
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
         check-sanitize fuzz bench soak plot lint install install-lib uninstall clean
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

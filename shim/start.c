@@ -4,11 +4,12 @@
 #include "connection/birth.h"
 #include "connection/draw.h"
 #include "connection/ending.h"
+#include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/libc.h"
+#include "kernel/ports.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
-#include "report/log.h"
 #include "report/reaper.h"
 #include "report/sink.h"
 #include "report/stats.h"
@@ -49,14 +50,22 @@ static void adopt_inherited(char **env)
         birth_inherited(fd);
 }
 
-/** Whether reads and writes are to be noted: the last operation is told, or decides. */
+static bool is_last_read(const struct policy *policy)
+{
+    return policy->kind == POLICY_LAST_READ;
+}
+
+/** Whether reads and writes are to be noted: the last operation is told or decides, or errors
+ * are counted. */
 static bool notes_io(void)
 {
-    const struct policies *policies = &settings.config.policies;
-    for (unsigned i = 0; i < policies->count; i++)
-        if (policies->all[i].kind == POLICY_LAST_READ)
-            return true;
-    return settings.config.log;
+    return settings.reporting || policies_any(&settings.config.policies, is_last_read);
+}
+
+static void in_child(void)
+{
+    ports_reset();
+    rights_in_child();
 }
 
 static void start_reporting(void)
@@ -84,10 +93,24 @@ static void derive_settings(void)
     settings.active = settings.reporting || config_acts(config);
 }
 
+/** The library was built for another libc than this one, which is older. */
+static void tell_of_libc(void)
+{
+    char line[256];
+    struct text text = text_in(line, sizeof(line));
+    if (!next_lacks())
+        return;
+    text_str(&text, "libnotimewait: it was built for a newer libc, and offers the program ");
+    text_str(&text, next_lacks());
+    text_str(&text, "(), which this libc does not have; build it on this system");
+    sink_message(line);
+}
+
 static void start(char **env)
 {
     char error[CONFIG_ERROR_SIZE];
     sink_init();
+    tell_of_libc();
     if (!config_parse(env, &settings.config, error)) {
         sink_message(error);
         return;
@@ -99,6 +122,7 @@ static void start(char **env)
         return;
     table_noted_fds = notes_io() ? TABLE_FDS : 0;
     draw_init();
+    pthread_atfork(NULL, NULL, in_child);
     reaper_open();
     settings.cookies =
         settings.reporting || reaper_listens() || settings.config.override_app_linger;

@@ -1,56 +1,13 @@
 # notimewait ab: policies compared on one command, by what the kernel has afterwards.
 # shellcheck disable=SC2016 # the command's own variables
-# shellcheck disable=SC2153 # BUILD is the helper's
+# shellcheck disable=SC2154 # what load ab and run set
 load helper
+load ab
 bats_require_minimum_version 1.5.0
 
-START=$BUILD/notimewait
-
-# legacy_server: starts the server that reads to EOF, replies and reports.
-legacy_server() {
-    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply --report
-    wait_output server '^ready'
-}
-
-# legacy_report: stops it; prints its report.
-legacy_report() {
-    kill "$(pid_of server)"
-    finish server
-}
-
-# ab OPTION... -- COMMAND...: only its stdout in $output, and its stderr in $stderr.
-ab() {
-    run --separate-stderr env TMPDIR="$BATS_TEST_TMPDIR" "$START" ab "$@"
-    echo "$output"
-    echo "$stderr"
-    [[ -z $(compgen -G "$BATS_TEST_TMPDIR/notimewait-*") ]] # it tidies up
-}
-
-# ab_client OPTION...: the same with legacy-client making 50 connections.
-ab_client() {
-    ab "$@" -- "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 50
-}
-
-# A client's exchange, and what a server does: both ends have all of it before the client closes.
-exchange=(write:1 readn:1 close)
-answer=(accept readn:1 write:1 readall close)
-
-# What runs the rest without CAP_NET_ADMIN.
-unprivileged=(setpriv --bounding-set -net_admin --inh-caps -net_admin --ambient-caps -net_admin)
-
-# row LABEL: that line of the table.
-row() {
-    grep "^$1 " <<<"$output"
-}
-
-# figures FILTER: of the JSON.
-figures() {
-    jq -c "$1" <<<"$output"
-}
-
-@test "off leaves TIME_WAIT; abort leaves none, but resets; auto neither" {
+@test "off leaves TIME_WAIT; abort leaves none, but resets; fin-rst neither" {
     legacy_server
-    ab_client -n 3 -p 'off|abort|auto'
+    ab_client -n 3 -p 'off|abort|fin-rst'
     [[ $status -eq 0 ]]
     [[ $(row 'exit status') =~ ^exit\ status\ +0\ +0\ +0$ ]]
     [[ $(row connections) =~ ^connections\ +50\ +50\ +50$ ]]
@@ -64,15 +21,18 @@ figures() {
 
 @test "--json has exactly the fields of the design" {
     legacy_server
-    ab_client --json -n 2 -p 'off|auto'
+    ab_client --json -n 2 -p 'off|abort'
     [[ $status -eq 0 && ${#lines[@]} -eq 1 ]]
-    [[ $(figures keys_unsorted) == '["command","runs","arms"]' ]]
+    [[ $(figures keys_unsorted) == '["command","runs","arms","differences"]' ]]
     [[ $(figures .command) == '["'*'/legacy-client","--port","'"$PORT"'","--reply","--connections","50"]' ]]
-    [[ $(figures '[.runs,.arms[].policy]') == '[2,"off","auto"]' ]]
-    [[ $(figures '[.arms[]|keys_unsorted]|unique') == '[["policy","exit_statuses","wall_s","connections","connect_errors","time_wait_left","rst_sent","close_us_p50","connect_us_p50"]]' ]]
-    [[ $(figures '[.arms[]|.[]|objects|keys_unsorted]|unique') == '[["median","min","max"]]' ]]
+    [[ $(figures '[.runs,.arms[].policy]') == '[2,"off","abort"]' ]]
+    [[ $(figures '[.arms[]|keys_unsorted]|unique') == '[["policy","exit_statuses","wall_s","connections","connect_errors","time_wait_left","rst_sent","resets","close_us_p50","connect_us_p50","connect_errors_by_errno"]]' ]]
+    [[ $(figures '[.arms[]|del(.connect_errors_by_errno)|.[]|objects|keys_unsorted]|unique') == '[["median","min","max"]]' ]]
     [[ $(figures '[.arms[].exit_statuses]') == '[[0,0],[0,0]]' ]]
-    [[ $(figures '[.arms[]|.connections.median,.connect_errors.max,.time_wait_left.min,.rst_sent.max]') == '[50,0,50,0,50,0,0,50]' ]]
+    [[ $(figures '[.arms[]|.connections.median,.connect_errors.max,.time_wait_left.min,.rst_sent.max,.resets.max]') == '[50,0,50,0,0,50,0,0,50,50]' ]]
+    [[ $(figures '[.differences[]|keys_unsorted]|unique') == '[["policy","against","measure","estimate","verdict"]]' ]]
+    [[ $(figures '[.differences[]|select(.measure=="time_wait_left")]') == '[{"policy":"abort","against":"off","measure":"time_wait_left","estimate":-50,"verdict":"real"}]' ]]
+    [[ $(figures '[.differences[]|select(.measure=="connections").verdict]') == '["same"]' ]]
     [[ $(figures '[.arms[]|.wall_s,.close_us_p50,.connect_us_p50|0 < .min and .min <= .median and .median <= .max]|unique') == '[true]' ]]
 }
 
@@ -120,11 +80,11 @@ s.recv(1)' "$PORT"
 @test "the runs take turns, each with its own policy; inherited rules and files are not used" {
     export NOTIMEWAIT_RULES='port=1-65535 => abort' NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG
     serve "$PORT" loop:6 "${answer[@]}" end
-    ab -n 3 -p 'off|auto' -- sh -c '
+    ab -n 3 -p 'off|fin-rst' -- sh -c '
         echo "$NOTIMEWAIT_POLICY/$NOTIMEWAIT_RULES"
         "$0" connect:$1 quiet write:1 readn:1 close' "$ACT" "$PORT"
     [[ $status -eq 0 && ! -e $LOG ]]
-    [[ $(grep / <<<"$stderr" | xargs) == 'off/ auto/ off/ auto/ off/ auto/' ]]
+    [[ $(grep / <<<"$stderr" | xargs) == 'off/ fin-rst/ off/ fin-rst/ off/ fin-rst/' ]]
     [[ $(row 'TIME_WAIT left') =~ left\ +1\ +0\ \(-1\ real\)$ ]]
     [[ $output == *'NOTIMEWAIT_RULES is not applied'*'NOTIMEWAIT_LOG and NOTIMEWAIT_STATS are not written'* ]]
 }
@@ -150,7 +110,7 @@ s.recv(1)' "$PORT"
 @test "connects that fail are counted, and named" {
     legacy_server
     echo '40000 40029' >/proc/sys/net/ipv4/ip_local_port_range
-    ab_client -n 3 -p 'off|auto'
+    ab_client -n 3 -p 'off|fin-rst'
     echo '32768 60999' >/proc/sys/net/ipv4/ip_local_port_range
     [[ $status -eq 0 ]]
     [[ $(row 'failed connects') =~ connects\ +1\ +0\ \(-1\ real\)$ ]]
@@ -201,13 +161,15 @@ s.recv(1)' "$PORT"
     [[ $status -eq 0 && $output == *'auto: 1 of 1 runs failed'* && $output != *'No run'* ]]
 }
 
-@test "a command without TCP, and one that the library is not in: it says so" {
+@test "a command without TCP: it says so; one that the library does not reach is refused, or unknown" {
     ab -n 1 -p off -- true
     [[ $status -eq 0 && $output == *'off: 1 of 1 runs made no TCP connection'* ]]
     [[ $(row connections) =~ ' 0'$ ]]
     echo 'int main(void) { return 0; }' >"$BATS_TEST_TMPDIR/main.c"
     gcc -static -o "$BATS_TEST_TMPDIR/static" "$BATS_TEST_TMPDIR/main.c"
     ab -n 1 -p off -- "$BATS_TEST_TMPDIR/static"
+    [[ $status -eq 2 && -z $output && $stderr == "notimewait: $BATS_TEST_TMPDIR/static: statically linked"*--anyway* ]]
+    ab --anyway -n 1 -p off -- "$BATS_TEST_TMPDIR/static"
     [[ $status -eq 0 && $output == *'off: 1 of 1 runs not seen'*'/static: statically linked'* ]]
     [[ $(row connections) =~ ' -'$ && $(row 'TIME_WAIT left') =~ ' -'$ ]]
 }

@@ -23,22 +23,28 @@ the_server_read() {
     return 1
 }
 
-# delivers VIA STEP...: under the armed policies every byte and EOF arrive, no TIME_WAIT stays,
-# and the record, if there is to be one, says so.
+# delivers VIA STEP...: every byte and EOF arrive; auto leaves TIME_WAIT, fin-rst none; and the
+# record, if there is to be one, says so.
 delivers() {
-    local policy via=$1
+    local via=$1
     shift
-    for policy in auto fin-rst; do
-        echo "$policy $*:"
-        ends "$policy" "$@"
-        the_server_read '1000 EOF'
-        [ -z "$(states "$PORT")" ]
-        case $via in
-        none) [ ! -s "$LOG" ] ;;
-        exit) [ "$(logged via action reason state)" = 'exit fin-rst exit ESTABLISHED' ] ;;
-        *) [ "$(logged via action reason state)" = "$via fin-rst armed ESTABLISHED" ] ;;
-        esac
-    done
+    delivers_under auto 'client TIME_WAIT' "$via none plain" "$via" "$@"
+    delivers_under fin-rst '' "$via fin-rst armed" "$via" "$@"
+}
+
+# delivers_under POLICY STATES RECORD VIA STEP...
+delivers_under() {
+    local record=$3
+    echo "$1: ${*:5}"
+    [ "$4" != exit ] || record="${3% *} exit"
+    ends "$1" "${@:5}"
+    the_server_read '1000 EOF'
+    [ "$(states "$PORT")" = "$2" ]
+    if [ "$4" = none ]; then
+        [ ! -s "$LOG" ]
+    else
+        [ "$(logged via action reason state)" = "$record ESTABLISHED" ]
+    fi
 }
 
 @test "close" {
@@ -53,7 +59,7 @@ delivers() {
 	getattr(ctypes.CDLL(None), "__close")(s.detach())
 	PYTHON
     serve "$PORT" accept readall close
-    NOTIMEWAIT_LOG=$LOG preload auto python3 "$BATS_TEST_TMPDIR/close.py" "$PORT"
+    NOTIMEWAIT_LOG=$LOG preload fin-rst python3 "$BATS_TEST_TMPDIR/close.py" "$PORT"
     finish server | grep -x 'readall 1000 EOF'
     settle "$PORT"
     [ -z "$(states "$PORT")" ]
@@ -80,7 +86,7 @@ delivers() {
 
 @test "close_range ends each connection of the range" {
     serve "$PORT" accept readall close accept readall close
-    NOTIMEWAIT_LOG=$LOG preload auto act "connect:$PORT" write:1000 open:/dev/null@b \
+    NOTIMEWAIT_LOG=$LOG preload fin-rst act "connect:$PORT" write:1000 open:/dev/null@b \
         "connect:$PORT@c" write:1000@c close_range:a:c expect-open:b
     run finish server
     [ "$(grep -c '^readall 1000 EOF' <<<"$output")" -eq 2 ]
@@ -96,23 +102,25 @@ delivers() {
     for policy in auto fin-rst abort; do
         ends "$policy" wait-acked thread sleep:1 end join close_range:fd:fd:unshare expect-open:fd
         the_server_read '1000 EOF'
-        [[ $policy == abort || -z $(states "$PORT") ]]
+        [[ $policy != fin-rst || -z $(states "$PORT") ]]
         [ ! -s "$LOG" ]
     done
 }
 
 @test "a shutdown before the close" {
-    for policy in auto fin-rst; do
+    shut() {
         rm -f "$LOG" "$BATS_TEST_TMPDIR/closed"
         serve "$PORT" accept readall "wait-file:$BATS_TEST_TMPDIR/closed" close
-        NOTIMEWAIT_LOG=$LOG preload "$policy" act "connect:$PORT" write:1000 shutdown:wr \
+        NOTIMEWAIT_LOG=$LOG preload "$1" act "connect:$PORT" write:1000 shutdown:wr \
             wait-state:FIN_WAIT2 close "sync:$BATS_TEST_TMPDIR/closed"
         finish server | grep -x 'readall 1000 EOF'
         settle "$PORT"
-        [ -z "$(states "$PORT")" ]
-        [ "$(logged via action state)" = 'close fin-rst FIN_WAIT2' ]
+        [ "$(states "$PORT")" = "$2" ]
+        [ "$(logged via action state)" = "close $3 FIN_WAIT2" ]
         PORT=$(port)
-    done
+    }
+    shut auto 'client TIME_WAIT' none
+    shut fin-rst '' fin-rst
 }
 
 @test "the end of the process: exit, return from main, _exit, quick_exit" {
@@ -136,7 +144,7 @@ delivers() {
 @test "the server closes first" {
     for end in close exit; do
         rm -f "$LOG"
-        NOTIMEWAIT_LOG=$LOG serve_preload auto "$PORT" accept write:1000 "$end"
+        NOTIMEWAIT_LOG=$LOG serve_preload fin-rst "$PORT" accept write:1000 "$end"
         run act "connect:$PORT" readall close
         [ "${lines[1]}" = 'readall 1000 EOF' ]
         finish server
@@ -149,7 +157,7 @@ delivers() {
 
 @test "IPv6" {
     serve "[::1]:$PORT" accept readall close
-    NOTIMEWAIT_LOG=$LOG preload auto act "connect:[::1]:$PORT" write:1000 close
+    NOTIMEWAIT_LOG=$LOG preload fin-rst act "connect:[::1]:$PORT" write:1000 close
     finish server | grep -x 'readall 1000 EOF'
     settle "$PORT"
     [ -z "$(states "$PORT")" ]
@@ -157,7 +165,7 @@ delivers() {
 }
 
 @test "connect(AF_UNSPEC) resets, as without the library, and is reported" {
-    for policy in off auto abort; do
+    for policy in off auto fin-rst abort; do
         ends "$policy" wait-acked connect-unspec getlinger getlinger2 close
         the_server_read '1000 ECONNRESET'
         [ -z "$(states "$PORT")" ]
@@ -180,7 +188,7 @@ delivers() {
 
 @test "the end of the process pulls none" {
     for step in exit _exit quick_exit; do
-        for policy in abort delay:20 last-read drain:50 linger:2; do
+        for policy in auto abort delay:20 last-read drain:50 linger:2; do
             echo "$policy $step:"
             ends "$policy" wait-acked "$step"
             the_server_read '1000 EOF'
@@ -273,8 +281,9 @@ holds() {
     off) want='fclose none off' ;;
     last-read) want='fclose none not-read-last' ;;
     reap) want='fclose none reap' ;;
-    fin-rst) want='fclose fin-rst armed' ;;
-    *) want='fclose fin-rst stdio-output' ;;
+    auto) want='fclose none plain' ;;
+    fin-rst) want='fclose fin-rst stdio-output' ;;
+    *) want='fclose none stdio-output' ;;
     esac
     [ "$(logged via action reason)" = "$want" ]
 }

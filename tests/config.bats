@@ -8,7 +8,7 @@ parses() {
     shift
     run "$BUILD/tests/config" "$@"
     echo "$* -> $output"
-    [[ $output == "$wanted stats none seed none rules 0 reap auto shutdown now" || $output == "$wanted" ]]
+    [[ $output == "$wanted stats none seed none rules 0 recycle auto" || $output == "$wanted" ]]
 }
 
 @test "an empty environment is auto, respect, no log" {
@@ -41,6 +41,24 @@ parses() {
         [[ $status -eq 2 && ${#lines[@]} -eq 1 ]]
         [[ $output == "libnotimewait: NOTIMEWAIT_POLICY: '$bad' is not accepted; accepted: "* ]]
         [[ $output == *'off, auto, fin-rst, last-read, drain[:MS], '*'(MS 0-60000, S 1-3600)'* ]]
+    done
+}
+
+@test "NOTIMEWAIT_RECYCLE: auto or off" {
+    parses 'policy auto@1 linger respect log none' NOTIMEWAIT_RECYCLE=auto
+    parses 'policy auto@1 linger respect log none stats none seed none rules 0 recycle off' \
+        NOTIMEWAIT_RECYCLE=off
+    run "$BUILD/tests/config" NOTIMEWAIT_RECYCLE=on
+    echo "$output"
+    [[ $output == "libnotimewait: NOTIMEWAIT_RECYCLE: 'on' is not accepted; accepted: auto, off; no policy is in force" ]]
+}
+
+@test "a variable that there is no more is an unknown one" {
+    local gone
+    for gone in NOTIMEWAIT_REAP=on NOTIMEWAIT_SHUTDOWN=owed; do
+        run "$BUILD/tests/config" "$gone"
+        echo "$output"
+        [[ $status -eq 2 && $output == "libnotimewait: ${gone%=*}: no such variable; accepted: "* ]]
     done
 }
 
@@ -97,7 +115,7 @@ print(ours.recv(1000).decode(), end="")'
 
 @test "a log that cannot be opened: one line, policies still apply" {
     serve "$PORT" accept readall
-    NOTIMEWAIT_LOG=$BATS_TEST_TMPDIR/none/log run preload auto act "connect:$PORT" write:100 close
+    NOTIMEWAIT_LOG=$BATS_TEST_TMPDIR/none/log run preload fin-rst act "connect:$PORT" write:100 close
     echo "$output"
     [[ $status -eq 0 && ${#lines[@]} -eq 4 ]]
     [[ ${lines[0]} == "libnotimewait: NOTIMEWAIT_LOG: '$BATS_TEST_TMPDIR/none/log' cannot be opened: No such file or directory; policies still apply" ]]

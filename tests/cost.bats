@@ -34,6 +34,8 @@ echo_server() {
     adds 0 auto pipe:x write:10@x read:10 close close@x
     adds 0 auto socket:udp close
     adds 0 auto socketpair:x write:10@x read:10 close close@x
+    adds 0 fin-rst open:/dev/zero read:10 dup:x close@x close
+    adds 0 fin-rst socketpair:x write:10@x read:10 close close@x
     adds 0 abort socket:udp connect:"$PORT" close
     adds 0 drain socketpair:x close close@x
 }
@@ -48,52 +50,62 @@ echo_server() {
     adds 0 off "connect:$PORT" write:10 readn:10 close
 }
 
-@test "fin-rst: 2 at birth (TCP_LINGER2, SO_COOKIE), 0 at close" {
+@test "auto: 1 at birth (SO_REUSEADDR), 0 at close; without recycling none" {
     echo_server
-    adds 2 fin-rst "connect:$PORT" write:10 readn:10 close
+    adds 1 auto "connect:$PORT" write:10 readn:10 close
+    NOTIMEWAIT_RECYCLE=off adds 0 auto "connect:$PORT" write:10 readn:10 close
+    NOTIMEWAIT_RECYCLE='' adds 1 reap "connect:$PORT" write:10 readn:10 close
 }
 
-@test "auto: 2 at birth, 3 at close (getpid, SO_COOKIE, one discard)" {
+@test "fin-rst: 2 at birth (TCP_LINGER2, SO_REUSEADDR), 1 at close (ppoll)" {
     echo_server
-    adds 5 auto "connect:$PORT" write:10 readn:10 close
+    adds 3 fin-rst "connect:$PORT" write:10 readn:10 close
 }
 
-@test "accept: the same; here both ends of each connection" {
+@test "fin-rst: no more where the peer has closed first, and nothing is unread" {
+    serve "$PORT" loop:1000 accept readn:10 close end
+    adds 3 fin-rst "connect:$PORT" write:10 readall close
+}
+
+@test "accept: nothing under off and auto, 1 at birth and 1 at close under fin-rst" {
     before=("listen:$PORT")
+    export NOTIMEWAIT_RULES='role=client => off'
     adds 0 off "connect:$PORT@b" accept close readall@b close@b
-    adds 4 fin-rst "connect:$PORT@b" accept close readall@b close@b
-    adds 10 auto "connect:$PORT@b" accept close readall@b close@b
+    adds 0 auto "connect:$PORT@b" accept close readall@b close@b
+    adds 2 fin-rst "connect:$PORT@b" accept close readall@b close@b
 }
 
-@test "the others: 2 at birth, at most 5 at close" {
+@test "the others: 2 at birth (SO_REUSEADDR, SO_COOKIE), at most 7 at close" {
     echo_server
-    # getpid, SO_COOKIE, TCP_INFO, SO_LINGER; drain discards, too
-    adds 6 last-read "connect:$PORT" write:10 readn:10 close
-    adds 5 last-read "connect:$PORT" write:10 readn:10 write:1 close # no lever
-    adds 7 drain "connect:$PORT" write:10 readn:10 close
-    adds 6 abort "connect:$PORT" write:10 readn:10 close
-    adds 7 delay:1 "connect:$PORT" write:10 readn:10 close
-    adds 6 linger:1 "connect:$PORT" write:10 readn:10 close
+    # SO_COOKIE, TCP_INFO, SO_LINGER, sigprocmask twice around RST; drain looks and discards, too
+    adds 7 last-read "connect:$PORT" write:10 readn:10 close
+    adds 4 last-read "connect:$PORT" write:10 readn:10 write:1 close # no lever
+    adds 9 drain "connect:$PORT" write:10 readn:10 close
+    adds 7 abort "connect:$PORT" write:10 readn:10 close
+    adds 8 delay:1 "connect:$PORT" write:10 readn:10 close
+    adds 5 linger:1 "connect:$PORT" write:10 readn:10 close
 }
 
-@test "STATS: 1 more at birth (TCP_INFO), 2 more at close (TCP_INFO, SIOCINQ)" {
+@test "STATS: 2 more at birth (SO_COOKIE, TCP_INFO), 3 more at close (these, SIOCINQ)" {
     echo_server
     export NOTIMEWAIT_STATS=$BATS_TEST_TMPDIR/stats.json
-    adds 8 auto "connect:$PORT" write:10 readn:10 close
+    : >"$NOTIMEWAIT_STATS" # making it is one more
+    adds 6 auto "connect:$PORT" write:10 readn:10 close
 }
 
-@test "LOG: 4 more to know (both addresses, TCP_INFO, SIOCINQ), and 5 for each record" {
-    # sigprocmask twice, open, write, close
+@test "LOG: 6 more to know (SO_COOKIE, both addresses, TCP_INFO, SIOCINQ), and 3 for each record" {
+    # open, write, close
     echo_server
     export NOTIMEWAIT_LOG=$LOG
-    adds 14 auto "connect:$PORT" write:10 readn:10 close
-    # SO_PROTOCOL and SO_COOKIE at birth, getpid and SO_COOKIE at close
-    adds 13 off "connect:$PORT" write:10 readn:10 close
+    : >"$LOG" # making it is one more
+    adds 10 auto "connect:$PORT" write:10 readn:10 close
+    adds 9 off "connect:$PORT" write:10 readn:10 close
 }
 
 @test "a read or a write of a connection adds nothing" {
     echo_server
-    adds 5 auto "connect:$PORT" write:5 write:5 read:5 read:5 recv-dontwait:5 send:0 close
+    adds 1 auto "connect:$PORT" write:5 write:5 read:5 read:5 recv-dontwait:5 send:0 close
+    adds 3 fin-rst "connect:$PORT" write:5 write:5 read:5 read:5 recv-dontwait:5 send:0 close
 }
 
 @test "start-up opens no file, starts no thread and keeps no fd" {

@@ -21,7 +21,7 @@ each_policy() {
 # linger2_under POLICY: TCP_LINGER2 of a connection that the application has left as it was.
 linger2_under() {
     case $1 in
-    auto | fin-rst) echo -1 ;;
+    fin-rst) echo -1 ;;
     *) echo "$UNSET_LINGER2" ;;
     esac
 }

@@ -156,11 +156,11 @@ to_the_end() {
     each_policy sends_on
 }
 
-@test "nginx has refused our upload and half-closed; auto discards its reply, and it sees EOF" {
+@test "nginx has refused our upload and half-closed; fin-rst discards its reply, and it sees EOF" {
     unread() {
         request POST /refused "$MIB" unread
         [ "$(got)" -eq 0 ]
-        if [[ $policy == auto ]]; then
+        if [[ $policy == fin-rst ]]; then
             saw '0 EOF'
             [ "$(logged state reason)" = 'CLOSE_WAIT discarded' ]
         else

@@ -15,9 +15,6 @@ PATH=$PATH:/usr/sbin:/sbin
 }
 export ACT LIB
 
-# TIME_WAIT entries are what most tests count. (tests/reap.bats removes them.)
-export NOTIMEWAIT_REAP=off
-
 # Tests configure lo and count the namespace's sockets: never on the host's network. tests/run
 # names the outer namespace and the private one, which leads nowhere: it has no default route.
 default_route=$'\n[^\t]+\t00000000\t'

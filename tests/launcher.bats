@@ -6,12 +6,12 @@ bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
 
-@test "a command that leaves TIME_WAIT leaves none under notimewait" {
+@test "a command that leaves TIME_WAIT leaves none under notimewait -p fin-rst" {
     serve "$PORT" loop:2 accept readall close end
     act "connect:$PORT" write:10 close
     settle "$PORT"
     [[ $(time_wait_client "$PORT") -eq 1 ]]
-    "$START" "$ACT" "connect:$PORT" write:10 close
+    "$START" -p fin-rst "$ACT" "connect:$PORT" write:10 close
     finish server
     settle "$PORT"
     [[ $(time_wait_client "$PORT") -eq 1 ]]
@@ -179,12 +179,22 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     [[ -z $(find "$dir/usr" -type f) ]]
 }
 
-@test "from a directory that LD_PRELOAD cannot name it says so, and starts nothing" {
-    local dir=$BATS_TEST_TMPDIR/'a b'
-    mkdir "$dir"
-    cp "$START" "$LIB" "$dir"
-    run "$dir/notimewait" touch "$BATS_TEST_TMPDIR/started"
+@test "-h is --help, also behind a sub-command" {
+    local words
+    for words in '' ab check; do
+        # shellcheck disable=SC2086 # words
+        run "$START" $words -h
+        [[ $status -eq 0 && $output == "$("$START" --help)" ]]
+    done
+}
+
+@test "a sub-command behind the options of a run: it says where it belongs" {
+    printf '#!/bin/sh\necho mine\n' >"$BATS_TEST_TMPDIR/check"
+    chmod +x "$BATS_TEST_TMPDIR/check"
+    export PATH=$BATS_TEST_TMPDIR:$PATH
+    run "$START" -p auto check
     echo "$output"
-    [[ $status -eq 2 && ${#lines[@]} -eq 1 && $output == *'a blank or a colon' ]]
-    [[ ! -e $BATS_TEST_TMPDIR/started ]]
+    [[ $status -eq 2 && $output == 'notimewait: check: write it first: notimewait check '* ]]
+    run "$START" -p auto -- check
+    [[ $status -eq 0 && $output == mine ]]
 }

@@ -91,18 +91,17 @@ after_connect() {
 }
 
 @test "respect: a linger that is taken back leaves the policy to decide" {
-    for policy in fin-rst auto; do
-        for steps in 'socket linger:1:0 linger:0:0 connect' 'connect linger:1:0 linger:0:0'; do
-            echo "$policy, $steps:"
-            PORT=$(port)
-            # shellcheck disable=SC2086 # steps
-            client respect "$policy" ${steps/connect/connect:$PORT} write:1000 getlinger \
-                getlinger2 close
-            [[ $output == *$'\ngetlinger 0:0\ngetlinger2 -1\n'* ]]
-            peer_read server '1000 EOF'
-            [ -z "$(states "$PORT")" ]
-            [ "$(logged action reason)" = 'fin-rst armed' ]
-        done
+    policy=fin-rst
+    for steps in 'socket linger:1:0 linger:0:0 connect' 'connect linger:1:0 linger:0:0'; do
+        echo "$policy, $steps:"
+        PORT=$(port)
+        # shellcheck disable=SC2086 # steps
+        client respect "$policy" ${steps/connect/connect:$PORT} write:1000 getlinger \
+            getlinger2 close
+        [[ $output == *$'\ngetlinger 0:0\ngetlinger2 -1\n'* ]]
+        peer_read server '1000 EOF'
+        [ -z "$(states "$PORT")" ]
+        [ "$(logged action reason)" = 'fin-rst armed' ]
     done
     client respect abort "connect:$PORT" linger:1:0 linger:0:5 write:1000 wait-acked close
     peer_read server '1000 ECONNRESET'
@@ -160,13 +159,12 @@ own_linger2() {
 }
 
 @test "respect: an exit without close is the application's, too" {
-    for policy in fin-rst auto; do
-        PORT=$(port)
-        client respect "$policy" "connect:$PORT" linger:1:5 write:1000 exit
-        peer_read server '1000 EOF'
-        [ "$(time_wait_client "$PORT")" -eq 1 ]
-        [ "$(logged via action)" = 'exit none' ]
-    done
+    policy=fin-rst
+    PORT=$(port)
+    client respect "$policy" "connect:$PORT" linger:1:5 write:1000 exit
+    peer_read server '1000 EOF'
+    [ "$(time_wait_client "$PORT")" -eq 1 ]
+    [ "$(logged via action)" = 'exit none' ]
 }
 
 # --- on the listener ---
@@ -197,20 +195,19 @@ inherits() {
 }
 
 @test "respect: a listener's linger that was taken back is none, one of the connection is" {
-    for policy in fin-rst auto; do
-        PORT=$(port)
-        server respect "$policy" socket linger:1:0 linger:0:0 "listen:$PORT" accept write:1000 \
-            getlinger getlinger2 close
-        [[ $output == *$'\ngetlinger 0:0\ngetlinger2 -1\n'* ]]
-        peer_read client '1000 EOF'
-        [ "$(logged role action reason)" = 'server fin-rst armed' ]
-        PORT=$(port)
-        server respect "$policy" "listen:$PORT" accept linger:1:0 write:1000 wait-acked \
-            getlinger2 close
-        [[ $output == *$'\n'"getlinger2 $UNSET_LINGER2"$'\n'* ]]
-        peer_read client '1000 ECONNRESET'
-        [ "$(logged role action reason)" = 'server none app-linger' ]
-    done
+    policy=fin-rst
+    PORT=$(port)
+    server respect "$policy" socket linger:1:0 linger:0:0 "listen:$PORT" accept write:1000 \
+        getlinger getlinger2 close
+    [[ $output == *$'\ngetlinger 0:0\ngetlinger2 -1\n'* ]]
+    peer_read client '1000 EOF'
+    [ "$(logged role action reason)" = 'server fin-rst armed' ]
+    PORT=$(port)
+    server respect "$policy" "listen:$PORT" accept linger:1:0 write:1000 wait-acked \
+        getlinger2 close
+    [[ $output == *$'\n'"getlinger2 $UNSET_LINGER2"$'\n'* ]]
+    peer_read client '1000 ECONNRESET'
+    [ "$(logged role action reason)" = 'server none app-linger' ]
 }
 
 # --- override ---
@@ -235,7 +232,7 @@ cured() {
 }
 
 @test "respect: an application that aborts its unsent data loses it" {
-    policy=auto
+    policy=fin-rst
     unsent respect "connect:$PORT" linger:1:0 writen:400000 close
     run peer_read server '400000 EOF'
     [ "$status" -eq 1 ]
@@ -243,42 +240,39 @@ cured() {
 }
 
 @test "override: an application that aborts its unsent data loses nothing" {
-    for policy in fin-rst auto; do
-        PORT=$(port)
-        cured "connect:$PORT" linger:1:0
-        PORT=$(port)
-        cured socket linger:1:0 "connect:$PORT"
-    done
+    policy=fin-rst
+    PORT=$(port)
+    cured "connect:$PORT" linger:1:0
+    PORT=$(port)
+    cured socket linger:1:0 "connect:$PORT"
 }
 
 @test "override: a server's listener does not make it abort" {
-    for policy in fin-rst auto; do
-        PORT=$(port)
-        server override "$policy" socket linger:1:0 "listen:$PORT" accept writen:400000 \
-            getlinger close
-        [[ $output == *$'\ngetlinger 1:0\nclose 0' ]]
-        peer_read client '400000 EOF'
-        [ "$(time_wait_server "$PORT")" -eq 0 ]
-        [ "$(logged action reason)" = 'fin-rst armed' ]
-    done
+    policy=fin-rst
+    PORT=$(port)
+    server override "$policy" socket linger:1:0 "listen:$PORT" accept writen:400000 \
+        getlinger close
+    [[ $output == *$'\ngetlinger 1:0\nclose 0' ]]
+    peer_read client '400000 EOF'
+    [ "$(time_wait_server "$PORT")" -eq 0 ]
+    [ "$(logged action reason)" = 'fin-rst armed' ]
 }
 
 @test "override: a blocking close does not block any more" {
-    for policy in fin-rst auto; do
-        PORT=$(port)
-        unsent override "connect:$PORT" linger:1:20 writen:400000 getlinger close-timed
-        [[ $output =~ 'getlinger 1:20'$'\nclose-timed 0 us='([0-9]+)$ ]]
-        [ "${BASH_REMATCH[1]}" -lt 1000000 ]
-        peer_read server '400000 EOF'
-        [ -z "$(states "$PORT")" ]
-    done
+    policy=fin-rst
+    PORT=$(port)
+    unsent override "connect:$PORT" linger:1:20 writen:400000 getlinger close-timed
+    [[ $output =~ 'getlinger 1:20'$'\nclose-timed 0 us='([0-9]+)$ ]]
+    [ "${BASH_REMATCH[1]}" -lt 1000000 ]
+    peer_read server '400000 EOF'
+    [ -z "$(states "$PORT")" ]
 }
 
 @test "override: each policy decides as if nothing had been set" {
     declare -A wanted=(
         [off]='none off' [last-read]='none not-read-last' [drain:50]='rst drained'
-        [drain-eof:50]='fin-rst drain-timeout' [abort]='rst abort' [delay:20]='rst delayed'
-        [linger:2]='linger linger' [auto]='fin-rst armed' [fin-rst]='fin-rst armed'
+        [drain-eof:50]='none drain-timeout' [abort]='rst abort' [delay:20]='rst delayed'
+        [linger:2]='linger linger' [auto]='none plain' [fin-rst]='fin-rst armed'
     )
     for policy in "${!wanted[@]}"; do
         for setting in linger:1:0 linger2:7; do
@@ -286,17 +280,19 @@ cured() {
             PORT=$(port)
             client override "$policy" "connect:$PORT" "$setting" write:1000 wait-acked close
             [ "$(logged action reason)" = "${wanted[$policy]}" ]
-            [[ $policy != auto && $policy != fin-rst ]] || [ -z "$(states "$PORT")" ]
+            [[ $policy != fin-rst ]] || [ -z "$(states "$PORT")" ]
         done
     done
 }
 
 @test "override: what is no lever of the policy's is the plain close, not the application's" {
-    policy=last-read
-    unsent override "connect:$PORT" linger:1:0 writen:400000 close
-    peer_read server '400000 EOF'
-    [ "$(time_wait_client "$PORT")" -eq 1 ]
-    [ "$(logged action reason)" = 'none not-read-last' ]
+    plainly() {
+        unsent override "connect:$PORT" linger:1:0 writen:400000 close
+        peer_read server '400000 EOF'
+        [ "$(time_wait_client "$PORT")" -eq 1 ]
+        [ "$(logged action)" = none ]
+    }
+    ONLY='auto last-read' each_policy plainly
 }
 
 @test "override: a TCP_LINGER2 of -1 does not arm a policy that does not" {
@@ -314,17 +310,16 @@ cured() {
 }
 
 @test "override: a TCP_LINGER2 of the application's does not disarm" {
-    for policy in fin-rst auto; do
-        for end in close exit; do
-            for set in 'socket linger2:7 connect' 'connect linger2:7'; do
-                echo "$policy, $set, $end:"
-                PORT=$(port)
-                # shellcheck disable=SC2086 # set
-                client override "$policy" ${set/connect/connect:$PORT} write:1000 "$end"
-                peer_read server '1000 EOF'
-                [ -z "$(states "$PORT")" ]
-                [ "$(logged via action)" = "$end fin-rst" ]
-            done
+    policy=fin-rst
+    for end in close exit; do
+        for set in 'socket linger2:7 connect' 'connect linger2:7'; do
+            echo "$policy, $set, $end:"
+            PORT=$(port)
+            # shellcheck disable=SC2086 # set
+            client override "$policy" ${set/connect/connect:$PORT} write:1000 "$end"
+            peer_read server '1000 EOF'
+            [ -z "$(states "$PORT")" ]
+            [ "$(logged via action)" = "$end fin-rst" ]
         done
     done
 }

@@ -11,9 +11,9 @@ logged() {
     logged drain 127.0.0.1 write:100 readn:50 close
     cat "$LOG"
     [[ $(wc -l <"$LOG") -eq 1 ]]
-    [[ $(jq -c 'keys_unsorted' "$LOG") == '["ts","pid","program","fd","via","role","local","peer","policy","state","last_op","unacked","unread","action","reason","reaped","close_us"]' ]]
+    [[ $(jq -c 'keys_unsorted' "$LOG") == '["ts","pid","program","fd","via","role","local","peer","policy","state","last_op","unacked","unread","action","reason","recycled","connect_us","close_us"]' ]]
     [[ $(jq -c '[.ts,.pid,.fd,.unacked,.unread,.close_us|type]|unique' "$LOG") == '["number"]' ]]
-    [[ $(jq -c '[.program,.via,.role,.policy,.state,.last_op,.action,.reason,.reaped]' "$LOG") == \
+    [[ $(jq -c '[.program,.via,.role,.policy,.state,.last_op,.action,.reason,.recycled]' "$LOG") == \
         '["act","close","client","drain:200","ESTABLISHED","read","rst","drained",false]' ]]
     [[ $(json peer "$LOG") == "127.0.0.1:$PORT" && $(json local "$LOG") =~ ^127.0.0.1:[0-9]+$ ]]
     # The time is now, in seconds.

@@ -35,7 +35,7 @@ closed_us() {
 }
 
 @test "auto: close returns before anything is read, then every byte and EOF arrive" {
-    unsent auto "reads=$SIZE EOF, rst=yes, keeps=none, does=fin-rst armed"
+    unsent auto "reads=$SIZE EOF, rst=no, keeps=us, does=none plain"
 }
 
 @test "fin-rst: close returns before anything is read, then every byte and EOF arrive" {
@@ -53,17 +53,17 @@ closed_us() {
 }
 
 @test "drain:100 gives up after 100 ms, then every byte and EOF arrive" {
-    unsent drain:100 "reads=$SIZE EOF, rst=yes, keeps=none, does=fin-rst drain-timeout"
+    unsent drain:100 "reads=$SIZE EOF, rst=no, keeps=us, does=none drain-timeout"
     [ "$(closed_us)" -ge 100000 ]
     [ "$(closed_us)" -lt 5000000 ]
 }
 
 @test "drain:0 does not wait at all, then every byte and EOF arrive" {
-    unsent drain:0 "reads=$SIZE EOF, rst=yes, keeps=none, does=fin-rst drain-timeout"
+    unsent drain:0 "reads=$SIZE EOF, rst=no, keeps=us, does=none drain-timeout"
 }
 
 @test "drain-eof:100 gives up after 100 ms, then every byte and EOF arrive" {
-    unsent drain-eof:100 "reads=$SIZE EOF, rst=yes, keeps=none, does=fin-rst drain-timeout"
+    unsent drain-eof:100 "reads=$SIZE EOF, rst=no, keeps=us, does=none drain-timeout"
     [ "$(closed_us)" -ge 100000 ]
     [ "$(closed_us)" -lt 5000000 ]
 }

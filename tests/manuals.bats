@@ -65,6 +65,12 @@ names() {
     [[ $(completed -p 'off@90|au') == 'off@90|auto ' ]]
     [[ $(completed ab --n) == '--no-wait ' ]]
     [[ $(completed ch) == *check* && $(completed --s) == '--stats ' ]]
+    # programs, but no words of the shell's own
+    stat_of_a_function() { :; }
+    [[ $(completed stat) == 'stat '* && $(completed stat) != *stat_of_a_function* ]]
+    [[ ' '$(completed e) != *' '@(esac|else|elif|eval|exit|export)' '* && $(completed e) == *'env '* ]]
+    mkdir "$BATS_TEST_TMPDIR/directory"
+    [[ $(completed "$BATS_TEST_TMPDIR/dir") == "$BATS_TEST_TMPDIR/directory " ]]
 }
 
 @test "zsh takes the completion" {

@@ -3,12 +3,12 @@
 # shellcheck disable=SC2153 # BUILD is the helper's
 load helper
 
-# works_in BUILD_DIR: a client built there, preloaded from there, leaves no TIME_WAIT.
+# works_in BUILD_DIR: a client built there, preloaded from there, leaves no TIME_WAIT under fin-rst.
 works_in() {
     local dir=$1
     start server "$BUILD/examples/legacy-server" --port "$PORT" --reply --report
     wait_output server '^ready'
-    run env LD_PRELOAD="$dir/libnotimewait.so" NOTIMEWAIT_LOG="$LOG" \
+    run env LD_PRELOAD="$dir/libnotimewait.so" NOTIMEWAIT_POLICY=fin-rst NOTIMEWAIT_LOG="$LOG" \
         "$dir/examples/legacy-client" --port "$PORT" --reply --connections 50
     echo "$output"
     [[ $status -eq 0 && $output == *'connections=50 failed=0 errors=0'* ]]
@@ -64,7 +64,7 @@ loader_lib() {
         PORT=$(port)
         rm -f "$LOG"
         serve "$PORT" accept readall close
-        run env LD_PRELOAD="$lib" NOTIMEWAIT_LOG="$LOG" \
+        run env LD_PRELOAD="$lib" NOTIMEWAIT_POLICY=fin-rst NOTIMEWAIT_LOG="$LOG" \
             "$build/examples/legacy-client" --port "$PORT" --connections 1
         echo "$build: $output"
         [[ $status -eq 0 && $output != *'cannot be preloaded'* && $(json action "$LOG") == fin-rst ]]

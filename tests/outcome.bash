@@ -59,6 +59,15 @@ accepting() {
     esac
 }
 
+# idle POLICY: the reason where the state is one in which no lever acts.
+idle() {
+    case $1 in
+    off) echo off ;;
+    auto) echo plain ;;
+    *) echo state ;;
+    esac
+}
+
 # resets: sets RESETS, how many RST were sent in the namespace so far.
 resets() {
     local name values

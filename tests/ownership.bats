@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Who holds a socket: copies, children, other processes and stale entries. Under every policy
-# every byte arrives, whoever closes first, and what is shared gets at most fin-rst.
+# every byte arrives, whoever closes first, and what is shared gets a plain close, or fin-rst
+# under that.
 
 load helper
 load each-policy
@@ -32,10 +33,13 @@ delivered() {
     return 1
 }
 
-# shared_only: the log has no lever but fin-rst; where abort closes, it says why.
+# shared_only: the log has no lever but fin-rst's own; where abort closes, it says why.
 shared_only() {
-    local wanted='^[a-z_0-9]+ (none|fin-rst) '
-    [[ $policy != abort ]] || wanted='^exit (none|fin-rst) |^[a-z_0-9]+ fin-rst shared$'
+    local wanted='^[a-z_0-9]+ none '
+    case $policy in
+    fin-rst) wanted='^[a-z_0-9]+ (none|fin-rst) ' ;;
+    abort) wanted='^exit none |^[a-z_0-9]+ none shared$' ;;
+    esac
     if logged via action reason | grep -Ev "$wanted"; then return 1; fi
 }
 
@@ -53,13 +57,13 @@ copy() {
 @test "closing one of two fds is no end" {
     each_policy copy dup:b
     for verb in fcntl-dupfd fcntl64-dupfd fcntl-dupfd-cloexec; do
-        ONLY='auto abort' each_policy copy "$verb:b"
+        ONLY='fin-rst abort' each_policy copy "$verb:b"
     done
 }
 
 @test "dup2 and dup3 make copies, too" {
-    ONLY='auto abort' each_policy copy dup2:500:b
-    ONLY='auto abort' each_policy copy fd:501@b dup3:501
+    ONLY='fin-rst abort' each_policy copy dup2:500:b
+    ONLY='fin-rst abort' each_policy copy fd:501@b dup3:501
 }
 
 # The connection's last operation is its last by any fd.
@@ -72,7 +76,7 @@ last_op_by_copy() {
 }
 
 @test "the last operation is the last by any of them" {
-    [[ $(last_op_by_copy write:3 close readn:5@b close@b) == *$'\nread fin-rst shared' ]]
+    [[ $(last_op_by_copy write:3 close readn:5@b close@b) == *$'\nread none shared' ]]
     PORT=$(port)
     rm -f "$LOG" "$BATS_TEST_TMPDIR/go"
     [[ $(last_op_by_copy readn:5@b close@b write:3 close) == *$'\nwrite none not-read-last' ]]
@@ -99,12 +103,12 @@ forked() {
 
 @test "fork: the parent closes at once, the child serves and exits" {
     each_policy forked fork "writen:$MIB" end close wait
-    ONLY='auto abort' each_policy forked fork:_Fork "writen:$MIB" end close wait
+    ONLY='fin-rst abort' each_policy forked fork:_Fork "writen:$MIB" end close wait
 }
 
 @test "fork: the child closes at once, the parent serves" {
     each_policy forked fork close end "writen:$MIB" close wait
-    ONLY='auto abort' each_policy forked fork:_Fork close end "writen:$MIB" close wait
+    ONLY='fin-rst abort' each_policy forked fork:_Fork close end "writen:$MIB" close wait
 }
 
 @test "fork: the child exits without a close, the parent serves" {
@@ -187,7 +191,7 @@ python_server() {
         delivered 1000 'EOF|ECONNRESET'
         delivered 2000
         if [[ $policy == abort ]]; then
-            [ "$(logged action reason)" = $'rst abort\nfin-rst shared' ]
+            [ "$(logged action reason)" = $'rst abort\nnone shared' ]
         fi
     }
     each_policy own
@@ -203,11 +207,11 @@ python_server() {
     }
     each_policy raw close
     for step in dup2:a@b dup3:a@b close_range:fd:fd closefrom:fd linger:0:0 exit; do
-        ONLY='auto abort' each_policy raw "$step"
+        ONLY='fin-rst abort' each_policy raw "$step"
     done
 }
 
-@test "a raw fork's child serves under the policies that the kernel carries" {
+@test "a raw fork's child serves under auto and fin-rst" {
     kernel_carries() {
         reader
         holder "connect:$PORT" fork:raw "writen:$MIB" end close wait
@@ -309,7 +313,7 @@ passed() {
 
 @test "SCM_RIGHTS: the receiver serves after the sender's close" {
     each_policy passed ''
-    ONLY='auto abort' each_policy passed :mmsg
+    ONLY='fin-rst abort' each_policy passed :mmsg
 }
 
 @test "SCM_RIGHTS: the sender serves after the receiver's close" {
@@ -382,7 +386,7 @@ inetd() {
     each_policy two_fds
 }
 
-@test "inetd: exit leaves no TIME_WAIT under the policies that the kernel carries" {
+@test "inetd: exit leaves no TIME_WAIT under fin-rst" {
     no_time_wait() {
         inetd "$ACT" quiet fd:0 readn:4 writen:300000
         run act "connect:$PORT" write:4 readall close
@@ -392,7 +396,7 @@ inetd() {
         [ -z "$(states "$PORT")" ]
         [ "$(logged via action reason)" = 'exit fin-rst exit' ]
     }
-    ONLY='auto fin-rst' each_policy no_time_wait
+    ONLY=fin-rst each_policy no_time_wait
 }
 
 # systemd's way: fd 3, named in the environment. $1 is the pid it is meant for, as sh has it.
@@ -469,8 +473,8 @@ listen_fds() {
         [ -z "$(logged via)" ]
     }
     each_policy to_file close@b
-    ONLY='auto abort' each_policy to_file close_range:b:b
-    ONLY='auto abort' each_policy to_file exit
+    ONLY='fin-rst abort' each_policy to_file close_range:b:b
+    ONLY='fin-rst abort' each_policy to_file exit
 }
 
 # stale LOG HOW: another socket, unseen as well, is on the fd (the program `stale` does it).
@@ -491,7 +495,7 @@ unseen() {
         settle "$PORT"
         states "$PORT"
         case $policy in
-        auto | fin-rst) [ "$(time_wait_client "$PORT")" -eq 1 ] ;; # the first was armed
+        fin-rst) [ "$(time_wait_client "$PORT")" -eq 1 ] ;; # the first was armed
         *) [ "$(time_wait_client "$PORT")" -eq 2 ] ;;
         esac
         [ -z "$(logged via)" ]
@@ -501,7 +505,7 @@ unseen() {
 
 @test "a socket that nobody saw being born, on the fd of a stale entry, meets no lever" {
     each_policy unseen '' close dup2 fclose close_range
-    ONLY='auto abort' each_policy unseen "$LOG" close dup2 dup3 fclose freopen close_range \
+    ONLY='fin-rst abort' each_policy unseen "$LOG" close dup2 dup3 fclose freopen close_range \
         closefrom dup exit
 }
 
@@ -522,7 +526,7 @@ unseen() {
         # The first was closed unseen, and was armed; the second was connected by libc's call.
         [ "$(time_wait_client "$PORT")" -eq 0 ]
     }
-    ONLY='auto fin-rst' each_policy armed
+    ONLY=fin-rst each_policy armed
 }
 
 # A thread that libc knows nothing of keeps the fds that close_range() leaves to it.
@@ -572,5 +576,5 @@ unseen() {
         [ "$(preload "$policy" "$BATS_TEST_TMPDIR/cloned" "$PORT")" = '0 100000 0' ]
         finish server | grep -x 'readall 0 EOF'
     }
-    ONLY='off auto last-read drain:50 abort' each_policy cloned
+    ONLY='off auto fin-rst last-read drain:50 abort' each_policy cloned
 }

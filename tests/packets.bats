@@ -14,9 +14,9 @@ load packets
     OURS='write:8 wait-acked close'
     THEIRS="readn:8 readall wait-file:$STEP.go close"
     BEFORE=('> PSH,ACK 1 1 8' '< ACK 1 9 0')
-    sends 'off reap linger:2 last-read' \
+    sends 'off auto reap linger:2 last-read drain-eof:50' \
         '> FIN,ACK 9 1 0' '< ACK 1 10 0' '< FIN,ACK 1 10 0' '> ACK 10 2 0' 'left client'
-    sends 'fin-rst auto drain-eof:50' '> FIN,ACK 9 1 0' '< ACK 1 10 0' '> RST 10 - 0' 'left none'
+    sends 'fin-rst' '> FIN,ACK 9 1 0' '< ACK 1 10 0' '> RST 10 - 0' 'left none'
     sends 'drain:60000 abort delay:1' '> RST,ACK 9 1 0' 'left none'
     all_policies_covered
 }
@@ -27,9 +27,9 @@ load packets
     THEIRS="readn:8 wait-file:$STEP.1 write:8 wait-acked sync:$STEP.2 readall
         wait-file:$STEP.go close"
     BEFORE=('> PSH,ACK 1 1 8' '< ACK 1 9 0' '< PSH,ACK 1 9 8' '> ACK 9 9 0')
-    sends 'off reap linger:2' \
+    sends 'off auto reap linger:2 drain-eof:50' \
         '> FIN,ACK 9 9 0' '< ACK 9 10 0' '< FIN,ACK 9 10 0' '> ACK 10 10 0' 'left client'
-    sends 'fin-rst auto drain-eof:50' '> FIN,ACK 9 9 0' '< ACK 9 10 0' '> RST 10 - 0' 'left none'
+    sends 'fin-rst' '> FIN,ACK 9 9 0' '< ACK 9 10 0' '> RST 10 - 0' 'left none'
     sends 'last-read drain:60000 abort delay:1' '> RST,ACK 9 9 0' 'left none'
     all_policies_covered
 }
@@ -39,9 +39,9 @@ load packets
     OURS="readn:8 wait-file:$STEP.1 write:8 wait-acked close"
     THEIRS="write:8 wait-acked sync:$STEP.1 readn:8 readall wait-file:$STEP.go close"
     BEFORE=('> PSH,ACK 1 1 8' '< ACK 1 9 0' '< PSH,ACK 1 9 8' '> ACK 9 9 0')
-    sends 'off reap linger:2 last-read' \
+    sends 'off auto reap linger:2 last-read drain-eof:50' \
         '< FIN,ACK 9 9 0' '> ACK 9 10 0' '> FIN,ACK 9 10 0' '< ACK 10 10 0' 'left server'
-    sends 'fin-rst auto drain-eof:50' '< FIN,ACK 9 9 0' '> ACK 9 10 0' '< RST 10 - 0' 'left none'
+    sends 'fin-rst' '< FIN,ACK 9 9 0' '> ACK 9 10 0' '< RST 10 - 0' 'left none'
     sends 'drain:60000 abort delay:1' '< RST,ACK 9 9 0' 'left none'
     all_policies_covered
 }
@@ -62,8 +62,10 @@ load packets
     THEIRS="readn:8 wait-file:$STEP.1 write:1 wait-acked sync:$STEP.2 readall
         wait-file:$STEP.go close"
     BEFORE=('> PSH,ACK 1 1 8' '< ACK 1 9 0' '< PSH,ACK 1 9 1' '> ACK 9 2 0')
-    sends 'auto drain-eof:50' '> FIN,ACK 9 2 0' '< ACK 2 10 0' '> RST 10 - 0' 'left none'
-    sends 'off reap fin-rst linger:2 last-read drain:60000 abort delay:1' \
+    sends 'fin-rst' '> FIN,ACK 9 2 0' '< ACK 2 10 0' '> RST 10 - 0' 'left none'
+    sends 'drain-eof:50' \
+        '> FIN,ACK 9 2 0' '< ACK 2 10 0' '< FIN,ACK 2 10 0' '> ACK 10 3 0' 'left client'
+    sends 'off auto reap linger:2 last-read drain:60000 abort delay:1' \
         '> RST,ACK 9 2 0' 'left none'
     all_policies_covered
 }
@@ -73,8 +75,8 @@ load packets
     OURS='write:8 wait-acked shutdown:wr wait-state:FIN_WAIT2 close'
     THEIRS="readn:8 readall wait-file:$STEP.go close"
     BEFORE=('> PSH,ACK 1 1 8' '< ACK 1 9 0' '> FIN,ACK 9 1 0' '< ACK 1 10 0')
-    sends 'off reap linger:2 last-read' '< FIN,ACK 1 10 0' '> ACK 10 2 0' 'left client'
-    sends 'fin-rst auto drain:60000 drain-eof:50 abort delay:1' '> RST,ACK 10 1 0' 'left none'
+    sends 'off auto reap linger:2 last-read' '< FIN,ACK 1 10 0' '> ACK 10 2 0' 'left client'
+    sends 'fin-rst drain:60000 drain-eof:50 abort delay:1' '> RST,ACK 10 1 0' 'left none'
     all_policies_covered
 }
 
@@ -166,51 +168,4 @@ load packets
     head -c -1 "$BATS_TEST_TMPDIR/wire.pcap" >"$BATS_TEST_TMPDIR/short.pcap"
     run "$BUILD/tests/packets" "$BATS_TEST_TMPDIR/short.pcap"
     [[ $status -eq 1 && $output == *'cut short'* ]]
-}
-
-# --- reaping ---
-
-# one_time_wait: the client has its entry.
-one_time_wait() {
-    [[ $(time_wait_client "$PORT") -eq 1 ]]
-}
-
-# Packets that would follow the removal of an entry would be sent at once.
-nothing_follows() {
-    sleep 0.2
-    expected=$(printf '%s\n' "${HANDSHAKE[@]}" '> PSH,ACK 1 1 8' '< ACK 1 9 0' '> FIN,ACK 9 1 0' \
-        '< ACK 1 10 0' '< FIN,ACK 1 10 0' '> ACK 10 2 0')
-    diff <(echo "$expected") <(wire)
-    [[ $(left) == 'left none' ]]
-}
-
-@test "an entry is removed: no packet says so, at exit (reap) or at close (auto, half-closed)" {
-    local address expected
-    export NOTIMEWAIT_REAP=on
-    ROLE=client
-    for address in "${FAMILIES[@]}"; do
-        OURS="write:8 wait-acked close wait-file:$STEP.2"
-        THEIRS="readn:8 readall wait-file:$STEP.1 close"
-        meet reap "$address"
-        wait_output ours '^close'
-        until_true 10000 our_fin_is_acked
-        touch "$STEP.1"
-        finish theirs
-        until_true 10000 one_time_wait
-        touch "$STEP.2"
-        finish ours
-        nothing_follows
-
-        OURS="write:8 wait-acked shutdown:wr wait-state:FIN_WAIT2 sync:$STEP.1 wait-state:CLOSE
-            wait-file:$STEP.2 close wait-file:$STEP.3"
-        meet auto "$address"
-        until_true 10000 one_time_wait
-        touch "$STEP.2"
-        wait_output ours '^close'
-        [[ $(left) == 'left none' ]]
-        touch "$STEP.3"
-        finish ours
-        finish theirs
-        nothing_follows
-    done
 }

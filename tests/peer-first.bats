@@ -43,8 +43,8 @@ keeps_reading() {
 }
 
 @test "auto: the peer has closed" {
-    after_peer auto 'reads=nothing, rst=no, keeps=peer, does=fin-rst passive-close' \
-        'reads=nothing, rst=no, keeps=peer, does=fin-rst passive-close'
+    after_peer auto 'reads=nothing, rst=no, keeps=peer, does=none plain' \
+        'reads=nothing, rst=no, keeps=peer, does=none plain'
 }
 
 @test "fin-rst: the peer has closed" {
@@ -88,8 +88,8 @@ keeps_reading() {
 }
 
 @test "auto: the peer has half-closed and reads on" {
-    keeps_reading auto 'reads=1000 EOF, rst=no, keeps=peer, does=fin-rst passive-close' \
-        'reads=1000 EOF, rst=no, keeps=peer, does=fin-rst passive-close'
+    keeps_reading auto 'reads=1000 EOF, rst=no, keeps=peer, does=none plain' \
+        'reads=1000 EOF, rst=no, keeps=peer, does=none plain'
 }
 
 @test "fin-rst: the peer has half-closed and reads on" {
@@ -137,11 +137,11 @@ long_reply() {
 
 @test "a reply of 4 MB to a peer that has half-closed arrives in full, with EOF" {
     long_reply off 'reads=4000000 EOF, rst=no, keeps=peer, does=none off'
-    long_reply auto 'reads=4000000 EOF, rst=no, keeps=peer, does=fin-rst passive-close'
+    long_reply auto 'reads=4000000 EOF, rst=no, keeps=peer, does=none plain'
     long_reply fin-rst 'reads=4000000 EOF, rst=no, keeps=peer, does=fin-rst passive-close'
     long_reply last-read 'reads=4000000 EOF, rst=no, keeps=peer, does=none not-read-last'
-    long_reply drain:50 'reads=4000000 EOF, rst=no, keeps=peer, does=fin-rst drain-timeout'
-    long_reply drain-eof:50 'reads=4000000 EOF, rst=no, keeps=peer, does=fin-rst drain-timeout'
+    long_reply drain:50 'reads=4000000 EOF, rst=no, keeps=peer, does=none drain-timeout'
+    long_reply drain-eof:50 'reads=4000000 EOF, rst=no, keeps=peer, does=none drain-timeout'
     long_reply linger:1 'reads=4000000 EOF, rst=no, keeps=peer, does=linger linger'
 }
 

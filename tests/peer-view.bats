@@ -37,6 +37,22 @@ setup_file() {
     as_expected late
 }
 
+@test "accepts after our close only" {
+    as_expected late_accept
+}
+
+@test "asks who we are after our close" {
+    as_expected getpeername
+}
+
+@test "ends by shutdown() after our close" {
+    as_expected shutdown
+}
+
+@test "looks for ERR and HUP first" {
+    as_expected err_hup
+}
+
 @test "has sent what we have not read, and writes on" {
     as_expected unread
 }

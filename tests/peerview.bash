@@ -16,8 +16,8 @@
 # shellcheck disable=SC2034 # for the others
 VIEW_POLICIES=(off linger:1 reap auto fin-rst last-read drain:2000 drain-eof:2000 abort delay:50)
 # shellcheck disable=SC2034
-SITUATIONS=(read queued window polling prompt late unread sending half half_reply closed nginx
-    tls tls_both)
+SITUATIONS=(read queued window polling prompt late late_accept getpeername shutdown err_hup
+    unread sending half half_reply closed nginx tls tls_both)
 WAIT_MS=20000 # for what must come
 
 # --- the situations: TITLE, OURS, PEERS; and what else `situation` lists ---
@@ -28,11 +28,11 @@ END='state close'
 WRITES="sigpipe-count write:10 sigpipe-count wait-state:CLOSE:10000 write:10 sigpipe-count"
 
 # situation NAME: sets TITLE; OURS, our steps up to the close; PEERS, the peer's, with
-# `say:ready` when it is in the situation; BEFORE, our steps before connect; READY, in how many
-# threads it says so; IN, the state that its socket is in by then; MEASURE, what takes it from
-# there. The steps after $AFTER come when our kernel has ended what it does by itself.
+# `say:ready` when it is in the situation; BEFORE, our steps before connect; ACCEPT, the peer's
+# up to its accept(); READY, in how many threads it says so; IN, the state that its socket is in
+# by then; MEASURE, what takes it from there. The steps after $AFTER come when our kernel has ended what it does by itself.
 situation() {
-    BEFORE='' READY=1 IN='' MEASURE=measure_script
+    BEFORE='' ACCEPT=accept READY=1 IN='' MEASURE=measure_script
     AFTER="wait-file:$STEP.calm:$WAIT_MS"
     OURS='write:100 readn:50' PEERS='readn:100 write:50'
     "situation_$1"
@@ -73,6 +73,30 @@ situation_prompt() {
 situation_late() {
     TITLE='writes 100 ms after our close, again, and then reads'
     PEERS+=" say:ready $AFTER sleep:100 $WRITES readall $END"
+}
+
+situation_late_accept() {
+    TITLE='accepts after our close only; asks who we are, reads, ends by shutdown()'
+    OURS='write:1000'
+    ACCEPT="say:ready $AFTER accept"
+    PEERS="peername readall shutdown:rdwr $END"
+}
+
+situation_getpeername() {
+    TITLE='asks who we are after our close, and then reads'
+    OURS='write:1000 wait-acked readn:50'
+    PEERS="wait-unread:1000 write:50 say:ready $AFTER peername readall $END"
+}
+
+situation_shutdown() {
+    TITLE='has read all, works on it, and ends by shutdown() and close()'
+    PEERS+=" say:ready readall $AFTER shutdown:rdwr $END"
+}
+
+situation_err_hup() {
+    TITLE='looks for ERR and HUP, before it reads what is queued'
+    OURS='write:1000 wait-acked readn:50'
+    PEERS="wait-unread:1000 write:50 say:ready $AFTER epoll:in+rdhup:0 select:0 readall $END"
 }
 
 situation_unread() {
@@ -161,9 +185,9 @@ is_ready() {
 # begin POLICY: the connection, until the peer is in the situation and we are about to close.
 begin() {
     local peers ours
-    read -ra peers <<<"$PEERS"
+    read -ra peers <<<"$ACCEPT $PEERS"
     read -ra ours <<<"$BEFORE connect:$ADDRESS:$PORT $OURS"
-    start peer "${AT_PEER[@]}" "$ACT" "listen:$ADDRESS:$PORT" accept "${peers[@]}"
+    start peer "${AT_PEER[@]}" "$ACT" "listen:$ADDRESS:$PORT" "${peers[@]}"
     wait_output peer '^listen [0-9]' || return
     start us preload "$1" act "${ours[@]}" "wait-file:$STEP.go:$WAIT_MS" close \
         "sync:$STEP.closed"
@@ -205,7 +229,7 @@ calls() {
                 flush_events()
         }
         function flush_events() {
-            if ("epoll" in seen && seen["poll"] == seen["epoll"]) add("poll+epoll " seen["poll"])
+            if ("epoll" in seen && "poll" in seen && seen["poll"] == seen["epoll"]) add("poll+epoll " seen["poll"])
             else {
                 if ("poll" in seen) add("poll " seen["poll"])
                 if ("epoll" in seen) add("epoll " seen["epoll"])
@@ -217,6 +241,8 @@ calls() {
         { sub(/^thread /, "") }
         $1 ~ /^read(all|slow)$/ { add("read " ($2 ? number($2) ", " : "") $3) }
         $1 == "read" && $3 != "EINTR" { add("read " ($2 == "0" ? "EOF" : $2 < 0 ? $3 : $2)) }
+        $1 == "peername" { add("getpeername " ($2 < 0 ? $3 : "answers")) }
+        $1 == "shutdown" { add("shutdown " ($2 < 0 ? $3 : $2)) }
         $1 == "write" { add("write " ($2 < 0 ? $3 : $2)) }
         $1 == "writen" { add("write " number($2) ($3 ? ", " $3 : "")) }
         $1 ~ /^(e?poll|select)$/ { events($1, $3) }

@@ -80,9 +80,9 @@ END
 
 measure_nginx() {
     start_nginx && start_trace || return
-    [[ $(preload "$1" curl -s -0 "http://127.0.0.1:$PORT/") == hello ]] || return
+    [[ $(preload "$1" curl -s -0 "http://127.0.0.1:$PORT/" 2>/dev/null) == hello ]] || return
     end_server
-    echo "$1 | $(traced_calls 'shutdown\\(') | - | $(there) | $(here)"
+    echo "$1 | $(traced_calls 'shutdown[(]') | - | $(there) | $(here)"
 }
 
 # --- openssl s_server: a line, its answer, and close_notify (RFC 8446, section 6.1) ---
@@ -94,7 +94,7 @@ situation_tls() {
 
 situation_tls_both() {
     TITLE='s_server, half-closed after both have sent close_notify'
-    MEASURE='measure_tls both shutdown\('
+    MEASURE='measure_tls both shutdown[(]'
 }
 
 # A TLS client: MODE `oneway` does not wait for the other close_notify, `both` does, and then for

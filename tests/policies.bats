@@ -36,7 +36,7 @@ as_server() {
 }
 
 @test "auto, after a write" {
-    after_write auto 'reads=1000 EOF, rst=yes, keeps=none, does=fin-rst armed'
+    after_write auto 'reads=1000 EOF, rst=no, keeps=us, does=none plain'
 }
 
 @test "fin-rst, after a write" {
@@ -56,7 +56,7 @@ as_server() {
 }
 
 @test "drain-eof:300, after a write: the peer waits for us, too" {
-    after_write drain-eof:300 'reads=1000 EOF, rst=yes, keeps=none, does=fin-rst drain-timeout'
+    after_write drain-eof:300 'reads=1000 EOF, rst=no, keeps=us, does=none drain-timeout'
 }
 
 @test "abort, after a write" {
@@ -76,7 +76,7 @@ as_server() {
 }
 
 @test "auto, after the reply" {
-    after_reply auto 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst armed'
+    after_reply auto 'reads=0 EOF, rst=no, keeps=us, does=none plain'
 }
 
 @test "fin-rst, after the reply" {
@@ -96,7 +96,7 @@ as_server() {
 }
 
 @test "drain-eof:300, after the reply: the peer waits for us, too" {
-    after_reply drain-eof:300 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst drain-timeout'
+    after_reply drain-eof:300 'reads=0 EOF, rst=no, keeps=us, does=none drain-timeout'
 }
 
 @test "abort, after the reply" {
@@ -116,7 +116,7 @@ as_server() {
 }
 
 @test "auto, as the server that closes first" {
-    as_server auto 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst armed'
+    as_server auto 'reads=0 EOF, rst=no, keeps=us, does=none plain'
 }
 
 @test "fin-rst, as the server that closes first" {
@@ -132,7 +132,7 @@ as_server() {
 }
 
 @test "drain-eof:300, as the server that closes first" {
-    as_server drain-eof:300 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst drain-timeout'
+    as_server drain-eof:300 'reads=0 EOF, rst=no, keeps=us, does=none drain-timeout'
 }
 
 @test "abort, as the server that closes first" {
@@ -147,10 +147,10 @@ as_server() {
     as_server linger:2 'reads=0 EOF, rst=no, keeps=us, does=linger linger'
 }
 
-@test "auto and fin-rst are armed at birth, the others are not" {
+@test "fin-rst is armed at birth, the others are not" {
     for policy in "${POLICIES[@]}"; do
         armed=60 # s, the kernel's tcp_fin_timeout
-        [[ $policy != auto && $policy != fin-rst ]] || armed=-1
+        [[ $policy != fin-rst ]] || armed=-1
         for role in client server; do
             meet "$policy" "$role" v4 'getlinger getlinger2 close' 'readall'
             ended
@@ -170,25 +170,28 @@ late_write() {
 }
 
 @test "a peer that writes after our plain close succeeds once, then gets EPIPE and SIGPIPE" {
-    late_write off CLOSE_WAIT \
-        'sigpipe-count 0 write 1 wait-state CLOSE write -1 EPIPE sigpipe-count 1'
+    for policy in off auto; do
+        late_write "$policy" CLOSE_WAIT \
+            'sigpipe-count 0 write 1 wait-state CLOSE write -1 EPIPE sigpipe-count 1'
+    done
 }
 
 @test "a peer that writes after FIN and RST, or RST, gets EPIPE and SIGPIPE at once" {
-    for policy in auto fin-rst drain abort; do
+    for policy in fin-rst drain abort; do
         late_write "$policy" CLOSE \
             'sigpipe-count 0 write -1 EPIPE wait-state CLOSE write -1 EPIPE sigpipe-count 2'
     done
 }
 
-@test "a peer that polls sees FIN and RST as IN, RDHUP, ERR and HUP, and reads EOF" {
-    for policy in auto fin-rst; do
-        meet "$policy" client v4 'write:10 close' \
-            'wait-state:CLOSE poll:in+rdhup:0 readn:10 read:1 read:1'
+@test "a peer that polls sees FIN as IN and RDHUP, with RST as ERR and HUP, too, and reads EOF" {
+    polls() {
+        meet "$1" client v4 'write:10 close' \
+            "wait-state:$2 poll:in+rdhup:0 readn:10 read:1 read:1"
         ended
-        same "$policy" "$(output_of peer | tail -n 4 | paste -sd' ')" \
-            'poll 1 IN|RDHUP|ERR|HUP readn 10 read 0 read 0'
-    done
+        same "$1" "$(output_of peer | tail -n 4 | paste -sd' ')" "poll 1 $3 readn 10 read 0 read 0"
+    }
+    polls fin-rst CLOSE 'IN|RDHUP|ERR|HUP'
+    polls auto CLOSE_WAIT 'IN|RDHUP'
 }
 
 @test "delay:200 closes 200 ms late" {

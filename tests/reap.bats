@@ -1,31 +1,29 @@
 #!/usr/bin/env bats
-# TIME_WAIT entries that close cannot prevent are removed, where permitted: NOTIMEWAIT_REAP and
-# the policy reap.
+# `notimewait --reap` and the policy reap: the launcher removes TIME_WAIT entries, from outside.
 load helper
 load each-policy
-
-export NOTIMEWAIT_REAP=auto
-
-# Those whose entries are removed, and those that keep theirs.
-REAPS='auto fin-rst drain:50 drain-eof:50 abort delay:20 reap'
-KEEPS='off last-read linger:2'
 
 # without CMD...: runs it without CAP_NET_ADMIN.
 without() {
     setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$@"
 }
 
-# half_closed [ADDR]: a client half-closes and reads the peer's EOF: TIME_WAIT while the fd is
-# open (fact 4). It closes, and stays for a moment.
+# gone PORT: no TIME_WAIT entry of a client is left.
+gone() {
+    [[ $(time_wait_client "$1") -eq 0 ]]
+}
+
+# half_closed [ADDR [ADDR]]: under --reap, a client half-closes and reads the peer's EOF: TIME_WAIT
+# while the fd is open (fact 4). It closes, and stays until that is gone, or for a second.
 half_closed() {
-    local done=$BATS_TEST_TMPDIR/done.$PORT addr=${1-}
-    rm -f "$LOG"
+    local stay=$BATS_TEST_TMPDIR/stay.$PORT addr=${1-}
     serve "$addr$PORT" accept readall close
-    start client env NOTIMEWAIT_LOG="$LOG" LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" "$ACT" \
-        "connect:${2-$addr}$PORT" write:10 shutdown:wr wait-state:CLOSE close "wait-file:$done"
+    start client "$BUILD/notimewait" -p "$policy" --log "$LOG" --reap -- "$ACT" "connect:${2-$addr}$PORT" \
+        write:10 shutdown:wr wait-state:CLOSE close "wait-file:$stay:20000"
     wait_output client '^close 0'
+    until_true "${patience-10000}" gone "$PORT" || true
     time_wait_client "$PORT" >"$BATS_TEST_TMPDIR/left"
-    touch "$done"
+    touch "$stay"
     finish client
     [[ $(finish server) == *'readall 10 EOF'* ]]
 }
@@ -34,77 +32,58 @@ left() {
     cat "$BATS_TEST_TMPDIR/left"
 }
 
-@test "half-closed, then the peer's EOF: removed at close, and said so" {
+@test "under --reap, half-closed, then the peer's EOF: removed while the program runs" {
     removed() {
         half_closed
-        [ "$(left) $(logged reaped)" = '0 true' ]
+        [ "$(left)" = 0 ]
     }
-    ONLY=$REAPS each_policy removed
+    ONLY='auto fin-rst last-read drain:50 linger:2 reap' each_policy removed
 }
 
-@test "off, last-read and linger keep theirs, and so does everybody under NOTIMEWAIT_REAP=off" {
-    kept() {
-        half_closed
-        [ "$(left) $(logged reaped)" = '1 false' ]
-    }
-    ONLY=$KEEPS each_policy kept
-    NOTIMEWAIT_REAP=off
-    ONLY=$REAPS each_policy kept
+@test "off keeps its entry under --reap" {
+    policy=off patience=1500 half_closed
+    [[ $(left) -eq 1 ]]
 }
 
 @test "IPv6, and IPv4 through an IPv6 socket" {
     policy=auto
     half_closed '[::1]:'
-    [[ "$(left) $(logged reaped)" == '0 true' ]]
+    [[ $(left) -eq 0 ]]
     PORT=$(port)
     half_closed '' '[::ffff:127.0.0.1]:'
-    [[ "$(left) $(logged reaped)" == '0 true' ]]
+    [[ $(left) -eq 0 ]]
 }
 
-@test "without CAP_NET_ADMIN they stay: auto is silent, on says so once" {
-    local want mode
-    for mode in auto on; do
-        PORT=$(port)
-        serve "$PORT" loop:2 accept readall close end
-        NOTIMEWAIT_REAP=$mode run without env LD_PRELOAD="$LIB" "$ACT" loop:2:loud \
-            "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close end
-        echo "$output"
-        [[ $status -eq 0 ]]
-        want=0
-        [[ $mode == auto ]] || want=1
-        [[ $(grep -c "^libnotimewait: NOTIMEWAIT_REAP: 'on', but TIME_WAIT entries cannot be removed: " <<<"$output") -eq $want ]]
-        [[ $(grep -c libnotimewait <<<"$output") -eq $want ]]
-        finish server
-        [[ $(time_wait_client "$PORT") -eq 2 ]]
-    done
-}
-
-@test "CAP_NET_ADMIN, but not over this network namespace: tried once, then left" {
-    serve "$PORT" loop:3 accept readall close end
-    NOTIMEWAIT_REAP=on run unshare -Ur env LD_PRELOAD="$LIB" strace -qq -f -e trace=socket \
-        "$ACT" loop:3 "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close end
+@test "the policy reap without --reap: one line, and it acts as auto" {
+    serve "$PORT" accept readn:10 write:10 readall close
+    run preload reap act "connect:$PORT" write:10 readn:10 getlinger2 close
     echo "$output"
-    [[ $status -eq 0 && $(grep -c "act: \|cannot be removed" <<<"$output") -eq 1 ]]
-    [[ $(grep -c AF_NETLINK <<<"$output") -eq 1 ]]
-    finish server
-    [[ $(time_wait_client "$PORT") -eq 3 ]]
+    [[ $status -eq 0 && $(grep -c libnotimewait <<<"$output") -eq 1 ]]
+    [[ ${lines[0]} == *"NOTIMEWAIT_POLICY: 'reap' needs notimewait --reap; it acts as auto, and TIME_WAIT entries stay" ]]
+    [[ $output == *"getlinger2 $UNSET_LINGER2"* ]]
+    [[ $(finish server) == *'readall 0 EOF'* ]]
+    settle "$PORT"
+    [[ $(time_wait_client "$PORT") -eq 1 ]]
+    # Any other policy says nothing.
+    run preload auto /bin/true
+    [[ -z $output ]]
 }
 
 @test "the policy reap: a plain close for the peer, and nothing is left, by any way to end" {
     local how
     for how in 'close exit' 'close _exit' 'close quick_exit' 'close daemon' close 'fdopen fprintf:10 fclose' \
-        'close_range:fd:fd' 'open:/dev/null@y dup2:a@y' 'thread close end join'; do
+        'close_range:fd:fd' 'open:/dev/null@y dup2:a@y' 'thread close end join' close-raw kill:KILL; do
         echo "$how:"
         PORT=$(port)
         rm -f "$LOG"
         serve "$PORT" accept readn:10 write:10 readall close
         # shellcheck disable=SC2086 # steps
-        NOTIMEWAIT_LOG=$LOG preload reap act "connect:$PORT" write:10 readn:10 $how
+        run "$BUILD/notimewait" -p reap --log "$LOG" --reap -- "$ACT" "connect:$PORT" write:10 readn:10 $how
         run finish server
         [[ $output == *'readall '*' EOF'* ]]
-        [[ $(logged action reason) == 'none reap' ]]
+        [[ $how == *raw || $how == kill* || $(logged action reason) == 'none reap' ]]
         settle "$PORT"
-        [[ $(time_wait_client "$PORT") -eq 0 ]]
+        gone "$PORT"
     done
 }
 
@@ -115,166 +94,52 @@ left() {
     [[ $(logged action reason) == 'none passive-close' ]]
 }
 
-@test "the policy reap has more connections than there are ports; statistics count them" {
+@test "removal comes within a second, again and again: 60 connections through 20 ports" {
     echo '40000 40019' >/proc/sys/net/ipv4/ip_local_port_range
-    serve "$PORT" loop:200 accept readn:10 write:10 readall close end
-    NOTIMEWAIT_STATS=$LOG run preload reap act loop:200 "connect:$PORT" write:10 readn:10 close end
+    serve "$PORT" loop:60 accept readn:10 write:10 readall close end
+    # (No recycling: the ports come again because the entries are gone.)
+    NOTIMEWAIT_RECYCLE=off run "$BUILD/notimewait" -p reap --reap -- "$ACT" \
+        loop:3 loop:20 "connect:$PORT" write:10 readn:10 close end sleep:1000 end
     echo '32768 60999' >/proc/sys/net/ipv4/ip_local_port_range
     echo "$output"
-    [[ $output == 'loop 200 errors=0'* ]]
+    [[ $status -eq 0 && $output == 'loop 3 errors=0'* ]]
     finish server
-    [[ $(time_wait_client "$PORT") -eq 0 ]]
-    [[ $(jq .reaped "$LOG") -eq 200 && $(jq '.policies[0].time_wait_left' "$LOG") -eq 200 ]]
-}
-
-@test "no port is left, and the entries come later: connect() is tried again until there are" {
-    # The peer closes 200 ms after us: at the first EADDRNOTAVAIL there is nothing to remove yet.
-    # The server ends when 12 connections have come, through four ports.
-    echo '40000 40003' >/proc/sys/net/ipv4/ip_local_port_range
-    serve "$PORT" loop:12 accept fork readn:10 write:10 readall sleep:200 close exit end close end
-    run preload reap act loop:100 "connect:$PORT" write:10 readn:10 close sleep:30 end
-    echo '32768 60999' >/proc/sys/net/ipv4/ip_local_port_range
-    echo "$output"
-    finish server
-}
-
-@test "no fd is left for a moment: later entries are removed all the same" {
-    serve "$PORT" accept readall close
-    # (With fds up to 3, the connection has the last; it is free again at exit.)
-    # shellcheck disable=SC2016 # bash's own variables
-    NOTIMEWAIT_REAP=on NOTIMEWAIT_LOG=$LOG run bash -c 'ulimit -n 4; LD_PRELOAD=$LIB exec "$ACT" \
-        "connect:$0" write:10 shutdown:wr wait-state:CLOSE close' "$PORT" 3>&- 4>&-
-    echo "$output"
-    [[ $status -eq 0 && $output != *libnotimewait* ]]
-    finish server
-    [[ $(time_wait_client "$PORT") -eq 0 ]]
+    gone "$PORT"
 }
 
 @test "a later connection of the same addresses is never touched" {
-    local held=$BATS_TEST_TMPDIR/held go=$BATS_TEST_TMPDIR/go
+    local held=$BATS_TEST_TMPDIR/held stay=$BATS_TEST_TMPDIR/stay
     serve "$PORT" accept readall close accept readn:5 "wait-file:$held" write:5 readall close
-    start first env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY=auto "$ACT" bind:127.0.0.1:45678 \
-        "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE say:waiting "wait-file:$go:20000" \
-        close sockname
-    wait_output first '^say waiting'
-    [[ $(time_wait_client "$PORT") -eq 1 ]]
-    # The entry is removed behind its back, and another process has the same addresses.
-    ss -K state time-wait "dport = :$PORT"
+    start first "$BUILD/notimewait" --reap -- "$ACT" bind:127.0.0.1:45678 "connect:$PORT" write:10 \
+        shutdown:wr wait-state:CLOSE close say:closed "wait-file:$stay:20000"
+    wait_output first '^say closed'
+    until_true 10000 gone "$PORT"
+    # Another process has the same addresses, and the reaper makes more passes.
     start second act bind:127.0.0.1:45678 "connect:$PORT" write:5 "sync:$held.2" readn:5 close
     until_true 5000 test -e "$held.2"
-    touch "$go"
-    finish first
+    sleep 0.5
     touch "$held"
     run finish second
     echo "$output"
     [[ $output == *'readn 5'* ]]
     run finish server
     [[ $output == *'readall 0 EOF'* ]]
+    touch "$stay"
+    finish first
 }
 
 @test "entries of other processes stay, those of forked children go" {
     serve "$PORT" loop:3 accept readall close end
     act "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close
-    preload auto act "connect:$PORT" write:10 shutdown:wr fork "connect:$PORT@x" write:10@x \
+    "$BUILD/notimewait" --reap -- "$ACT" "connect:$PORT" write:10 shutdown:wr fork "connect:$PORT@x" write:10@x \
         shutdown:wr@x wait-state:CLOSE@x close@x exit end wait wait-state:CLOSE close
     finish server
     [[ $(time_wait_client "$PORT") -eq 1 ]]
 }
 
-@test "an application that sets a linger itself keeps its entry" {
+@test "a positive linger of the application's own changes no removal" {
     serve "$PORT" accept readall close
-    preload auto act "connect:$PORT" linger:1:2 write:10 shutdown:wr wait-state:CLOSE close
+    "$BUILD/notimewait" --reap -- "$ACT" "connect:$PORT" linger:1:2 write:10 shutdown:wr wait-state:CLOSE close
     finish server
-    [[ $(time_wait_client "$PORT") -eq 1 ]]
-}
-
-@test "closed by a raw system call: found by a later pass; killed: it stays" {
-    serve "$PORT" loop:2 accept readall close end
-    preload auto act "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close-raw
-    [[ $(time_wait_client "$PORT") -eq 0 ]]
-    run preload auto act "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE kill:KILL
-    finish server
-    [[ $(time_wait_client "$PORT") -eq 1 ]]
-}
-
-# reaped STEP...: under `notimewait --reap`; the peer answers, and closes after us.
-reaped() {
-    PORT=$(port)
-    serve "$PORT" "loop:${count-1}" accept readn:10 write:10 readall close end
-    run "$BUILD/notimewait" -p "$policy" --reap -- "$@"
-    echo "$output"
-    finish server
-    settle "$PORT"
-    [[ $(time_wait_client "$PORT") -eq 0 ]]
-}
-
-@test "notimewait --reap leaves nothing: of a program that is killed, of one without the privilege" {
-    local policy=reap
-    reaped "$ACT" "connect:$((PORT + 1))" write:10 readn:10 close
-    reaped "$ACT" "connect:$((PORT + 1))" write:10 readn:10 close kill:KILL
-    [[ $status -eq 137 ]]
-    reaped setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$ACT" \
-        "connect:$((PORT + 1))" write:10 readn:10 close exit:7
-    [[ $status -eq 7 ]]
-    policy=auto
-    reaped "$ACT" "connect:$((PORT + 1))" write:10 readn:10 shutdown:wr wait-state:CLOSE kill:KILL
-    policy=reap count=2
-    reaped "$ACT" fork "connect:$((PORT + 1))" write:10 readn:10 close exit end \
-        "connect:$((PORT + 1))" write:10 readn:10 close wait
-    [[ $status -eq 0 ]]
-}
-
-# passes_on SIGNAL...: each, sent to the launcher, reaches the command, which ends by it.
-passes_on() {
-    local signal
-    for signal; do
-        start parent "$BUILD/notimewait" --reap -- bash -c \
-            "trap 'echo got $signal; exit 3' $signal; echo ready; while :; do sleep 0.05; done"
-        wait_output parent '^ready'
-        kill "-$signal" "$(pid_of parent)"
-        run finish parent
-        [[ $status -eq 3 && $output == *"got $signal"* ]]
-    done
-}
-
-@test "notimewait --reap: stdin, stdout, signals and the exit status are the command's" {
-    run bash -c 'echo hello | "$0" --reap -- cat' "$BUILD/notimewait"
-    [[ $status -eq 0 && $output == hello ]]
-    passes_on TERM
-    run "$BUILD/notimewait" --reap -- /no/such/program
-    [[ $status -eq 127 && $output == 'notimewait: /no/such/program: '* ]]
-}
-
-@test "notimewait --reap passes other signals on, too; another user's command says that it cannot" {
-    passes_on HUP USR1 USR2 ALRM WINCH # (QUIT is ignored by what a shell starts in the background)
-    setpriv --reuid=65534 --clear-groups true || skip 'there is no other user here'
-    # Where another user can read the library.
-    local public
-    public=$(mktemp -d -p /tmp)
-    chmod 755 "$public"
-    cp "$BUILD/notimewait" "$LIB" "$public"
-    run "$public/notimewait" --reap -- setpriv --reuid=65534 --clear-groups /bin/true
-    rm -r "$public"
-    echo "$output"
-    [[ $status -eq 0 && $output == 'libnotimewait: NOTIMEWAIT_REAPER: notimewait --reap cannot be reached'* ]]
-}
-
-@test "notimewait --reap where it is not permitted: status 2, nothing was started" {
-    run without "$BUILD/notimewait" --reap -- echo started
-    echo "$output"
-    [[ $status -eq 2 && $output == 'notimewait: --reap: TIME_WAIT entries cannot be removed here'* ]]
-}
-
-@test "NOTIMEWAIT_REAPER writes into no file but the launcher's" {
-    printf 'x%.0s' {1..200000} >"$BATS_TEST_TMPDIR/file"
-    cp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/copy"
-    serve "$PORT" accept readall close
-    exec 7<>"$BATS_TEST_TMPDIR/file"
-    NOTIMEWAIT_REAPER=/proc/$BASHPID/fd/7 preload auto act "connect:$PORT" write:10 close
-    exec 7>&-
-    finish server
-    cmp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/copy"
-    NOTIMEWAIT_REAPER=/etc/passwd run preload auto /bin/true
-    echo "$output"
-    [[ $output == *"NOTIMEWAIT_REAPER: '/etc/passwd' is not accepted; accepted: what notimewait --reap sets; no policy is in force" ]]
+    gone "$PORT"
 }

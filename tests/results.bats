@@ -3,9 +3,9 @@
 # of fd and with every error that can be provoked, and prints the same lines with the library as
 # without it.
 #
-# The one exception is getsockopt(TCP_LINGER2) on a connection that the policy armed, which shows
-# -1: lines that begin with `armed`, and with NOTIMEWAIT_LINGER=override those that begin with
-# `overridden`, too.
+# The exceptions are getsockopt(SO_REUSEADDR) on a client's connection, which shows 1 (lines that
+# begin with `reused`), and getsockopt(TCP_LINGER2) on one that fin-rst armed, which shows -1
+# (`armed`, and with NOTIMEWAIT_LINGER=override `overridden`, too).
 
 load helper
 
@@ -15,6 +15,8 @@ PLAIN=$BATS_FILE_TMPDIR/plain.out
 setup_file() {
     export PATH=/usr/bin:/bin # what posix_spawnp() finds wrong with a search depends on it
     "$BUILD/tests/results" </dev/null 3>&- >"$BATS_FILE_TMPDIR/plain.out" 2>&1
+    nm -D --defined-only "$(ldd "$BUILD/tests/results" | awk '/libc.so/ { print $3 }')" |
+        sed -nE 's/.* ([^ @]+)@.*/\1/p' >"$BATS_FILE_TMPDIR/libc"
 }
 
 # results_under POLICY [VARIABLE=VALUE...]: prints them.
@@ -41,11 +43,12 @@ value_of() {
     sed -n "s/^$1 .*value=//p" "$BATS_TEST_TMPDIR/$2.out" | sort -u
 }
 
-# compare POLICY [EXCEPTION [EXCEPTION]]: as it is by default, and with all that makes it do
-# more; the exceptions of each.
+# compare POLICY [EXCEPTION [EXCEPTION [VARIABLE=VALUE...]]]: as it is by default, and with all
+# that makes it do more; the exceptions of each.
 compare() {
-    start default results_under "$1"
-    start more results_under "$1" NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_LINGER=override
+    rm -f "$LOG"
+    start default results_under "$1" "${@:4}"
+    start more results_under "$1" NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_LINGER=override "${@:4}"
     same_results default "${2-none}"
     same_results more "${3-none}"
     [ "$(wc -l <"$LOG")" -gt 2000 ]
@@ -53,8 +56,7 @@ compare() {
 
 # in_libc NAME: this libc has the function, and a program can call it by that name.
 in_libc() {
-    [ "$1" != _IO_proc_open ] && nm -D --defined-only "$(ldd "$RESULTS" | awk '/libc.so/ { print $3 }')" |
-        grep -Eq " $1@"
+    [ "$1" != _IO_proc_open ] && grep -qx -- "$1" "$BATS_FILE_TMPDIR/libc"
 }
 
 @test "without the library, they are the same from run to run" {
@@ -64,9 +66,9 @@ in_libc() {
 }
 
 @test "every hooked function is called, for success and for an error" {
-    hooks=$(sed -nE 's/^(HOOK|IO|VARIADIC|TIME64|TIME64_VARIADIC|ALIAS)\([^,]*, *([A-Za-z0-9_]+),.*/\2/p
+    hooks=$(sed -nE 's/^(HOOK|VARIADIC|TIME64|TIME64_VARIADIC|ALIAS)\([^,]*, *([A-Za-z0-9_]+),.*/\2/p
                      s/^JUMP\(([A-Za-z0-9_]+)\)/\1/p' shim/hooks/entry_points.def)
-    [ "$(wc -w <<<"$hooks")" -eq "$(grep -Ec '^(HOOK|IO|VARIADIC|TIME64|TIME64_VARIADIC|ALIAS|JUMP)\([a-z_A-Z]' \
+    [ "$(wc -w <<<"$hooks")" -eq "$(grep -Ec '^(HOOK|VARIADIC|TIME64|TIME64_VARIADIC|ALIAS|JUMP)\([a-z_A-Z]' \
         shim/hooks/entry_points.def)" ]
     for hook in $hooks; do
         in_libc "$hook" || continue # __sendmsg64 and the like: of 32-bit programs
@@ -86,51 +88,43 @@ in_libc() {
     compare off
 }
 
+@test "auto changes no result but SO_REUSEADDR of clients, and without recycling none" {
+    compare auto reused reused
+    [ "$(value_of reused default)" = 1 ]
+    compare 'auto' none none NOTIMEWAIT_RECYCLE=off
+}
+
 @test "fin-rst changes no result but TCP_LINGER2 where it is armed" {
-    compare fin-rst armed 'armed|overridden'
+    compare fin-rst 'reused|armed' 'reused|armed|overridden'
     [ "$(value_of armed default)" = -1 ]
     [ "$(value_of armed more)" = -1 ]
     [ "$(value_of overridden more)" = -1 ]
 }
 
-@test "reaping changes no result" {
-    export NOTIMEWAIT_REAP=on
-    compare reap
-    compare auto armed 'armed|overridden'
-}
-
-@test "an owed FIN changes no result" {
-    export NOTIMEWAIT_SHUTDOWN=owed
-    compare auto armed 'armed|overridden'
-}
-
-@test "auto changes no result but TCP_LINGER2 where it is armed" {
-    compare auto armed 'armed|overridden'
-    [ "$(value_of armed default)" = -1 ]
-    [ "$(value_of armed more)" = -1 ]
-    [ "$(value_of overridden more)" = -1 ]
+@test "reap changes no result" {
+    compare reap reused reused
 }
 
 @test "last-read changes no result" {
-    compare last-read
+    compare last-read reused reused
 }
 
 @test "drain changes no result" {
-    compare drain:5
+    compare drain:5 reused reused
 }
 
 @test "drain-eof changes no result" {
-    compare drain-eof:5
+    compare drain-eof:5 reused reused
 }
 
 @test "abort changes no result" {
-    compare abort
+    compare abort reused reused
 }
 
 @test "delay changes no result" {
-    compare delay:2
+    compare delay:2 reused reused
 }
 
 @test "linger changes no result" {
-    compare linger:1
+    compare linger:1 reused reused
 }

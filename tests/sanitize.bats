@@ -13,7 +13,7 @@ setup_file() {
     use_build thread
     tells -fsanitize=thread 'n++;'
     for mode in 'stress threads' 'stress fork' 'stress cancel' 'race numbers'; do
-        survives "$mode" 300 auto
+        survives "$mode" 300 'auto|fin-rst'
     done
 }
 
@@ -22,14 +22,14 @@ setup_file() {
     tells -fsanitize=address 'volatile char *p = malloc(5); n = 5; p[n] = 1;'
     tells -fsanitize=undefined 'n = 0x7fffffff; n = n + 1;'
     for mode in 'stress threads' 'stress fork' 'stress race' 'race numbers'; do
-        survives "$mode" 200 auto
+        survives "$mode" 200 'auto|fin-rst'
     done
-    all_calls auto drain:50
+    all_calls auto fin-rst drain:50
 }
 
 @test "valgrind" {
     use_valgrind
     tells -O0 'volatile char *p = malloc(5); n = 5; p[n] = 1;'
-    survives 'stress threads' 300 auto
-    all_calls auto
+    survives 'stress threads' 300 'auto|fin-rst'
+    all_calls auto fin-rst
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Closing in every state of the connection, under every policy: what the log says was done, and
 # which states are left. RST is sent only in SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2 and
-# CLOSE_WAIT (fact 10 of the design); in the others no policy acts or waits. auto's discarding of
+# CLOSE_WAIT (fact 10 of the design); in the others no policy acts or waits. fin-rst's discarding of
 # unread input is no action, and is done in every state.
 
 load helper
@@ -169,10 +169,10 @@ syn_recv() {
     syn_recv linger:1 "$fin" read:10 write:10
 }
 
-@test "SYN_RECV, the data of the SYN is not read: auto discards it" {
+@test "SYN_RECV, the data of the SYN is not read: fin-rst discards it" {
     syn_recv off 'left: , rst=yes'
-    syn_recv fin-rst 'left: , rst=yes'
-    syn_recv auto 'left: us FIN_WAIT1, rst=no'
+    syn_recv auto 'left: , rst=yes'
+    syn_recv fin-rst 'left: us FIN_WAIT1, rst=no'
 }
 
 @test "SYN_RECV at the peer, which defers accept until there is data: off and auto end alike" {
@@ -217,11 +217,11 @@ fin_wait1() {
 @test "FIN_WAIT1: all arrives unless the policy is a lossy one" {
     fin='us FIN_WAIT1, peer ESTABLISHED' all='reads=4000000 EOF'
     fin_wait1 off "$fin" "$all, rst=no, keeps=us, does=none off"
-    fin_wait1 auto "$fin" "$all, rst=yes, keeps=none, does=fin-rst armed"
+    fin_wait1 auto "$fin" "$all, rst=no, keeps=us, does=none plain"
     fin_wait1 fin-rst "$fin" "$all, rst=yes, keeps=none, does=fin-rst armed"
     fin_wait1 last-read "$fin" "$all, rst=no, keeps=us, does=none not-read-last"
-    fin_wait1 drain:50 "$fin" "$all, rst=yes, keeps=none, does=fin-rst drain-timeout"
-    fin_wait1 drain-eof:50 "$fin" "$all, rst=yes, keeps=none, does=fin-rst drain-timeout"
+    fin_wait1 drain:50 "$fin" "$all, rst=no, keeps=us, does=none drain-timeout"
+    fin_wait1 drain-eof:50 "$fin" "$all, rst=no, keeps=us, does=none drain-timeout"
     fin_wait1 linger:1 "$fin" "$all, rst=no, keeps=us, does=linger linger"
     fin_wait1 abort '' 'reads=* ECONNRESET, rst=yes, keeps=none, does=rst abort'
     fin_wait1 delay:20 '' 'reads=* ECONNRESET, rst=yes, keeps=none, does=rst delayed'
@@ -273,11 +273,11 @@ fin_wait2() {
 @test "FIN_WAIT2: RST at once, or a FIN_WAIT2 that becomes TIME_WAIT" {
     stays='us FIN_WAIT2, peer CLOSE_WAIT' read='reads=10 EOF'
     fin_wait2 off "$stays" "$read, rst=no, keeps=us, does=none off"
-    fin_wait2 auto '' "$read, rst=yes, keeps=none, does=fin-rst armed"
+    fin_wait2 auto "$stays" "$read, rst=no, keeps=us, does=none plain"
     fin_wait2 fin-rst '' "$read, rst=yes, keeps=none, does=fin-rst armed"
     fin_wait2 last-read '' "$read, rst=yes, keeps=none, does=rst read-last"
     fin_wait2 drain '' "$read, rst=yes, keeps=none, does=rst drained"
-    fin_wait2 drain-eof:50 '' "$read, rst=yes, keeps=none, does=fin-rst drain-timeout"
+    fin_wait2 drain-eof:50 "$stays" "$read, rst=no, keeps=us, does=none drain-timeout"
     fin_wait2 abort '' "$read, rst=yes, keeps=none, does=rst abort"
     fin_wait2 delay:20 '' "$read, rst=yes, keeps=none, does=rst delayed"
     fin_wait2 linger:2 "$stays" "$read, rst=no, keeps=us, does=linger linger"
@@ -316,18 +316,14 @@ closing() {
 
 @test "CLOSING: no policy does anything or waits, all arrives, both keep TIME_WAIT" {
     for policy in "${PATIENT_POLICIES[@]}"; do
-        reason=state
-        [[ $policy != off ]] || reason=off
         closing "$policy"
         same "$policy" "$(logged state), $(seen)" \
-            "CLOSING, reads=4000000 EOF, rst=no, keeps=both, does=none $reason"
+            "CLOSING, reads=4000000 EOF, rst=no, keeps=both, does=none $(idle "$policy")"
     done
 }
 
 @test "LAST_ACK: no policy does anything or waits, all arrives" {
     for policy in "${PATIENT_POLICIES[@]}"; do
-        reason=state
-        [[ $policy != off ]] || reason=off
         meet "$policy" client v4 "wait-state:CLOSE_WAIT $STUFFED shutdown:wr state close" \
             "shutdown:wr wait-file:$STEP.go:20000 readall close" "$SMALL"
         closed LAST_ACK
@@ -335,7 +331,7 @@ closing() {
         touch "$STEP.go"
         ended
         same "$policy" "$(logged state), $(seen)" \
-            "LAST_ACK, reads=4000000 EOF, rst=no, keeps=peer, does=none $reason"
+            "LAST_ACK, reads=4000000 EOF, rst=no, keeps=peer, does=none $(idle "$policy")"
     done
 }
 
@@ -353,16 +349,17 @@ last_words() {
     same "$*" "$(seen)" "$4"
 }
 
-@test "CLOSING and LAST_ACK with unread input: the kernel resets, as off" {
+@test "CLOSING and LAST_ACK with unread input: the kernel resets, under off and auto" {
     for state in CLOSING LAST_ACK; do
         last_words off "$state" v4 'reads=* ECONNRESET, rst=yes, keeps=none, does=none off'
+        last_words auto "$state" v4 'reads=* ECONNRESET, rst=yes, keeps=none, does=none plain'
     done
 }
 
-@test "CLOSING and LAST_ACK with unread input: auto discards it, with a log or without" {
+@test "CLOSING and LAST_ACK with unread input: fin-rst discards it, with a log or without" {
     for variant in v4 v4-unlogged; do
-        last_words auto CLOSING "$variant" 'reads=4000000 EOF, rst=no, keeps=both, does=n*'
-        last_words auto LAST_ACK "$variant" 'reads=4000000 EOF, rst=no, keeps=peer, does=n*'
+        last_words fin-rst CLOSING "$variant" 'reads=4000000 EOF, rst=no, keeps=both, does=n*'
+        last_words fin-rst LAST_ACK "$variant" 'reads=4000000 EOF, rst=no, keeps=peer, does=n*'
     done
 }
 
@@ -370,9 +367,7 @@ last_words() {
 
 # over POLICY OURS PEERS PATTERN: it is over before we close.
 over() {
-    local reason=state
-    [[ $1 != off ]] || reason=off
-    outcome "$1" client v4 "$2 close" "$3" "$4, does=none $reason"
+    outcome "$1" client v4 "$2 close" "$3" "$4, does=none $(idle "$1")"
     us_in CLOSE
     same "$1" "$(logged state)" CLOSE
 }
@@ -402,7 +397,7 @@ over() {
 
 @test "CLOSE, reset by the peer before a byte was exchanged: it was established, so recorded" {
     for role in client server; do
-        outcome auto "$role" v4 'wait-state:CLOSE close' 'linger:1:0 close' \
+        outcome fin-rst "$role" v4 'wait-state:CLOSE close' 'linger:1:0 close' \
             'reads=nothing, rst=yes, keeps=none, does=none state'
         us_in CLOSE
     done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Closing with input that nobody has read. The kernel would send RST and drop what we still had
-# to send (fact 7 of the design); auto discards the input first, drain while it waits.
+# to send (fact 7 of the design), and so does auto; fin-rst discards the input first, drain while it
+# waits.
 
 load helper
 load outcome
@@ -24,12 +25,12 @@ unread() {
     unread off 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none off'
 }
 
-@test "auto: unread input is discarded, the peer reads EOF" {
-    unread auto 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
+@test "auto: unread input, the kernel resets" {
+    unread auto 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none plain'
 }
 
-@test "fin-rst: unread input, the kernel resets" {
-    unread fin-rst 'reads=0 ECONNRESET, rst=yes, keeps=none, does=fin-rst armed'
+@test "fin-rst: unread input is discarded, the peer reads EOF" {
+    unread fin-rst 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
 }
 
 @test "last-read: unread input, the kernel resets" {
@@ -41,7 +42,7 @@ unread() {
 }
 
 @test "drain-eof:100: unread input is discarded, the peer reads EOF" {
-    unread drain-eof:100 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst drain-timeout'
+    unread drain-eof:100 'reads=0 EOF, rst=no, keeps=us, does=none drain-timeout'
 }
 
 @test "abort: unread input" {
@@ -62,29 +63,29 @@ unread() {
         [ "$(logged unread last_op)" = '60 read' ]
     }
     half_read off 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none off'
-    half_read auto 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
-    half_read fin-rst 'reads=0 ECONNRESET, rst=yes, keeps=none, does=fin-rst armed'
+    half_read auto 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none plain'
+    half_read fin-rst 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
     half_read last-read 'reads=0 ECONNRESET, rst=yes, keeps=none, does=rst read-last'
 }
 
-@test "what we wrote arrives under auto, and not with a plain close, if input is unread" {
+@test "what we wrote arrives under fin-rst, and not with a plain close, if input is unread" {
     # 4 MB of ours that the peer, with a small buffer, has not taken.
     unsent() {
         outcome "$1" client v4 \
             "wait-unread:100 nonblock write:4000000 close sync:$STEP.closed" \
             "write:100 wait-file:$STEP.closed readall close" "$2" 'socket rcvbuf:16384'
     }
-    unsent auto 'reads=4000000 EOF, rst=yes, keeps=none, does=fin-rst discarded'
-    unsent drain:50 'reads=4000000 EOF, rst=yes, keeps=none, does=fin-rst drain-timeout'
-    for policy in off fin-rst; do
+    unsent fin-rst 'reads=4000000 EOF, rst=yes, keeps=none, does=fin-rst discarded'
+    unsent drain:50 'reads=4000000 EOF, rst=no, keeps=us, does=none drain-timeout'
+    for policy in off auto; do
         run unsent "$policy" ''
         [[ $output =~ reads=([0-9]+)\ ECONNRESET ]]
         [ "${BASH_REMATCH[1]}" -lt 4000000 ]
     done
 }
 
-@test "1 MB of unread input is discarded by auto" {
-    outcome auto client v4 'wait-unread:1000000 close' 'writen:1000000 readall close' \
+@test "1 MB of unread input is discarded by fin-rst" {
+    outcome fin-rst client v4 'wait-unread:1000000 close' 'writen:1000000 readall close' \
         'reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
     [ "$(logged unread)" = 1000000 ]
     outcome off client v4 'wait-unread:1000000 close' 'writen:1000000 readall close' \
@@ -98,17 +99,18 @@ unread() {
         [ "$(logged state unread)" = 'CLOSE_WAIT 100' ]
     }
     then_eof off 'reads=nothing, rst=yes, keeps=none, does=none off'
-    then_eof auto 'reads=nothing, rst=no, keeps=peer, does=fin-rst discarded'
+    then_eof auto 'reads=nothing, rst=yes, keeps=none, does=none plain'
+    then_eof fin-rst 'reads=nothing, rst=no, keeps=peer, does=fin-rst discarded'
     then_eof drain-eof:60000 'reads=nothing, rst=yes, keeps=none, does=rst peer-eof'
 }
 
-@test "unread input at a peer that has half-closed: under auto it reads all of ours and EOF" {
+@test "unread input at a peer that has half-closed: under fin-rst it reads all of ours and EOF" {
     half_closed() {
         outcome "$1" server v4 'wait-unread:100 wait-state:CLOSE_WAIT write:1000 close' \
             'write:100 shutdown:wr readall close' "$2"
     }
     half_closed off 'reads=1000 ECONNRESET, rst=yes, keeps=none, does=none off'
-    half_closed auto 'reads=1000 EOF, rst=no, keeps=peer, does=fin-rst discarded'
+    half_closed fin-rst 'reads=1000 EOF, rst=no, keeps=peer, does=fin-rst discarded'
 }
 
 @test "unread input behind our shutdown(SHUT_RD), before and after it" {
@@ -117,8 +119,8 @@ unread() {
             'nodelay write:100 write:100 readall close' "$2"
     }
     shut off 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none off'
-    shut auto 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
-    shut drain-eof:50 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst drain-timeout'
+    shut fin-rst 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
+    shut drain-eof:50 'reads=0 EOF, rst=no, keeps=us, does=none drain-timeout'
 }
 
 # --- urgent data ---
@@ -130,26 +132,26 @@ urgent() {
     [[ $(output_of us) == *'poll 1 '*PRI* ]]
 }
 
-@test "an unread urgent byte: a plain close resets, auto discards it" {
+@test "an unread urgent byte: a plain close resets, fin-rst discards it" {
     urgent off 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none off' oob:1
-    urgent fin-rst 'reads=0 ECONNRESET, rst=yes, keeps=none, does=fin-rst armed' oob:1
+    urgent auto 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none plain' oob:1
     # Its reason may be armed: recv() skips the byte, counts none and says EAGAIN.
-    urgent auto 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst *' oob:1
-    urgent drain-eof:50 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst drain-timeout' oob:1
+    urgent fin-rst 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst *' oob:1
+    urgent drain-eof:50 'reads=0 EOF, rst=no, keeps=us, does=none drain-timeout' oob:1
 }
 
-@test "an unread urgent byte among others: auto discards them all" {
+@test "an unread urgent byte among others: fin-rst discards them all" {
     discarded='reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
-    urgent auto "$discarded" write:100 oob:1
-    urgent auto "$discarded" oob:1 write:100
-    urgent auto "$discarded" write:100 oob:1 write:200
-    urgent auto "$discarded" write:100 oob:1 write:200 oob:1 write:300
+    urgent fin-rst "$discarded" write:100 oob:1
+    urgent fin-rst "$discarded" oob:1 write:100
+    urgent fin-rst "$discarded" write:100 oob:1 write:200
+    urgent fin-rst "$discarded" write:100 oob:1 write:200 oob:1 write:300
     urgent off 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none off' \
         write:100 oob:1 write:200
 }
 
 @test "an urgent byte inline is as others" {
-    outcome auto client v4 'oob-inline wait-unread:101 close' \
+    outcome fin-rst client v4 'oob-inline wait-unread:101 close' \
         'nodelay write:100 oob:1 readall close' \
         'reads=0 EOF, rst=yes, keeps=none, does=fin-rst discarded'
 }
@@ -159,25 +161,25 @@ urgent() {
         outcome "$1" client v4 'poll:pri:5000 recv-oob:1 close' 'oob:1 readall close' "$2"
     }
     read_oob off 'reads=0 ECONNRESET, rst=yes, keeps=none, does=none off'
-    read_oob auto 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst *'
+    read_oob fin-rst 'reads=0 EOF, rst=yes, keeps=none, does=fin-rst *'
 }
 
 # --- input that keeps coming ---
 
-@test "auto closes while the peer writes flat out, and the peer gets an error" {
-    meet auto client v4 'wait-unread:100000 close' 'writen:2000000000 close'
+@test "fin-rst closes while the peer writes flat out, and the peer gets an error" {
+    meet fin-rst client v4 'wait-unread:100000 close' 'writen:2000000000 close'
     ended
     [[ $(seen) =~ 'does=fin-rst '(discarded|unread) ]]
     [[ $(output_of peer) =~ writen\ [0-9]+\ (EPIPE|ECONNRESET) ]]
     [ "$(keeps)" = none ]
 }
 
-@test "auto discards in at most 4 calls, also when there is more after each" {
+@test "fin-rst discards in at most 4 calls, also when there is more after each" {
     need strace
     # Each recv() takes 30 ms: the peer has written more, and the next finds something again.
     serve "$PORT" accept writen:2000000000 close
     NOTIMEWAIT_LOG='' run strace -o "$BATS_TEST_TMPDIR/trace" -e trace=recvmsg \
-        -e inject=recvmsg:delay_exit=30000 -E LD_PRELOAD="$LIB" -E NOTIMEWAIT_POLICY=auto \
+        -e inject=recvmsg:delay_exit=30000 -E LD_PRELOAD="$LIB" -E NOTIMEWAIT_POLICY=fin-rst \
         -E NOTIMEWAIT_LOG="$LOG" "$ACT" "connect:$PORT" wait-unread:1000 close
     [[ $output == *'close 0' ]]
     cat "$BATS_TEST_TMPDIR/trace"
@@ -187,18 +189,21 @@ urgent() {
     [[ $output =~ writen\ [0-9]+\ (EPIPE|ECONNRESET) ]]
 }
 
-@test "auto makes one call where nothing is unread, and two to find that no more is" {
+@test "fin-rst makes no call where nothing is unread, and two to find that no more is" {
     need strace
     calls() {
         PORT=$(port)
         serve "$PORT" accept "${@:2}" readall close
         strace -o "$BATS_TEST_TMPDIR/trace" -e trace=recvmsg -E LD_PRELOAD="$LIB" \
-            "$ACT" "connect:$PORT" "wait-unread:$1" close >/dev/null
+            -E NOTIMEWAIT_POLICY="$policy" "$ACT" "connect:$PORT" "wait-unread:$1" close >/dev/null
         finish server >/dev/null
-        grep -c '^recvmsg(' "$BATS_TEST_TMPDIR/trace"
+        grep -c '^recvmsg(' "$BATS_TEST_TMPDIR/trace" || true # 0 is none
     }
-    [ "$(calls 0)" -eq 1 ]
+    policy=fin-rst
+    [ "$(calls 0)" -eq 0 ]
     [ "$(calls 100 write:100)" -eq 2 ]
+    policy=auto # discards nothing
+    [ "$(calls 100 write:100)" -eq 0 ]
 }
 
 @test "drain-eof discards all that comes, until the peer is done and closes" {
@@ -214,7 +219,7 @@ urgent() {
         meet "$policy" client v4 'nonblock write:4000000 close' 'writen:2000000000 close' \
             'socket rcvbuf:16384'
         ended
-        [ "$(logged action reason)" = 'fin-rst drain-timeout' ]
+        [ "$(logged action reason)" = 'none drain-timeout' ]
         [[ $(output_of peer) =~ writen\ [0-9]+\ (EPIPE|ECONNRESET) ]]
     done
 }

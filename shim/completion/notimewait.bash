@@ -1,4 +1,14 @@
 # bash completion for notimewait
+
+# Programs and directories, no words of the shell's own: what the launcher can run.
+_notimewait_programs() {
+    local word
+    while read -r word; do
+        ! type -P -- "$word" >/dev/null || echo "$word"
+    done < <(compgen -c -- "$1" | sort -u)
+    compgen -d -- "$1"
+}
+
 _notimewait() {
     local policies='off auto fin-rst last-read drain drain: drain-eof drain-eof: abort delay: linger: reap'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -33,11 +43,14 @@ _notimewait() {
     done
     local words=
     case $mode in
-    run) words='-p -r --log --stats --reap --help --version -- ' ;;
-    ab) words='-p -n --json --no-wait -- ' ;;
-    check) words='-- ' ;;
+    run) words='-p -r --log --stats --reap --anyway -h --help --version -- ' ;;
+    ab) words='-p -n --json --no-wait --anyway -h --help -- ' ;;
+    check) words='-h --help -- ' ;;
     esac
     [[ $COMP_CWORD -ne 1 ]] || words+='ab check'
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur"; [[ $cur == -* ]] || compgen -c -- "$cur")
+    mapfile -t COMPREPLY < <(
+        compgen -W "$words" -- "$cur"
+        [[ $cur == -* ]] || _notimewait_programs "$cur"
+    )
 }
 complete -F _notimewait notimewait

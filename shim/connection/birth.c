@@ -5,7 +5,7 @@
 #include "connection/table.h"
 #include "kernel/clock.h"
 #include "kernel/facts.h"
-#include "kernel/levers.h"
+#include "kernel/memory.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
 #include "report/reaper.h"
@@ -43,9 +43,53 @@ static struct conn *adopt(int fd)
     return table_set(fd, c) ? table_claim(fd, c, generation) : NULL;
 }
 
-struct birth birth_connecting(int fd)
+/** Only a client's own, new socket, of which the application let the kernel choose the port. */
+static bool may_be_recycled(struct conn *c, const struct policy *policy)
 {
-    struct birth birth = {.fd = fd};
+    return policy->kind != POLICY_OFF && !settings.config.no_recycling &&
+           !conn_is(c, CONN_APP_PORT | CONN_SHARED);
+}
+
+/** The interface that fd is bound to, or that a link-local peer is behind; 0: any. */
+static uint32_t interface_of(int fd, struct conn *c, const union address *peer)
+{
+    if (conn_is(c, CONN_DEVICE))
+        return facts_interface(fd);
+    bool link_local =
+        peer->any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&peer->in6.sin6_addr);
+    return link_local ? peer->in6.sin6_scope_id : 0;
+}
+
+/**
+ * Binds the socket to a port in TIME_WAIT towards the peer, if it can. The policy is settled
+ * for that, and stays. The address is read with care: the kernel may not have looked at it yet.
+ */
+static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t len,
+                    enum ports_why why)
+{
+    struct conn *c = birth->c;
+    if (!c || conn_is(c, CONN_BORN) || !process_may_act() || process_is_elsewhere())
+        return false;
+    int saved = errno;
+    union address copy, peer;
+    size_t size = len < sizeof(copy) ? len : sizeof(copy);
+    bool read = memory_read(&copy, addr, size) == MEMORY_READ;
+    address_copy(&peer, read ? &copy.any : NULL, (socklen_t)size);
+    struct newborn newborn = {.role = ROLE_CLIENT, .peer = peer};
+    bool taken = false;
+    if (peer.any.sa_family != AF_UNSPEC) {
+        birth->policy = birth->policy ? birth->policy : draw_policy(&newborn);
+        taken =
+            may_be_recycled(c, birth->policy) && ports_share(birth->fd) &&
+            ports_take(birth->fd, &peer, interface_of(birth->fd, c, &peer), why, &birth->claim);
+    }
+    errno = saved;
+    return taken;
+}
+
+struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct birth birth = {.fd = fd, .saved = errno};
     struct conn *c = table_peek(fd);
     if (c == TABLE_NO_TCP || !process_is_ours())
         return birth;
@@ -53,13 +97,30 @@ struct birth birth_connecting(int fd)
     birth.foreign = !c;
     birth.generation = c ? conn_generation(c) : 0;
     birth.begun = settings.reporting ? clock_now() : 0;
+    if (ports_scarce())
+        recycle(&birth, addr, len, PORTS_BEFORE_CONNECT);
     return birth;
 }
 
-struct birth birth_sending(int fd, int flags)
+struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, socklen_t len)
 {
     bool begins = fd >= 0 && (flags & MSG_FASTOPEN) && settings.active;
-    return begins ? birth_connecting(fd) : (struct birth){.fd = fd};
+    return begins ? birth_connecting(fd, addr, len) : (struct birth){.fd = fd};
+}
+
+bool birth_found_port(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
+{
+    if (r >= 0 || errno != EADDRNOTAVAIL || birth->claim.kind != CLAIM_NONE)
+        return false;
+    bool found = recycle(birth, addr, len, PORTS_AFTER_EADDRNOTAVAIL);
+    errno = found ? birth->saved : EADDRNOTAVAIL;
+    return found;
+}
+
+bool birth_message_found_port(struct birth *birth, long r, const struct msghdr *msg)
+{
+    return r < 0 && errno == EADDRNOTAVAIL &&
+           birth_found_port(birth, r, msg->msg_name, msg->msg_namelen);
 }
 
 void birth_count(struct conn *c)
@@ -68,6 +129,8 @@ void birth_count(struct conn *c)
         return;
     conn_mark(c, CONN_COUNTED);
     stats_connection(c->policy);
+    if (conn_is(c, CONN_RECYCLED))
+        stats_recycled(c->policy);
 }
 
 /** For the record and the rules. In SYN_SENT the kernel does not tell the peer: `peer` is it.
@@ -87,26 +150,24 @@ static bool needs_cookie(struct conn *c)
     return settings.cookies || policy_kinds[c->policy->kind].asks;
 }
 
-/** Ports of the application's own choice are left alone. */
-static bool may_be_recycled(struct conn *c)
+/** What is set on, and asked of, a connection whose policy is settled. */
+static void prepare(int fd, struct conn *c, const struct birth *birth)
 {
-    return c->role == ROLE_CLIENT && c->policy->kind != POLICY_OFF &&
-           !settings.config.no_recycling && !conn_is(c, CONN_APP_PORT | CONN_SHARED);
+    arming_at_birth(fd, c);
+    if (birth && !birth->shared && may_be_recycled(c, c->policy))
+        ports_share(fd);
+    if (needs_cookie(c))
+        c->cookie = facts_cookie(fd);
 }
 
-/** From now on c, whose addresses are noted, is a connection. */
-static void born(int fd, struct conn *c, enum role role)
+/** From now on c, whose addresses are noted, is a connection; `birth`: of a client. */
+static void born(int fd, struct conn *c, enum role role, const struct birth *birth)
 {
     struct newborn newborn = {.role = role, .local = c->local, .peer = c->peer};
     c->role = role;
-    c->policy = draw_policy(&newborn);
-    if (process_may_act()) {
-        arming_at_birth(fd, c);
-        if (may_be_recycled(c))
-            lever_reuse(fd);
-        if (needs_cookie(c))
-            c->cookie = facts_cookie(fd);
-    }
+    c->policy = birth && birth->policy ? birth->policy : draw_policy(&newborn);
+    if (process_may_act())
+        prepare(fd, c, birth);
     conn_mark(c, CONN_BORN);
     if (c->policy->kind != POLICY_OFF)
         reaper_note(c->cookie);
@@ -131,13 +192,43 @@ static bool is_established(int fd)
     return !process_may_act() || facts_ask(fd).established;
 }
 
-/** connect() to addr is under way, or done after `ns`. */
-static void connected(int fd, struct conn *c, bool done, int64_t ns, const union address *peer)
+#define LOOK_EVERY 64 /* connections (fact 17) */
+
+/** Now and then, how scarce ports are is looked at: where connect() is not over, at the end. */
+static void look_at_port(int fd, struct conn *c, bool done)
 {
+    static _Atomic uint32_t births;
+    uint32_t n = atomic_fetch_add_explicit(&births, 1, memory_order_relaxed);
+    if (n % LOOK_EVERY != LOOK_EVERY - 1 || !may_be_recycled(c, c->policy))
+        return;
+    if (done)
+        birth_look(fd, c);
+    else
+        conn_mark(c, CONN_TO_LOOK_AT);
+}
+
+void birth_look(int fd, struct conn *c)
+{
+    int saved = errno;
+    conn_unmark(c, CONN_TO_LOOK_AT);
+    if (process_may_act() && !process_is_elsewhere())
+        ports_look(fd, interface_of(fd, c, &c->peer));
+    errno = saved;
+}
+
+/** connect() is under way, or done after `ns`. */
+static void connected(const struct birth *birth, struct conn *c, bool done, int64_t ns,
+                      const union address *peer)
+{
+    int fd = birth->fd;
     if (!conn_is(c, CONN_BORN)) {
         c->peer = *peer;
         note_addresses(fd, c, peer);
-        born(fd, c, ROLE_CLIENT);
+        born(fd, c, ROLE_CLIENT, birth);
+        if (birth->claim.kind == CLAIM_LEASED || birth->claim.kind == CLAIM_TOUCHED)
+            conn_mark(c, CONN_RECYCLED);
+        else
+            look_at_port(fd, c, done);
     }
     if (done && settings.config.stats && is_established(fd))
         birth_count(c);
@@ -176,8 +267,7 @@ static struct conn *claim(const struct birth *birth, bool begun)
     return birth->foreign && begun && process_may_act() ? adopt(birth->fd) : NULL;
 }
 
-void birth_connected(const struct birth *birth, long r, const struct sockaddr *addr,
-                     socklen_t len)
+void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
 {
     int saved = errno;
     int64_t ns = settings.reporting ? clock_now() - birth->begun : 0;
@@ -187,15 +277,16 @@ void birth_connected(const struct birth *birth, long r, const struct sockaddr *a
     bool begun = has_begun(r, saved) && peer.any.sa_family != AF_UNSPEC;
     struct conn *c = begun || settings.config.stats ? claim(birth, begun) : NULL;
     if (c && begun)
-        connected(birth->fd, c, r >= 0, ns, &peer);
+        connected(birth, c, r >= 0, ns, &peer);
     if (c && settings.config.stats)
         count_connect(c, &peer, ns, r >= 0 ? 0 : saved);
     if (c)
         table_release(c);
+    ports_taken(&birth->claim, r >= 0 ? 0 : saved);
     errno = saved;
 }
 
-void birth_sent(const struct birth *birth, long r, const struct msghdr *msg)
+void birth_sent(struct birth *birth, long r, const struct msghdr *msg)
 {
     bool taken = has_read(r, errno);
     birth_connected(birth, r, taken ? msg->msg_name : NULL, taken ? msg->msg_namelen : 0);
@@ -223,7 +314,7 @@ void birth_accepted(int listener_fd, int fd, uint32_t epoch)
     else if (facts_linger(fd))
         conn_mark(c, CONN_APP_LINGER);
     note_addresses(fd, c, NULL);
-    born(fd, c, ROLE_SERVER);
+    born(fd, c, ROLE_SERVER, NULL);
     if (process_may_act())
         arming_inherited(fd, c, listener);
     birth_count(c);
@@ -264,7 +355,7 @@ void birth_inherited(int fd)
         conn_mark(c, CONN_ARMED); /* whoever did it: accepted sockets inherit it */
     if (!facts_is_listener(fd)) {
         note_addresses(fd, c, NULL);
-        born(fd, c, ROLE_UNKNOWN);
+        born(fd, c, ROLE_UNKNOWN, NULL);
         birth_count(c);
     }
     c->cookie = facts_cookie(fd);

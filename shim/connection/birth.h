@@ -8,6 +8,7 @@
 #define BIRTH_H
 
 #include "connection/conn.h"
+#include "kernel/ports.h"
 
 #include <sys/socket.h>
 
@@ -20,30 +21,46 @@ void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch);
 /** A connect() or a Fast Open send that is under way. */
 struct birth {
     int fd;
-    struct conn *c;      /* NULL: none is recorded behind fd */
-    bool foreign;        /* nothing is known of fd: it may be a socket from elsewhere */
-    uint32_t generation; /* c's */
-    int64_t begun;       /* clock_now(), for records and statistics */
+    struct conn *c;              /* NULL: none is recorded behind fd */
+    bool foreign;                /* nothing is known of fd: it may be a socket from elsewhere */
+    uint32_t generation;         /* c's */
+    int64_t begun;               /* clock_now(), for records and statistics */
+    int saved;                   /* errno, which a call that succeeds leaves alone */
+    const struct policy *policy; /* settled already, to decide on its port; or NULL */
+    bool shared;                 /* ports_share() was called */
+    struct ports_claim claim;    /* of a port that is taken over */
 };
 
-/** Before the call. */
-struct birth birth_connecting(int fd);
+/** Before the call: takes a port over where ports are scarce. */
+struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len);
 
 /** The same for a send: one with MSG_FASTOPEN may begin a connection (tcp(7)). */
-struct birth birth_sending(int fd, int flags);
+struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, socklen_t len);
+
+/**
+ * After the call, which returned r with errno: where it found no port, takes one over. Returns
+ * whether it did: then the call is to be made once more, and errno is what it was before the
+ * first one; otherwise it stays.
+ */
+bool birth_found_port(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len);
+
+/** The same of sendmsg(), whose message the kernel has read where it said EADDRNOTAVAIL. */
+bool birth_message_found_port(struct birth *birth, long r, const struct msghdr *msg);
 
 /**
  * After the call, which returned r with errno: settles the policy and sets what it wants set.
  * addr is read only if the kernel has taken it.
  */
-void birth_connected(const struct birth *birth, long r, const struct sockaddr *addr,
-                     socklen_t len);
+void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len);
 
 /** The same after sendmsg(). */
-void birth_sent(const struct birth *birth, long r, const struct msghdr *msg);
+void birth_sent(struct birth *birth, long r, const struct msghdr *msg);
 
 /** accept() on `listener` returned fd; epoch as it was before the call. */
 void birth_accepted(int listener, int fd, uint32_t epoch);
+
+/** c is marked CONN_TO_LOOK_AT: looks at its port, now that connect() is over. */
+void birth_look(int fd, struct conn *c);
 
 /** The program was told `error`, an errno, by SO_ERROR: a connect() that was under way failed,
  * unless fd has been established before. */

@@ -36,6 +36,7 @@ enum conn_flag {
     CONN_APP_PORT = 1 << 9,    /* the application chose its port, or how ports are shared */
     CONN_DEVICE = 1 << 10,     /* the application bound it to a device */
     CONN_RECYCLED = 1 << 11,   /* its port was taken over from a TIME_WAIT entry */
+    CONN_TO_LOOK_AT = 1 << 12, /* birth_look() is due */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)

@@ -2,11 +2,13 @@
 
 #include "connection/arming.h"
 #include "connection/birth.h"
+#include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/clock.h"
 #include "kernel/facts.h"
 #include "kernel/levers.h"
 #include "policy/settings.h"
+#include "report/report.h"
 #include "report/stats.h"
 
 #include <errno.h>
@@ -106,7 +108,7 @@ static void decide(struct ending *e, struct facts *facts)
     if (e->record.decision.action != ACTION_RST)
         return;
     process_hold(&e->hold);
-    facts->sole = conn_is_sole(c);
+    facts->sole = conn_is_sole(c) && !rights_in_flight(e->record.fd);
     e->record.decision = policy_decide(c->policy, facts);
     e->held = e->record.decision.action == ACTION_RST;
     if (!e->held)
@@ -201,6 +203,17 @@ void ending_wait(int fd)
     errno = saved;
 }
 
+/** What the record says of the connection itself. */
+static void describe(struct record *record, const struct conn *c)
+{
+    record->policy = c->policy;
+    record->role = c->role;
+    record->local = c->local;
+    record->peer = c->peer;
+    record->recycled = (atomic_load(&c->flags) & CONN_RECYCLED) != 0;
+    record->connect_ns = c->connect_ns;
+}
+
 /** No system call may be made: what is counted in memory is counted, and that is all. */
 static void count_only(int fd, struct conn *c)
 {
@@ -210,7 +223,8 @@ static void count_only(int fd, struct conn *c)
         return;
     if (conn_is(c, CONN_BORN) && settings.config.stats) {
         record.decision = policy_decide(c->policy, &facts);
-        stats_close(c->policy, &record);
+        describe(&record, c);
+        stats_close(&record);
     }
     conn_free(c);
 }
@@ -235,7 +249,8 @@ static void report(struct ending *e)
     if (!settings.reporting)
         return;
     e->record.close_ns = clock_now() - e->begun;
-    report_close(&e->record, e->c);
+    describe(&e->record, e->c);
+    report_close(&e->record);
 }
 
 /** The fd lives on: takes the lever back, and puts c, which has no reference, behind it. */
@@ -305,7 +320,8 @@ static void report_left_open(int fd, struct conn *c)
         e.record.decision.action =
             armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;
         e.record.decision.reason = REASON_EXIT;
-        report_close(&e.record, c);
+        describe(&e.record, c);
+        report_close(&e.record);
     }
     conn_free(c);
 }

@@ -10,7 +10,7 @@
 
 #include "connection/conn.h"
 #include "kernel/process.h"
-#include "report/log.h"
+#include "report/record.h"
 
 struct ending {
     struct conn *c;

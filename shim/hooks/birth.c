@@ -38,8 +38,10 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
         return next.connect(fd, addr, len);
     struct ending ending;
     bool may_end = ending_disconnect(&ending, fd);
-    struct birth birth = birth_connecting(fd);
+    struct birth birth = birth_connecting(fd, addr, len);
     int r = next.connect(fd, addr, len);
+    if (birth_found_port(&birth, r, addr, len))
+        r = next.connect(fd, addr, len);
     birth_connected(&birth, r, addr, len);
     if (may_end)
         ending_disconnected(&ending, r == 0 && addr->sa_family == AF_UNSPEC);

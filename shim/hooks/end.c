@@ -4,6 +4,7 @@
  * Each proves first that the call is certain to close the fd; a lever pulled for a call that
  * then fails would stay on a living socket.
  */
+#include "connection/birth.h"
 #include "connection/ending.h"
 #include "connection/share.h"
 #include "connection/table.h"
@@ -27,6 +28,9 @@
 __attribute__((noinline)) static int close_tcp(int fd)
 {
     pthread_testcancel();
+    struct conn *c = table_find(fd);
+    if (c && conn_is(c, CONN_TO_LOOK_AT))
+        birth_look(fd, c);
     struct ending ending;
     bool ends = ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE});
     int r = next.close(fd);
@@ -177,6 +181,25 @@ int hook_fclose(FILE *stream)
         ending_finish(&ending, true);
     return r;
 }
+
+#ifdef OLDER_STDIO
+/* __fpending() reads what the FILE of then does not have: it may hold output. */
+int hook_older_fclose(FILE *stream)
+{
+    struct ending ending;
+    int fd = stream ? fileno(stream) : -1;
+    bool ends =
+        fd >= 0 && table_find(fd) &&
+        ending_begin(&ending, fd, (struct ending_way){.via = VIA_FCLOSE, .stdio_output = true});
+    int r = next.older_fclose(stream);
+    if (ends)
+        ending_finish(&ending, true);
+    return r;
+}
+
+EXPORT_OLDER(fclose, fclose, OLDER_STDIO)
+EXPORT_OLDER(fclose, _IO_fclose, OLDER_STDIO)
+#endif
 
 /* Without a path, musl changes the mode of the fd that there is: glibc closes it. */
 #define FREOPEN(name)                                                                          \

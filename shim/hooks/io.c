@@ -9,8 +9,10 @@
 #include "connection/birth.h"
 #include "connection/rights.h"
 #include "connection/table.h"
+#include "connection/use.h"
 #include "hooks/hooks.h"
 
+#include <pthread.h>
 #include <stddef.h>
 
 static size_t iov_bytes(const struct iovec *iov, size_t count)
@@ -28,7 +30,9 @@ static size_t iov_bytes(const struct iovec *iov, size_t count)
 static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, size_t wanted,
                               int flags)
 {
-    if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
+    if (r < 0)
+        use_failed(c);
+    else if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
         conn_note(c, generation, LAST_READ);
     else if (r == 0 && wanted > 0 && !(flags & MSG_ERRQUEUE) && !conn_is(c, CONN_SHUT_RD))
         conn_note(c, generation, LAST_EOF);
@@ -36,7 +40,9 @@ static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, si
 
 static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 {
-    if (r > 0)
+    if (r < 0)
+        use_failed(c);
+    else if (r > 0)
         conn_note(c, generation, LAST_WRITE);
 }
 
@@ -151,24 +157,53 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     if (!c)
         return next.sendto(fd, buf, n, flags, addr, len);
     uint32_t generation = conn_generation(c);
-    struct birth birth = birth_sending(fd, flags);
+    struct birth birth = birth_sending(fd, flags, addr, len);
     ssize_t r = next.sendto(fd, buf, n, flags, addr, len);
+    if (birth.c && birth_found_port(&birth, r, addr, len))
+        r = next.sendto(fd, buf, n, flags, addr, len);
     birth_connected(&birth, r, addr, len);
     note_output(c, generation, r);
     return r;
 }
 
+/** Until it has returned, what it passes may be in flight; it is a cancellation point. */
+#define PASSING(type, name, parameters, arguments, begins, sent)                               \
+    static type passing_##name parameters                                                      \
+    {                                                                                          \
+        int sender = begins;                                                                   \
+        type r;                                                                                \
+        pthread_cleanup_push(rights_cancelled, &sender);                                       \
+        r = next.name arguments;                                                               \
+        sent;                                                                                  \
+        pthread_cleanup_pop(1);                                                                \
+        return r;                                                                              \
+    }
+
+static void sent_one(int fd, const struct msghdr *msg, ssize_t r)
+{
+    if (r >= 0)
+        rights_sent(fd, msg);
+}
+
+static void sent_many(int fd, const struct mmsghdr *msgs, int r)
+{
+    for (int i = 0; i < r; i++)
+        rights_sent(fd, &msgs[i].msg_hdr);
+}
+
 #define SENDMSG(name)                                                                          \
+    PASSING(ssize_t, name, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),    \
+            rights_sending(msg), sent_one(fd, msg, r))                                         \
     ssize_t hook_##name(int fd, const struct msghdr *msg, int flags)                           \
     {                                                                                          \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
-        struct birth birth = birth_sending(c ? fd : -1, flags);                                \
-        ssize_t r = next.name(fd, msg, flags);                                                 \
+        struct birth birth = birth_sending(c ? fd : -1, flags, NULL, 0);                       \
+        ssize_t r = passing_##name(fd, msg, flags);                                            \
+        if (birth.c && birth_message_found_port(&birth, r, msg))                               \
+            r = next.name(fd, msg, flags);                                                     \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, msg);                                                        \
-        if (r >= 0)                                                                            \
-            rights_sent(msg);                                                                  \
         if (c)                                                                                 \
             note_output(c, generation, r);                                                     \
         return r;                                                                              \
@@ -178,19 +213,21 @@ SENDMSG(sendmsg)
 SENDMSG(__sendmsg64)
 
 #define SENDMMSG(name)                                                                         \
+    PASSING(int, name, (int fd, struct mmsghdr *msgs, unsigned count, int flags),              \
+            (fd, msgs, count, flags), rights_sending_many(msgs, count),                        \
+            sent_many(fd, msgs, r))                                                            \
     int hook_##name(int fd, struct mmsghdr *msgs, unsigned count, int flags)                   \
     {                                                                                          \
         struct conn *c = table_find(fd);                                                       \
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
-        struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags);                   \
-        int r = next.name(fd, msgs, count, flags);                                             \
+        struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags, NULL, 0);          \
+        int r = passing_##name(fd, msgs, count, flags);                                        \
+        if (birth.c && birth_message_found_port(&birth, r, &msgs[0].msg_hdr))                  \
+            r = next.name(fd, msgs, count, flags);                                             \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, &msgs[0].msg_hdr);                                           \
-        for (int i = 0; i < r; i++) {                                                          \
-            rights_sent(&msgs[i].msg_hdr);                                                     \
-            if (c)                                                                             \
-                note_output(c, generation, (ssize_t)msgs[i].msg_len);                          \
-        }                                                                                      \
+        for (int i = 0; c && i < r; i++)                                                       \
+            note_output(c, generation, (ssize_t)msgs[i].msg_len);                              \
         return r;                                                                              \
     }
 

@@ -36,3 +36,8 @@ int hook_dup(int fd)
 FCNTL(fcntl)
 FCNTL(fcntl64)
 FCNTL(__fcntl_time64)
+
+#ifdef OLDER_FCNTL
+FCNTL(older_fcntl)
+EXPORT_OLDER(fcntl, fcntl, OLDER_FCNTL)
+#endif

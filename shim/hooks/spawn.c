@@ -7,9 +7,11 @@
  */
 #include "connection/draw.h"
 #include "connection/ending.h"
+#include "connection/rights.h"
 #include "connection/share.h"
 #include "hooks/hooks.h"
 #include "hooks/jump.h"
+#include "kernel/ports.h"
 #include "report/stats.h"
 
 #include <linux/seccomp.h>
@@ -28,6 +30,8 @@ pid_t hook__Fork(void)
     }
     process_is_child();
     draw_in_child();
+    ports_reset();
+    rights_in_child();
     stats_reset();
     return 0;
 }
@@ -65,13 +69,41 @@ AROUND(int, posix_spawnp,
        (pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
         const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
        (pid, file, actions, attributes, argv, envp))
+AROUND(int, pidfd_spawn,
+       (int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
+       (pidfd, path, actions, attributes, argv, envp))
+AROUND(int, pidfd_spawnp,
+       (int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
+       (pidfd, file, actions, attributes, argv, envp))
 AROUND(int, system, (const char *command), (command))
 AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
 AROUND(FILE *, _IO_proc_open, (FILE *stream, const char *command, const char *mode),
        (stream, command, mode))
 AROUND(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
-/* With CLONE_FILES the thread gets copies of all fds. */
-AROUND(int, unshare, (int flags), (flags))
+
+#ifdef OLDER_SPAWN
+AROUND(int, older_posix_spawn,
+       (pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
+       (pid, path, actions, attributes, argv, envp))
+AROUND(int, older_posix_spawnp,
+       (pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
+       (pid, file, actions, attributes, argv, envp))
+EXPORT_OLDER(posix_spawn, posix_spawn, OLDER_SPAWN)
+EXPORT_OLDER(posix_spawnp, posix_spawnp, OLDER_SPAWN)
+#endif
+
+#ifdef OLDER_STDIO
+AROUND(FILE *, older_popen, (const char *command, const char *mode), (command, mode))
+AROUND(FILE *, older__IO_proc_open, (FILE *stream, const char *command, const char *mode),
+       (stream, command, mode))
+EXPORT_OLDER(popen, popen, OLDER_STDIO)
+EXPORT_OLDER(popen, _IO_popen, OLDER_STDIO)
+EXPORT_OLDER(_IO_proc_open, _IO_proc_open, OLDER_STDIO)
+#endif
 /* clang-format on */
 
 /** What comes may be a copy of any of ours, or a socket from elsewhere. */
@@ -85,9 +117,23 @@ int hook_pidfd_getfd(int pidfd, int fd, unsigned flags)
     return copy;
 }
 
+/** A namespace of 0 is whatever the fd is of. */
 int hook_setns(int fd, int type)
 {
+    if (type == 0 || (type & CLONE_NEWNET))
+        process_goes_elsewhere();
     return next.setns(fd, type);
+}
+
+/** With CLONE_FILES the thread gets copies of all fds. */
+int hook_unshare(int flags)
+{
+    if (flags & CLONE_NEWNET)
+        process_goes_elsewhere();
+    process_sharing();
+    int r = next.unshare(flags);
+    process_shared();
+    return r;
 }
 
 /** The program's own filter knows its own system calls, not ours: from here on we make none. */

@@ -7,6 +7,7 @@
 #include "connection/ending.h"
 #include "connection/table.h"
 #include "hooks/jump.h"
+#include "kernel/libc.h"
 #include "kernel/raw.h"
 
 #include <fcntl.h>
@@ -46,6 +47,10 @@ static bool copies_fds(long number, long first, long second)
     case SYS_clone3:
     case SYS_pidfd_getfd:
     case SYS_unshare:
+#ifdef SYS_sendmsg
+    case SYS_sendmsg: /* what it passes is not looked at */
+    case SYS_sendmmsg:
+#endif
         return true;
     case SYS_clone:
         return !((unsigned)first & CLONE_THREAD);

@@ -1,81 +1,142 @@
 #include "kernel/cookies.h"
 
+#include "policy/number.h"
+
 #include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #define FOUND   1024 /* entries at a time */
 #define CLOSING (1u << STATE_FIN_WAIT1 | 1u << STATE_FIN_WAIT2 | 1u << STATE_CLOSING)
 
-static _Atomic uint64_t *place(struct entries *entries, uint64_t cookie)
+static const char prefix[] = "/proc/";
+static const char memory[] = "/mem:";
+
+void cookies_add(struct cookies *cookies, uint64_t cookie)
 {
-    return &entries->cookies[cookie % ENTRIES_COOKIES];
+    atomic_store_explicit(&cookies->all[cookie % COOKIES_MAX], cookie, memory_order_relaxed);
 }
 
-void entries_note(struct entries *entries, uint64_t cookie)
-{
-    atomic_store_explicit(place(entries, cookie), cookie, memory_order_relaxed);
-}
-
-void entries_forget(struct entries *entries, uint64_t cookie)
+void cookies_forget(struct cookies *cookies, uint64_t cookie)
 {
     uint64_t expected = cookie;
-    atomic_compare_exchange_strong(place(entries, cookie), &expected, 0);
+    atomic_compare_exchange_strong(&cookies->all[cookie % COOKIES_MAX], &expected, 0);
 }
 
-bool entries_has(struct entries *entries, uint64_t cookie)
+bool cookies_has(const struct cookies *cookies, uint64_t cookie)
 {
-    return cookie != 0 &&
-           atomic_load_explicit(place(entries, cookie), memory_order_relaxed) == cookie;
+    return cookie != 0 && atomic_load_explicit(&cookies->all[cookie % COOKIES_MAX],
+                                               memory_order_relaxed) == cookie;
 }
 
-/** What a dump finds; of the one pass. */
+void cookies_text(struct text *text, const struct cookies *cookies)
+{
+    text_str(text, prefix);
+    text_number(text, (uint64_t)getpid(), 1);
+    text_str(text, memory);
+    text_number(text, (uintptr_t)cookies, 1);
+    text_char(text, ':');
+    text_number(text, cookies->mark, 1);
+}
+
+/** The number at *at, up to `end`, which has to follow it; *at is moved behind that. */
+static bool parse_number(const char **at, const char *end, uint64_t most, uint64_t *number)
+{
+    size_t len = strspn(*at, "0123456789");
+    size_t end_len = strlen(end);
+    if (!number_parse(*at, len, 1, most, number) || strncmp(*at + len, end, end_len) != 0)
+        return false;
+    *at += len + end_len;
+    return true;
+}
+
+bool cookies_remote_parse(const char *value, struct cookies_remote *remote)
+{
+    uint64_t pid;
+    const char *at = value + strlen(prefix);
+    if (strncmp(value, prefix, strlen(prefix)) != 0 ||
+        !parse_number(&at, memory, INT32_MAX, &pid) ||
+        !parse_number(&at, ":", UINT64_MAX, &remote->address) ||
+        !parse_number(&at, "", UINT64_MAX, &remote->mark) || *at != '\0')
+        return false;
+    remote->pid = (pid_t)pid;
+    return true;
+}
+
+/** 8 bytes at this offset into the set. */
+static struct iovec remote_word(const struct cookies_remote *remote, size_t offset)
+{
+    return (struct iovec){.iov_base = (void *)(uintptr_t)(remote->address + offset),
+                          .iov_len = sizeof(uint64_t)};
+}
+
+bool cookies_remote_reached(const struct cookies_remote *remote)
+{
+    uint64_t mark = 0;
+    struct iovec local = {.iov_base = &mark, .iov_len = sizeof(mark)};
+    struct iovec there = remote_word(remote, offsetof(struct cookies, mark));
+    errno = EFAULT; /* a 64-bit address that a 32-bit process cannot name */
+    if (remote->address > UINTPTR_MAX - sizeof(struct cookies))
+        return false;
+    return process_vm_readv(remote->pid, &local, 1, &there, 1, 0) == (ssize_t)sizeof(mark) &&
+           mark == remote->mark;
+}
+
+bool cookies_remote_add(const struct cookies_remote *remote, uint64_t cookie)
+{
+    struct iovec local = {.iov_base = &cookie, .iov_len = sizeof(cookie)};
+    struct iovec there =
+        remote_word(remote, offsetof(struct cookies, all[cookie % COOKIES_MAX]));
+    return cookies_remote_reached(remote) &&
+           process_vm_writev(remote->pid, &local, 1, &there, 1, 0) == (ssize_t)sizeof(cookie);
+}
+
+/** What one dump finds. */
 static struct found {
-    struct entries *entries;
-    struct diag_socket waiting[FOUND]; /* in TIME_WAIT */
-    size_t count;                      /* of these, no more than there is room for */
+    const struct cookies *cookies;
+    struct diag_socket time_wait[FOUND];
+    size_t count; /* of these, no more than there is room for */
     size_t closing;
 } found;
 
 static void collect(const struct diag_socket *socket, void *unused)
 {
     (void)unused;
-    if (!entries_has(found.entries, diag_cookie(socket)))
+    if (!cookies_has(found.cookies, diag_cookie(socket)))
         return;
     if (socket->state != STATE_TIME_WAIT)
         found.closing++;
     else if (found.count < FOUND)
-        found.waiting[found.count++] = *socket;
+        found.time_wait[found.count++] = *socket;
 }
 
-static void destroy(int diag, const struct diag_socket *socket, struct pass *pass)
+/** Asks the set once more: when collect() did, another process may have been in the middle of
+ * writing to that place. */
+static void remove_entry(int diag, const struct diag_socket *socket, struct removal *removal)
 {
+    if (!cookies_has(found.cookies, diag_cookie(socket)))
+        return;
     int error = diag_destroy(diag, socket);
     if (error == 0)
-        pass->removed++;
-    else if (error != ENOENT && pass->error == 0)
-        pass->error = error;
+        removal->removed++;
+    else if (error != ENOENT && removal->error == 0)
+        removal->error = error;
 }
 
-struct pass entries_pass(struct entries *entries, int diag)
+struct removal cookies_remove_entries(const struct cookies *cookies, int diag)
 {
-    struct pass pass = {0};
+    struct removal removal = {0};
     size_t before;
     do {
-        before = pass.removed;
-        found.entries = entries;
+        before = removal.removed;
+        found.cookies = cookies;
         found.count = found.closing = 0;
         if (!diag_each(diag, 1u << STATE_TIME_WAIT | CLOSING, collect, NULL))
             break;
-        for (size_t i = 0; i < found.count && pass.error == 0; i++)
-            destroy(diag, &found.waiting[i], &pass);
-    } while (found.count == FOUND && pass.error == 0 && pass.removed > before);
-    pass.closing = found.closing;
-    return pass;
-}
-
-struct pass entries_remove(int diag, struct diag_socket *socket)
-{
-    struct pass pass = {0};
-    if (diag_find(diag, socket) && socket->state == STATE_TIME_WAIT)
-        destroy(diag, socket, &pass);
-    return pass;
+        for (size_t i = 0; i < found.count && removal.error == 0; i++)
+            remove_entry(diag, &found.time_wait[i], &removal);
+    } while (found.count == FOUND && removal.error == 0 && removal.removed > before);
+    removal.closing = found.closing;
+    return removal;
 }

@@ -1,11 +1,13 @@
 #include "kernel/diag.h"
 
+#include "kernel/raw.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* From linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h, which not every libc's headers
@@ -38,56 +40,102 @@ struct diag_reply {
     uint32_t expires_ms, receive_queue, write_queue, uid, inode;
 };
 
+/* The kernel's address, and that of a socket. */
+struct netlink_address {
+    uint16_t family, pad;
+    uint32_t port, groups;
+};
+
+static const struct netlink_address kernel = {.family = AF_NETLINK};
+
+/* A filter as INET_DIAG_REQ_BYTECODE takes it: one condition; what it does not accept jumps
+ * beyond the end, which rejects (inet_diag_bc_run()). */
+#define REQ_BYTECODE 1
+#define BC_D_COND    8
+
+struct diag_filter {
+    uint16_t len, type;
+    uint8_t code, yes;
+    uint16_t no;
+    uint8_t family, bits;
+    uint16_t pad;
+    int32_t port;
+    uint32_t address[4];
+};
+
 int diag_open(void)
 {
-    int diag = (int)syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    int diag =
+        (int)raw_call(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     if (diag < 0 || diag > STDERR_FILENO)
         return diag;
-    int higher = (int)syscall(SYS_fcntl, diag, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    syscall(SYS_close, diag);
+    int higher = (int)raw_call(SYS_fcntl, diag, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    raw_call(SYS_close, diag);
     return higher;
+}
+
+int diag_open_as(uint32_t port)
+{
+    int diag = diag_open();
+    struct netlink_address self = {.family = AF_NETLINK, .port = port};
+    if (diag < 0 || raw_call(SYS_bind, diag, &self, sizeof(self)) == 0)
+        return diag;
+    int error = errno;
+    diag_close(diag);
+    errno = error;
+    return -1;
 }
 
 void diag_close(int diag)
 {
-    syscall(SYS_close, diag);
+    raw_call(SYS_close, diag);
 }
 
-static bool request(int diag, uint16_t type, uint16_t flags, uint8_t family, unsigned states,
-                    const struct diag_id *id)
+/** To the kernel's own address: of no use where another thread has closed our fd for us. */
+static bool send_to_kernel(int diag, const void *message, size_t len)
+{
+    return raw_call(SYS_sendto, diag, message, len, MSG_NOSIGNAL, &kernel, sizeof(kernel)) ==
+           (long)len;
+}
+
+static struct diag_request request_of(uint16_t type, uint16_t flags, uint8_t family,
+                                      const struct diag_id *id)
 {
     struct diag_request message = {
         .header = {.len = sizeof(message), .type = type, .flags = flags | NLM_F_REQUEST},
         .family = family,
         .protocol = IPPROTO_TCP,
-        .states = states,
     };
     if (id)
         message.id = *id;
-    /* The kernel's own address: of no use where another thread has closed our fd for us. */
-    static const struct {
-        uint16_t family, pad;
-        uint32_t port, groups;
-    } kernel = {.family = AF_NETLINK};
-    return syscall(SYS_sendto, diag, &message, sizeof(message), MSG_NOSIGNAL, &kernel,
-                   sizeof(kernel)) == (long)sizeof(message);
+    return message;
 }
 
-static void visit_reply(const struct diag_reply *reply, diag_visit *visit, void *context)
+static bool request(int diag, uint16_t type, uint16_t flags, uint8_t family, unsigned states,
+                    const struct diag_id *id)
 {
-    struct diag_socket socket = {
+    struct diag_request message = request_of(type, flags, family, id);
+    message.states = states;
+    return send_to_kernel(diag, &message, sizeof(message));
+}
+
+static struct diag_socket socket_of(const struct diag_reply *reply)
+{
+    return (struct diag_socket){
         .family = reply->family,
         .state = (enum tcp_state)reply->state,
         .expires_ms = reply->expires_ms,
         .id = reply->id,
     };
-    visit(&socket, context);
 }
 
-/** An NLMSG_ERROR's errno: 0 where it is an acknowledgement. */
+/**
+ * The errno of NLMSG_ERROR, 0 where it is an acknowledgement, and of NLMSG_DONE: a dump that
+ * could not begin says so there (netlink_dump_done()).
+ */
 static int error_of(const struct message_header *message)
 {
-    int error = -EBADMSG;
+    int error = message->type == NLMSG_DONE ? 0 : -EBADMSG;
     if (message->len >= sizeof(*message) + sizeof(error))
         memcpy(&error, message + 1, sizeof(error));
     return -error;
@@ -101,14 +149,14 @@ static int take_messages(const char *buf, size_t len, diag_visit *visit, void *c
         const struct message_header *message = (const void *)(buf + at);
         if (message->len < sizeof(*message) || message->len > len - at)
             break;
-        if (message->type == NLMSG_DONE)
-            return 0;
-        if (message->type == NLMSG_ERROR) {
+        if (message->type == NLMSG_DONE || message->type == NLMSG_ERROR) {
             errno = error_of(message);
             return errno ? -1 : 0;
         }
-        if (message->len >= sizeof(*message) + sizeof(struct diag_reply))
-            visit_reply((const void *)(message + 1), visit, context);
+        if (message->len >= sizeof(*message) + sizeof(struct diag_reply)) {
+            struct diag_socket socket = socket_of((const void *)(message + 1));
+            visit(&socket, context);
+        }
         at += (message->len + 3) & ~3u;
     }
     return 1;
@@ -126,7 +174,7 @@ static bool receive(int diag, diag_visit *visit, void *context)
     static _Alignas(
         struct message_header) char buf[1 << 15]; /* what the kernel fills at most */
     for (;;) {
-        long len = syscall(SYS_recvfrom, diag, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL);
+        long len = raw_call(SYS_recvfrom, diag, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL);
         if (len < 0 && errno == EINTR)
             continue;
         int more = len < 0 ? -1 : take_messages(buf, (size_t)len, visit, context);
@@ -145,6 +193,46 @@ bool diag_each(int diag, unsigned states, diag_visit *visit, void *context)
     return true;
 }
 
+/** An IPv4 condition holds for v4-mapped sockets, too. */
+static struct diag_filter filter_to(const struct diag_socket *peer)
+{
+    bool v4 = peer->family == AF_INET;
+    size_t unused = v4 ? 3 * sizeof(uint32_t) : 0;
+    struct diag_filter filter = {
+        .len = (uint16_t)(sizeof(filter) - unused),
+        .type = REQ_BYTECODE,
+        .code = BC_D_COND,
+        .family = peer->family,
+        .bits = v4 ? 32 : 128,
+        .port = ntohs(peer->id.peer_port),
+    };
+    filter.yes = (uint8_t)(filter.len - offsetof(struct diag_filter, code));
+    filter.no = (uint16_t)(filter.yes + 4);
+    memcpy(filter.address, peer->id.peer, sizeof(filter.address) - unused);
+    return filter;
+}
+
+static bool dump_to(int diag, uint8_t family, unsigned states, const struct diag_filter *filter)
+{
+    struct {
+        struct diag_request request;
+        struct diag_filter filter;
+    } message = {request_of(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, family, NULL), *filter};
+    message.request.states = states;
+    message.request.header.len += filter->len;
+    return send_to_kernel(diag, &message, message.request.header.len);
+}
+
+bool diag_each_to(int diag, const struct diag_socket *peer, unsigned states, diag_visit *visit,
+                  void *context)
+{
+    struct diag_filter filter = filter_to(peer);
+    if (!dump_to(diag, AF_INET6, states, &filter) || !receive(diag, visit, context))
+        return false;
+    return peer->family != AF_INET ||
+           (dump_to(diag, AF_INET, states, &filter) && receive(diag, visit, context));
+}
+
 static void take_reply(const struct diag_socket *reply, void *socket)
 {
     *(struct diag_socket *)socket = *reply;
@@ -154,6 +242,70 @@ bool diag_find(int diag, struct diag_socket *socket)
 {
     return request(diag, SOCK_DIAG_BY_FAMILY, NLM_F_ACK, socket->family, 0, &socket->id) &&
            receive(diag, take_reply, socket);
+}
+
+/* What one look-up is answered by, as far as it is read: a reply, or an error with the request
+ * that it is for. */
+struct answer {
+    struct message_header header;
+    union {
+        struct diag_reply reply;
+        int32_t error;
+    } u;
+};
+
+/* One thread at a time, as with receive()'s buffer. */
+static struct {
+    struct diag_request requests[DIAG_BATCH];
+    struct answer answers[DIAG_BATCH];
+    struct iovec parts[DIAG_BATCH];
+    struct mmsghdr messages[DIAG_BATCH];
+} batch;
+
+static bool ask_batch(int diag, const struct diag_socket *sockets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        batch.requests[i] =
+            request_of(SOCK_DIAG_BY_FAMILY, 0, sockets[i].family, &sockets[i].id);
+        batch.requests[i].header.sequence = (uint32_t)i;
+        memset(batch.requests[i].id.cookie, 0xff, sizeof(batch.requests[i].id.cookie));
+    }
+    return send_to_kernel(diag, batch.requests, count * sizeof(batch.requests[0]));
+}
+
+static bool take_answer(const struct answer *answer, size_t len, struct diag_socket *sockets,
+                        size_t count)
+{
+    if (len < sizeof(answer->header) + sizeof(answer->u.error) ||
+        answer->header.sequence >= count)
+        return false;
+    struct diag_socket *socket = &sockets[answer->header.sequence];
+    if (answer->header.type == NLMSG_ERROR) {
+        socket->state = STATE_CLOSE;
+        return answer->u.error == -ENOENT;
+    }
+    if (answer->header.type != SOCK_DIAG_BY_FAMILY || len < sizeof(*answer))
+        return false;
+    *socket = socket_of(&answer->u.reply);
+    return true;
+}
+
+bool diag_look(int diag, struct diag_socket *sockets, size_t count)
+{
+    if (!ask_batch(diag, sockets, count))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        batch.parts[i] = (struct iovec){&batch.answers[i], sizeof(batch.answers[i])};
+        batch.messages[i] = (struct mmsghdr){
+            .msg_hdr = {.msg_iov = &batch.parts[i], .msg_iovlen = 1},
+        };
+    }
+    if (raw_call(SYS_recvmmsg, diag, batch.messages, count, MSG_DONTWAIT, NULL) != (long)count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!take_answer(&batch.answers[i], batch.messages[i].msg_len, sockets, count))
+            return false;
+    return true;
 }
 
 static void put_address(uint32_t to[4], uint16_t *port, const union address *address)

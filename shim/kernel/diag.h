@@ -3,9 +3,9 @@
  *
  * Owns: the netlink conversation. Of all sockets in the network namespace, TIME_WAIT entries
  * included; an entry is removed by SOCK_DESTROY, which sends nothing (fact 8).
- * Of the library and the launcher: raw system calls, which no hook sees and no cancellation
- * ends; nothing waits; no malloc, but one buffer, so that a process may hold one conversation
- * at a time.
+ * Of the library and the launcher: raw system calls (kernel/raw.h), which no hook sees and no
+ * cancellation ends; nothing waits; no malloc, but one buffer, so that a process may hold one
+ * conversation at a time.
  */
 #ifndef DIAG_H
 #define DIAG_H
@@ -14,6 +14,7 @@
 #include "policy/policy.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** As struct inet_diag_sockid of linux/inet_diag.h, which not every libc comes with. */
@@ -37,10 +38,31 @@ typedef void diag_visit(const struct diag_socket *socket, void *context);
 /** An fd for the functions below, or -1 with errno. */
 int diag_open(void);
 
+/**
+ * The same with a netlink address of its own, which one socket of the network namespace at a
+ * time can have: a lock, let go by diag_close(). errno EADDRINUSE: another holds it.
+ */
+int diag_open_as(uint32_t port);
+
 void diag_close(int diag);
 
 /** Visits every TCP socket whose state's bit (1 << STATE_...) is set. False with errno. */
 bool diag_each(int diag, unsigned states, diag_visit *visit, void *context);
+
+/** The same for the sockets whose peer is that of *peer, whose family AF_INET includes the
+ * v4-mapped ones. */
+bool diag_each_to(int diag, const struct diag_socket *peer, unsigned states, diag_visit *visit,
+                  void *context);
+
+/** How many diag_look() takes. */
+#define DIAG_BATCH 16
+
+/**
+ * Finds sockets[count] by their addresses, whatever their cookies, in two system calls. What is
+ * not there gets STATE_CLOSE. AF_INET finds v4-mapped ones, too. False: the kernel did not
+ * tell.
+ */
+bool diag_look(int diag, struct diag_socket *sockets, size_t count);
 
 /** The connection of these addresses and SO_COOKIE, as diag_find() and diag_destroy() take it.
  */

@@ -1,5 +1,6 @@
 #include "kernel/facts.h"
 
+#include "kernel/libc.h"
 #include "kernel/raw.h"
 
 #include <poll.h>
@@ -37,6 +38,15 @@ bool facts_is_tcp(int fd)
 bool facts_is_listener(int fd)
 {
     return option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0;
+}
+
+#ifndef SO_BINDTOIFINDEX /* asm-generic/socket.h, 5.0 */
+#define SO_BINDTOIFINDEX 62
+#endif
+
+uint32_t facts_interface(int fd)
+{
+    return (uint32_t)option(fd, SOL_SOCKET, SO_BINDTOIFINDEX);
 }
 
 int facts_linger2(int fd)

@@ -27,6 +27,9 @@ bool facts_is_listener(int fd);
 /** SO_COOKIE, which no other socket of this boot has; 0 when fd is no socket. */
 uint64_t facts_cookie(int fd);
 
+/** The index of the interface that the socket is bound to (SO_BINDTODEVICE), or 0. */
+uint32_t facts_interface(int fd);
+
 /** The value of TCP_LINGER2 (tcp(7)): -1 where FIN is to be followed by RST; 0 on error. */
 int facts_linger2(int fd);
 

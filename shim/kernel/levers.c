@@ -2,6 +2,7 @@
 
 #include "kernel/clock.h"
 #include "kernel/facts.h"
+#include "kernel/libc.h"
 #include "kernel/raw.h"
 
 #include <netinet/in.h>
@@ -36,12 +37,6 @@ bool lever_linger(int fd, uint32_t seconds)
 bool lever_linger_off(int fd)
 {
     return set_linger(fd, 0, 0);
-}
-
-bool lever_reuse(int fd)
-{
-    int on = 1;
-    return next.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
 }
 
 bool lever_fin_rst(int fd)

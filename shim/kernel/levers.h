@@ -20,9 +20,6 @@ bool lever_fin_rst(int fd);
 /** Takes lever_fin_rst() back: TCP_LINGER2 0, the system's default. */
 bool lever_fin_rst_off(int fd);
 
-/** SO_REUSEADDR: its TIME_WAIT entry may be taken over (fact 15). */
-bool lever_reuse(int fd);
-
 /** SO_LINGER {1,seconds}: close blocks until the FIN is acknowledged. */
 bool lever_linger(int fd, uint32_t seconds);
 

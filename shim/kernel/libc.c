@@ -1,5 +1,7 @@
 #include "kernel/libc.h"
 
+#include "libc-names.h" /* made by hooks/exports */
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -13,10 +15,16 @@
  */
 #define HOOK(type, name, parameters, arguments) static type first_##name parameters;
 #include "hooks/entry_points.def"
+#define OLDER(type, name, older, newest, parameters, arguments)                                \
+    static type first_older_##name parameters;
+#include "hooks/versions.def"
 
 struct next next = {
 #define HOOK(type, name, parameters, arguments) .name = first_##name,
 #include "hooks/entry_points.def"
+#define OLDER(type, name, older, newest, parameters, arguments)                                \
+    .older_##name = first_older_##name,
+#include "hooks/versions.def"
 };
 
 /** Stands in for a function that this libc does not have. */
@@ -26,33 +34,68 @@ static long missing(void)
     return -1;
 }
 
-/** Stores the address of `name` in the function pointer at `slot` (POSIX: dlsym, rationale). */
+static const char *lacking;
+
+const char *next_lacks(void)
+{
+    return lacking;
+}
+
+/** Stores the address of a function, or `missing`, in the pointer at `slot` (POSIX: dlsym). */
+static void *store(void *slot, void *found)
+{
+    uintptr_t address = found ? (uintptr_t)found : (uintptr_t)missing;
+    memcpy(slot, &address, sizeof(address));
+    return found;
+}
+
 static void resolve(void *slot, const char *name)
 {
     int saved = errno;
-    void *found = dlsym(RTLD_NEXT, name);
-    uintptr_t address = found ? (uintptr_t)found : (uintptr_t)missing;
-    memcpy(slot, &address, sizeof(address));
+    if (!store(slot, dlsym(RTLD_NEXT, name)))
+        lacking = name;
     errno = saved;
 }
 
-#define HOOK(type, name, parameters, arguments)                                                \
+#ifdef __GLIBC__
+static void resolve_older(void *slot, const char *name, const char *version)
+{
+    int saved = errno;
+    store(slot, dlvsym(RTLD_NEXT, name, version));
+    errno = saved;
+}
+#endif
+
+#define FIRST(type, name, parameters, arguments, found)                                        \
     static type first_##name parameters                                                        \
     {                                                                                          \
-        resolve(&next.name, #name);                                                            \
+        found;                                                                                 \
         return next.name arguments;                                                            \
     }
-#define VARIADIC(type, name, parameters, arguments)                                            \
+#define FIRST_VARIADIC(type, name, parameters, arguments, found)                               \
     static type first_##name parameters                                                        \
     {                                                                                          \
         va_list list;                                                                          \
         va_start(list, command);                                                               \
         void *argument = va_arg(list, void *);                                                 \
         va_end(list);                                                                          \
-        resolve(&next.name, #name);                                                            \
+        found;                                                                                 \
         return next.name arguments;                                                            \
     }
+
+#define HOOK(type, name, parameters, arguments)                                                \
+    FIRST(type, name, parameters, arguments, resolve(&next.name, #name))
+#define VARIADIC(type, name, parameters, arguments)                                            \
+    FIRST_VARIADIC(type, name, parameters, arguments, resolve(&next.name, #name))
 #include "hooks/entry_points.def"
+
+#define OLDER(type, name, older, newest, parameters, arguments)                                \
+    FIRST(type, older_##name, parameters, arguments,                                           \
+          resolve_older(&next.older_##name, #name, older))
+#define OLDER_VARIADIC(type, name, older, newest, parameters, arguments)                       \
+    FIRST_VARIADIC(type, older_##name, parameters, arguments,                                  \
+                   resolve_older(&next.older_##name, #name, older))
+#include "hooks/versions.def"
 
 void next_resolve_one(void **slot, const char *name)
 {
@@ -60,16 +103,16 @@ void next_resolve_one(void **slot, const char *name)
 }
 
 /*
- * What is not there is not looked for: dlsym() would allocate its error, and a malloc() that is
- * preloaded, too, would begin before libc has its environment.
+ * What this libc did not have when we were built is not looked for: dlsym() would allocate its
+ * error, and a malloc() that is preloaded, too, would begin before libc has its environment.
  */
 void next_resolve(void)
 {
-#if __SIZEOF_POINTER__ == 8
-#define TIME64(type, name, parameters, arguments)
-#define TIME64_VARIADIC TIME64
-#endif
-#define HOOK(type, name, parameters, arguments) resolve(&next.name, #name);
-#define JUMP(name)                              resolve(&next.name, #name);
+#define HOOK(type, name, parameters, arguments)                                                \
+    LIBC_HAS_##name ? resolve(&next.name, #name) : (void)store(&next.name, NULL);
+#define JUMP(name) HOOK(, name, , )
 #include "hooks/entry_points.def"
+#define OLDER(type, name, older, newest, parameters, arguments)                                \
+    resolve_older(&next.older_##name, #name, older);
+#include "hooks/versions.def"
 }

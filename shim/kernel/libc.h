@@ -24,13 +24,17 @@
 #undef fcntl64
 #undef freopen64
 #undef preadv64v2
+#undef prlimit64
 #undef pwritev64v2
 #undef sendfile64
+#undef setrlimit64
 
 struct next {
 #define HOOK(type, name, parameters, arguments) type(*name) parameters;
 #define JUMP(name)                              void *name;
 #include "hooks/entry_points.def"
+#define OLDER(type, name, older, newest, parameters, arguments) type(*older_##name) parameters;
+#include "hooks/versions.def"
 };
 
 /** The next function of each name. Callable at any time, but for those of JUMP. */
@@ -41,5 +45,9 @@ void next_resolve_one(void **slot, const char *name);
 
 /** Resolves all of `next`, so that no later call needs the dynamic linker (and its locks). */
 void next_resolve(void);
+
+/** A name that we offer and this libc lacks, being older than the one we were built for; NULL.
+ */
+const char *next_lacks(void);
 
 #endif

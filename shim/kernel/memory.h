@@ -6,14 +6,18 @@
 #ifndef MEMORY_H
 #define MEMORY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
+enum memory {
+    MEMORY_READ,
+    MEMORY_BAD,     /* it cannot be read: the kernel will say EFAULT, too */
+    MEMORY_REFUSED, /* a seccomp filter, for one, keeps us from trying */
+};
+
 /**
- * Copies `size` bytes from `from`. False where they cannot be read, or a seccomp filter of the
- * process keeps us from trying. No system call where they lie on this thread's stack, near
+ * Copies `size` bytes from `from`. No system call where they lie on this thread's stack, near
  * enough; one otherwise. errno is not preserved.
  */
-bool memory_read(void *to, const void *from, size_t size);
+enum memory memory_read(void *to, const void *from, size_t size);
 
 #endif

@@ -19,6 +19,7 @@ static _Atomic uint32_t epoch = 1;
 static _Atomic uint32_t first_epoch = 1;
 static _Atomic uint32_t holders;
 static _Atomic bool threads;
+static _Atomic bool elsewhere;
 static char program[100];
 
 _Atomic bool process_is_sealed;
@@ -116,6 +117,16 @@ bool process_is_ours_after_vfork(void)
         return false;
     process_maybe_vforked = false;
     return true;
+}
+
+void process_goes_elsewhere(void)
+{
+    atomic_store(&elsewhere, true);
+}
+
+bool process_is_elsewhere(void)
+{
+    return atomic_load_explicit(&elsewhere, memory_order_relaxed);
 }
 
 void process_seal(void)

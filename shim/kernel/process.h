@@ -70,6 +70,10 @@ extern _Atomic bool process_is_sealed __attribute__((visibility("hidden")));
 
 void process_seal(void);
 
+/** A thread may be in another network namespace than its sockets: their ports say nothing. */
+void process_goes_elsewhere(void);
+bool process_is_elsewhere(void);
+
 /**
  * This thread, or a child of it that shares our memory, went through vfork(), or clone() with
  * CLONE_VM. Of the thread: such a child has its parent's thread-local storage.

@@ -1,16 +1,20 @@
 /*
- * raw: system calls that no hook sees, neither ours nor another preloaded library's.
+ * raw: system calls by their number that no hook sees.
  *
- * By libc's own syscall(): no cancellation point, no lock, and the right way into the kernel on
- * every machine. errno is set as by the C functions.
+ * Owns: which syscall() they go through. In the library that is libc's own (raw.c), since the
+ * name leads to our hook there; in the launcher, which has no hooks, it is the name
+ * (launcher/raw.c).
  */
 #ifndef RAW_H
 #define RAW_H
 
-#include "kernel/libc.h"
+#include <sys/syscall.h>
 
 typedef long raw_function(long number, ...);
 
-#define raw_call(...) (((raw_function *)next.syscall)(__VA_ARGS__))
+raw_function *raw_libc(void);
+
+/** As syscall(2): -1 with errno. No cancellation point. */
+#define raw_call(...) raw_libc()(__VA_ARGS__)
 
 #endif

@@ -1,4 +1,4 @@
-#include "elf.h"
+#include "launcher/elf.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -177,19 +177,41 @@ static bool next_dynamic(const struct elf *elf, int64_t tag, uint64_t *at, uint6
     return false;
 }
 
-enum libc elf_needed_libc(const struct elf *elf)
+/** The first name that is needed (DT_NEEDED), from *at on, and moves *at behind it; "" at the
+ * end. *at is 0 at the beginning. */
+static const char *next_needed(const struct elf *elf, uint64_t *at)
 {
     uint64_t header = next_segment(elf, PT_DYNAMIC, 0);
-    uint64_t dynamic = header ? MEMBER(elf, header, Phdr, p_offset) : elf->size;
-    uint64_t at = dynamic;
+    uint64_t start = header ? MEMBER(elf, header, Phdr, p_offset) : elf->size;
+    uint64_t from = start;
     uint64_t strings, name;
+    *at = *at ? *at : start;
+    if (!next_dynamic(elf, DT_STRTAB, &from, &strings) ||
+        !next_dynamic(elf, DT_NEEDED, at, &name))
+        return "";
+    return string_at(elf, file_offset(elf, strings) + name);
+}
+
+enum libc elf_needed_libc(const struct elf *elf)
+{
+    uint64_t at = 0;
     enum libc libc = LIBC_UNKNOWN;
-    if (!next_dynamic(elf, DT_STRTAB, &at, &strings))
-        return libc;
-    strings = file_offset(elf, strings);
-    for (at = dynamic; libc == LIBC_UNKNOWN && next_dynamic(elf, DT_NEEDED, &at, &name);)
-        libc = libc_of(string_at(elf, strings + name));
+    for (const char *name; libc == LIBC_UNKNOWN && *(name = next_needed(elf, &at));)
+        libc = libc_of(name);
     return libc;
+}
+
+const char *elf_needed_runtime(const struct elf *elf)
+{
+    static const char *const runtimes[] = {"libasan.so",       "libtsan.so",
+                                           "libhwasan.so",     "libclang_rt.asan",
+                                           "libclang_rt.tsan", "libclang_rt.hwasan"};
+    uint64_t at = 0;
+    for (const char *name; *(name = next_needed(elf, &at));)
+        for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++)
+            if (strncmp(name, runtimes[i], strlen(runtimes[i])) == 0)
+                return name;
+    return "";
 }
 
 /** The note of its build id; it is loaded, so strip(1) leaves it. */

@@ -1,5 +1,5 @@
 /*
- * elf: what an ELF file says of itself (elf(5)), of either class and this byte order.
+ * elf: reads ELF files (elf(5)) of both classes and of this machine's byte order.
  */
 #ifndef ELF_FILE_H
 #define ELF_FILE_H
@@ -14,7 +14,7 @@ struct elf {
     size_t size;
     bool is_elf;     /* the fields below hold */
     bool is_64;      /* its class */
-    bool is_foreign; /* its byte order: nothing more can be read */
+    bool is_foreign; /* it has the other byte order, so nothing more can be read */
     uint16_t machine;
 };
 
@@ -38,7 +38,10 @@ enum libc elf_loader_libc(const char *loader);
 /** The libc among the libraries that it needs (DT_NEEDED). */
 enum libc elf_needed_libc(const struct elf *elf);
 
-/** It was built by the Go toolchain, whose programs make system calls by themselves. */
+/** The sanitizer's runtime among them that only works where it is loaded first, or "". */
+const char *elf_needed_runtime(const struct elf *elf);
+
+/** Whether the Go toolchain built it: such programs make system calls by themselves. */
 bool elf_is_go(const struct elf *elf);
 
 #endif

@@ -1,21 +1,29 @@
-#include "inspect.h"
+#include "launcher/inspect.h"
 
-#include "elf.h"
+#include "launcher/elf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 const struct finding_info findings[FINDINGS] = {
-#define FINDING(id, ...) [FINDING_##id] = {__VA_ARGS__},
+#define FINDING(id, reach, ...) [FINDING_##id] = {REACH_##reach, __VA_ARGS__},
 #include "findings.def"
 #undef FINDING
 };
 
 #define BLANKS " \t\n"
+
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
 
 static bool is_executable(const char *path)
 {
@@ -48,16 +56,27 @@ static bool find_command(const char *command, char path[PATH_MAX])
     return found;
 }
 
-/** Its loader, or the kernel, drops LD_PRELOAD for whom it gains rights (ld.so(8)). */
+/** The kernel gives no rights to programs of this file system, or to this process. */
+static bool rights_are_withheld(const char *path)
+{
+    struct statvfs system;
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ||
+           (statvfs(path, &system) == 0 && (system.f_flag & ST_NOSUID) != 0);
+}
+
+/** Whether the loader drops LD_PRELOAD since the program gains rights (ld.so(8), AT_SECURE;
+ * cap_bprm_creds_from_file()). */
 static bool gains_rights(const char *path, enum finding *finding)
 {
     struct stat status;
-    if (stat(path, &status) != 0)
+    if (stat(path, &status) != 0 || rights_are_withheld(path))
         return false;
-    bool setgid = (status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
-    if (setgid || (status.st_mode & S_ISUID))
+    bool setuid = (status.st_mode & S_ISUID) && status.st_uid != getuid();
+    bool setgid = (status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+                  status.st_gid != getgid();
+    if (setuid || setgid)
         *finding = FINDING_SETUID;
-    else if (getxattr(path, "security.capability", NULL, 0) > 0)
+    else if (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
         *finding = FINDING_CAPABILITIES;
     else
         return false;
@@ -85,7 +104,7 @@ static enum finding compare(const struct elf *elf, const char *loader, const cha
     return finding;
 }
 
-static void look_at_elf(const struct elf *elf, const char *library_path,
+static void inspect_elf(const struct elf *elf, const char *library_path,
                         struct inspected *inspected)
 {
     const char *loader = elf_loader(elf);
@@ -97,6 +116,8 @@ static void look_at_elf(const struct elf *elf, const char *library_path,
         inspected->finding = FINDING_STATIC;
     else
         inspected->finding = compare(elf, loader, library_path);
+    if (inspected->finding == FINDING_WORKS)
+        snprintf(inspected->runtime, sizeof(inspected->runtime), "%s", elf_needed_runtime(elf));
     if (inspected->finding == FINDING_NO_LOADER)
         snprintf(inspected->detail, sizeof(inspected->detail), "%.90s", loader);
     else
@@ -105,7 +126,7 @@ static void look_at_elf(const struct elf *elf, const char *library_path,
 }
 
 /** The first word of *at, which is moved behind it and blanks, into to[]. */
-static void take_word(const char **at, char to[PATH_MAX])
+static void next_word(const char **at, char to[PATH_MAX])
 {
     size_t len = strcspn(*at, BLANKS);
     snprintf(to, PATH_MAX, "%.*s", (int)len, *at);
@@ -118,7 +139,7 @@ static void behind_env(const char *arguments, char interpreter[PATH_MAX])
 {
     char word[PATH_MAX];
     while (*arguments) {
-        take_word(&arguments, word);
+        next_word(&arguments, word);
         if (word[0] == '-' || strchr(word, '='))
             continue;
         if (!find_command(word, interpreter))
@@ -139,19 +160,20 @@ static void find_interpreter(const struct elf *script, char interpreter[PATH_MAX
     memcpy(line, script->data + 2, size);
     line[strcspn(line, "\n")] = '\0';
     const char *at = line + strspn(line, BLANKS);
-    take_word(&at, interpreter);
+    next_word(&at, interpreter);
     const char *slash = strrchr(interpreter, '/');
     if (strcmp(slash ? slash + 1 : interpreter, "env") == 0)
         behind_env(at, interpreter);
 }
 
 /** Looks at one file. Where it is a script, fills in whose. */
-static void look_at(struct inspected *inspected, const char *library_path,
-                    char interpreter[PATH_MAX])
+static void inspect_file(struct inspected *inspected, const char *library_path,
+                         char interpreter[PATH_MAX])
 {
     struct elf file;
     if (!is_executable(inspected->path)) {
-        inspected->finding = FINDING_NOT_EXECUTABLE;
+        inspected->finding =
+            is_directory(inspected->path) ? FINDING_DIRECTORY : FINDING_NOT_EXECUTABLE;
         return;
     }
     if (!elf_open(inspected->path, &file)) {
@@ -163,27 +185,29 @@ static void look_at(struct inspected *inspected, const char *library_path,
         find_interpreter(&file, interpreter);
         snprintf(inspected->detail, sizeof(inspected->detail), "%.90s", interpreter);
     } else if (!gains_rights(inspected->path, &inspected->finding)) {
-        look_at_elf(&file, library_path, inspected);
+        inspect_elf(&file, library_path, inspected);
     }
     elf_close(&file);
 }
 
-bool inspect(const char *command, const struct library *library, struct inspection *inspection)
+const struct inspected *inspect(const char *command, const struct library *library,
+                                struct inspection *inspection)
 {
     char next[PATH_MAX];
+    struct inspected *one = NULL;
     snprintf(next, sizeof(next), "%s", command);
     for (inspection->count = 0; inspection->count < CHAIN_MAX;) {
-        struct inspected *one = &inspection->chain[inspection->count];
+        one = &inspection->chain[inspection->count];
         *one = (struct inspected){.finding = FINDING_NOT_FOUND};
         bool found =
             inspection->count == 0 ? find_command(next, one->path) : access(next, F_OK) == 0;
         if (inspection->count++ > 0)
             snprintf(one->path, sizeof(one->path), "%s", next);
         if (found)
-            look_at(one, library->path, next);
+            inspect_file(one, library->path, next);
         if (one->finding != FINDING_SCRIPT)
-            return findings[one->finding].works;
+            return one;
     }
-    inspection->chain[CHAIN_MAX - 1].finding = FINDING_NESTED;
-    return false;
+    one->finding = FINDING_NESTED;
+    return one;
 }

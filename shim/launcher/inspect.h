@@ -1,12 +1,12 @@
 /*
- * inspect: whether the library can be preloaded into a command.
+ * inspect: whether a preloaded library reaches a command.
  *
- * Owns: what is looked at: the file's mode, its format, and for a script its interpreter's.
+ * Owns: what that depends on: the file's mode and format, and for a script its interpreter's.
  */
 #ifndef INSPECT_H
 #define INSPECT_H
 
-#include "library.h"
+#include "launcher/library.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -18,8 +18,16 @@ enum finding {
     FINDINGS
 };
 
+/** What a finding means for a preloaded library. */
+enum reach {
+    REACH_REACHED,
+    REACH_NOT_REACHED, /* the command would run, but without it */
+    REACH_NOT_STARTED, /* the command cannot be started at all */
+    REACH_NOT_KNOWN,
+};
+
 struct finding_info {
-    bool works;
+    enum reach reach;
     const char *what, *advice;
 };
 
@@ -27,17 +35,20 @@ extern const struct finding_info findings[FINDINGS];
 
 #define CHAIN_MAX 6
 
-/** The command, and the interpreters that run it. */
+/** The command, then the interpreter that runs it, and so on. */
 struct inspection {
     struct inspected {
         char path[PATH_MAX];
         enum finding finding;
-        char detail[96]; /* "64-bit x86-64, glibc", or "" */
+        char detail[96];  /* "64-bit x86-64, glibc", or "" */
+        char runtime[64]; /* the sanitizer's runtime that has to be loaded first, or "" */
     } chain[CHAIN_MAX];
     unsigned count;
 };
 
-/** As execvp(3) would find it. Returns whether it works, which is what the last one says. */
-bool inspect(const char *command, const struct library *library, struct inspection *inspection);
+/** Looks at the command that execvp(3) would find. Returns the last one of the chain, which
+ * decides. */
+const struct inspected *inspect(const char *command, const struct library *library,
+                                struct inspection *inspection);
 
 #endif

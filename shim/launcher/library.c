@@ -1,6 +1,6 @@
-#include "library.h"
+#include "launcher/library.h"
 
-#include "line.h"
+#include "launcher/line.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define FILE_NAME  "libnotimewait.so"
+#define BLANKS     " \t\n\v\f\r"
 #define SEPARATORS ": " /* of LD_PRELOAD; neither can be escaped (ld.so(8)) */
 
 /** Relative to the launcher's own directory, unless absolute. */
@@ -63,6 +64,20 @@ static void complain_not_found(const char *directory)
              directory);
 }
 
+/** Complains and returns false where LD_PRELOAD cannot name the path. Any blank separates for
+ * musl, a space for glibc. */
+static bool can_be_named(const char *path)
+{
+    if (strpbrk(path, BLANKS ":"))
+        complain("%s: the loader cannot be told of a path with a blank or a colon", path);
+    else if (strchr(path, '$'))
+        complain("%s: the loader cannot be told of a path with a $, which it replaces ($LIB)",
+                 path);
+    else
+        return true;
+    return false;
+}
+
 bool library_find(struct library *library)
 {
     char directory[PATH_MAX];
@@ -75,27 +90,12 @@ bool library_find(struct library *library)
         library->where = places[i].name;
         if (!is_in(directory, &places[i], library->path))
             continue;
-        if (!strpbrk(library->path, SEPARATORS))
+        if (can_be_named(library->path))
             return true;
-        complain("%s: the loader cannot be told of a path with a blank or a colon",
-                 library->path);
         library->path[0] = '\0';
         return false;
     }
     library->path[0] = '\0';
     complain_not_found(directory);
     return false;
-}
-
-void library_preload(const struct library *library)
-{
-    const char *others = getenv("LD_PRELOAD");
-    char *value;
-    if (library->preset)
-        return;
-    if (asprintf(&value, "%s%s%s", others ? others : "", others && *others ? ":" : "",
-                 library->path) < 0)
-        abort();
-    setenv("LD_PRELOAD", value, true);
-    free(value);
 }

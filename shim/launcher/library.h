@@ -1,9 +1,9 @@
 /*
  * library: where libnotimewait.so is.
  *
- * Beside the launcher (a build directory), else in ../lib, else where it was installed. An
- * LD_PRELOAD that names one already is kept as it is: so one chooses another, or one for each
- * of several architectures ($LIB, ld.so(8)).
+ * It is looked for beside the launcher (a build directory), then in ../lib, then where it was
+ * installed. An LD_PRELOAD that names one already is kept as it is: so a user chooses another
+ * library, or one for each of several architectures ($LIB, ld.so(8)).
  */
 #ifndef LIBRARY_H
 #define LIBRARY_H
@@ -17,10 +17,7 @@ struct library {
     bool preset;         /* LD_PRELOAD names it already */
 };
 
-/** False, after a complaint, when it is nowhere or the loader could not be told of it. */
+/** False, after a complaint, where it is not found or LD_PRELOAD cannot name its path. */
 bool library_find(struct library *library);
-
-/** Sets LD_PRELOAD; other libraries that it names stay, and come first. */
-void library_preload(const struct library *library);
 
 #endif

@@ -1,4 +1,4 @@
-#include "line.h"
+#include "launcher/line.h"
 
 #include "policy/text.h"
 

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/** Prints it with a newline; control characters in it, whoever put them there, as '?'. */
+/** Prints a line and a newline. Control characters become '?': a file's name may have some. */
 void line_print(FILE *file, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** "notimewait: " and the line, on stderr. */

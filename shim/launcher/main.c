@@ -1,113 +1,26 @@
 /*
  * notimewait: runs a program under libnotimewait, compares policies, says what can work.
  *
- * Owns: the sub-commands, --help, --version, and how options are read.
+ * Owns: which sub-command is meant.
  */
-#include "launcher.h"
-#include "line.h"
-#include "policy/policy.h"
+#include "launcher/commands.h"
+#include "launcher/options.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
-
-static const char usage[] =
-    "Usage: notimewait [OPTION...] [--] COMMAND [ARG]...     run with the library\n"
-    "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
-    "       notimewait check [--] [COMMAND]                  can it work?\n"
-    "run   -p POLICY     see below; or a split of the connections: 'off@90|auto@10'\n"
-    "      -r RULES      first match wins: 'port=5432 => drain; role=server => off'\n"
-    "      --log FILE    a JSON object per closed connection (stderr; %p: the pid)\n"
-    "      --stats FILE  a JSON object per process\n"
-    "      --reap        stay, and remove the TIME_WAIT entries COMMAND leaves\n"
-    "ab    -p 'A|B'      the policies, the first being the control arm ('off|auto')\n"
-    "      -n RUNS       of each, by turns (5)\n"
-    "      --json        the figures as JSON\n"
-    "      --no-wait     run on while the last run's TIME_WAIT entries are there\n"
-    "      COMMAND gets no input, and its output goes to stderr.\n"
-    "      --help, --version\n";
-
-static const char statuses[] =
-    "Exit status: that of COMMAND; 126 it cannot be run, 127 it is not found, 2 bad\n"
-    "usage or configuration, or --reap is not permitted. ab: 0, 1 no run succeeded,\n"
-    "126, 127, 130 interrupted. check: 0 it works, 1 it cannot, 2 bad configuration.\n"
-    "NOTIMEWAIT_ variables count where no option says otherwise: libnotimewait(7).\n";
-
-/** `text` in lines of at most 79 columns. */
-static void print_wrapped(const char *text)
-{
-    size_t most = 79;
-    while (strlen(text) > most) {
-        size_t len = most;
-        while (len > 1 && text[len] != ' ')
-            len--;
-        printf("%.*s\n      ", (int)len, text);
-        text += len + 1;
-        most = 79 - 6;
-    }
-    puts(text);
-}
-
-static void show_help(void)
-{
-    char line[512];
-    struct text text = text_in(line, sizeof(line));
-    text_str(&text, "POLICY is one of: ");
-    policy_accepted(&text);
-    fputs(usage, stdout);
-    print_wrapped(line);
-    fputs(statuses, stdout);
-}
-
-/** `status`, unless what was printed could not be written. */
-static int written(int status)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    complain("standard output: %s", strerror(errno));
-    return status == EXIT_SUCCESS ? EXIT_FAILED : status;
-}
-
-/** The option that getopt_long() stopped at, as it was given. */
-static void complain_option(char **argv, const char *what)
-{
-    const char *word = argv[optind - 1];
-    if (strncmp(word, "--", 2) == 0)
-        complain("%s: %s (see notimewait --help)", word, what);
-    else
-        complain("-%c: %s (see notimewait --help)", optopt, what);
-}
-
-int next_option(int argc, char **argv, const char *letters, const struct option *names)
-{
-    int option = getopt_long(argc, argv, letters, names, NULL);
-    switch (option) {
-    case 'h':
-        show_help();
-        exit(written(EXIT_SUCCESS));
-    case 'V':
-        puts("notimewait " VERSION);
-        exit(written(EXIT_SUCCESS));
-    case ':':
-        complain_option(argv, "needs a value");
-        return '?';
-    case '?':
-        complain_option(argv, "no such option");
-        return '?';
-    default:
-        return option;
-    }
-}
 
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*main)(int argc, char **argv);
-    } commands[] = {{"ab", ab_main}, {"check", check_main}};
+    } commands[] = {
+#define COMMAND(name) {#name, name##_main},
+#include "launcher/commands.def"
+#undef COMMAND
+    };
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return written(commands[i].main(argc - 1, argv + 1));
+            return options_stdout_status(commands[i].main(argc - 1, argv + 1));
     return run_main(argc, argv);
 }

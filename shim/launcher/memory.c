@@ -1,7 +1,7 @@
-#include "memory.h"
+#include "launcher/memory.h"
 
-#include "launcher.h"
-#include "line.h"
+#include "launcher/failure.h"
+#include "launcher/line.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "probe.h"
+#include "launcher/probe.h"
 
 #include "kernel/diag.h"
 
@@ -15,7 +15,7 @@ struct wanted {
     struct diag_socket socket;
 };
 
-static void take_wanted(const struct diag_socket *socket, void *context)
+static void keep_wanted(const struct diag_socket *socket, void *context)
 {
     struct wanted *wanted = context;
     if (diag_cookie(socket) != wanted->cookie)
@@ -34,7 +34,7 @@ static uint64_t cookie_of(int fd)
 static bool find(int diag, enum tcp_state state, uint64_t cookie, struct diag_socket *socket)
 {
     struct wanted wanted = {.cookie = cookie};
-    bool told = cookie != 0 && diag_each(diag, 1u << state, take_wanted, &wanted);
+    bool told = cookie != 0 && diag_each(diag, 1u << state, keep_wanted, &wanted);
     *socket = wanted.socket;
     return told && wanted.found;
 }
@@ -54,7 +54,7 @@ static int listen_here(struct sockaddr_in *addr)
     return -1;
 }
 
-/** Destroys a listener of ours; what is not permitted leaves nothing behind. */
+/** Tries to destroy a listening socket of ours, which is closed whether it works or not. */
 static enum probe try_listener(int diag)
 {
     struct sockaddr_in addr;

@@ -1,5 +1,5 @@
 /*
- * probe: whether SOCK_DESTROY works here, tried on a socket of our own.
+ * probe: whether SOCK_DESTROY works here. It is tried on sockets of our own.
  */
 #ifndef PROBE_H
 #define PROBE_H

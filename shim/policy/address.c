@@ -46,13 +46,13 @@ static void text_in6(struct text *text, const struct in6_addr *addr)
     }
 }
 
-/** The address as IPv6, an IPv4 one as v4-mapped (RFC 4291, section 2.5.5.2). */
-static struct in6_addr as_in6(const union address *addr)
+struct in6_addr address_in6(int family, const void *raw)
 {
     struct in6_addr in6 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
-    if (addr->any.sa_family == AF_INET6)
-        return addr->in6.sin6_addr;
-    memcpy(&in6.s6_addr[12], &addr->in.sin_addr, sizeof(addr->in.sin_addr));
+    if (family == AF_INET6)
+        memcpy(&in6, raw, sizeof(in6));
+    else
+        memcpy(&in6.s6_addr[12], raw, sizeof(struct in_addr));
     return in6;
 }
 
@@ -91,7 +91,9 @@ bool address_in(const union address *addr, const struct cidr *cidr)
 {
     if (addr->any.sa_family == AF_UNSPEC)
         return false;
-    struct in6_addr in6 = as_in6(addr);
+    bool six = addr->any.sa_family == AF_INET6;
+    struct in6_addr in6 = address_in6(
+        addr->any.sa_family, six ? (const void *)&addr->in6.sin6_addr : &addr->in.sin_addr);
     if (cidr->bits < 96 && IN6_IS_ADDR_V4MAPPED(&in6))
         return false;
     for (unsigned bit = 0; bit < cidr->bits; bit += 8) {
@@ -128,8 +130,7 @@ bool address_parse_cidr(const char *s, struct cidr *cidr)
     struct in_addr in;
     int bits;
     if (inet_pton(AF_INET, network, &in) == 1) {
-        union address v4 = {.in = {.sin_family = AF_INET, .sin_addr = in}};
-        cidr->network = as_in6(&v4);
+        cidr->network = address_in6(AF_INET, &in);
         bits = prefix_bits(slash, 32);
         cidr->bits = (unsigned)bits + 96;
     } else if (inet_pton(AF_INET6, network, &cidr->network) == 1) {

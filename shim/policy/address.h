@@ -28,6 +28,10 @@ struct cidr {
 /** AF_UNSPEC unless addr[len] is IPv4 or IPv6. */
 void address_copy(union address *to, const struct sockaddr *addr, socklen_t len);
 
+/** `raw` is an in_addr (AF_INET) or an in6_addr; an IPv4 one as v4-mapped (RFC 4291, section
+ * 2.5.5.2). */
+struct in6_addr address_in6(int family, const void *raw);
+
 /** In host order; 0 where it is not known. */
 uint16_t address_port(const union address *addr);
 

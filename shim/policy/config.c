@@ -195,10 +195,12 @@ bool config_parse(char *const environ[], struct config *config, char error[CONFI
     return true;
 }
 
+static bool is_not_off(const struct policy *policy)
+{
+    return policy->kind != POLICY_OFF;
+}
+
 bool config_acts(const struct config *config)
 {
-    for (unsigned i = 0; i < config->policies.count; i++)
-        if (config->policies.all[i].kind != POLICY_OFF)
-            return true;
-    return false;
+    return policies_any(&config->policies, is_not_off);
 }

@@ -50,6 +50,14 @@ static bool refuse(struct refusal *refusal, const char *text, size_t len,
     return false;
 }
 
+bool policies_any(const struct policies *policies, bool (*is)(const struct policy *policy))
+{
+    for (unsigned i = 0; i < policies->count; i++)
+        if (is(&policies->all[i]))
+            return true;
+    return false;
+}
+
 /** The policy's one place in *policies; NULL when it is full. */
 static const struct policy *intern(struct policies *policies, const struct policy *policy)
 {

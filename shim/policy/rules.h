@@ -52,6 +52,9 @@ struct rules {
     unsigned count;
 };
 
+/** Whether `is` says so of at least one of them. */
+bool policies_any(const struct policies *policies, bool (*is)(const struct policy *policy));
+
 /** A piece of a value that is not accepted, and what would be. */
 struct refusal {
     const char *text;

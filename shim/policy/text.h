@@ -28,10 +28,14 @@ void text_str(struct text *text, const char *s);
 void text_number(struct text *text, uint64_t number, unsigned digits);
 void text_hex(struct text *text, unsigned number);
 
-/** A JSON string with its quotes (RFC 8259, section 7); what is no UTF-8 as \\u00XX. */
+/**
+ * A JSON string with its quotes (RFC 8259, section 7); control characters, C1's included, and
+ * bytes that are no UTF-8 as \\u00XX.
+ */
 void text_json(struct text *text, const char *s);
 
-/** At most `most` bytes of s[len], control characters as '?': for a line on a terminal. */
+/** At most `most` bytes of s[len], control characters, C1's included, as '?': for a line on a
+ * terminal. */
 void text_printable(struct text *text, const char *s, size_t len, size_t most);
 
 #endif

@@ -20,6 +20,12 @@ void json_number(struct text *text, const char *name, uint64_t value)
     text_number(text, value, 1);
 }
 
+void json_boolean(struct text *text, const char *name, bool value)
+{
+    json_key(text, name);
+    text_str(text, value ? "true" : "false");
+}
+
 void json_us(struct text *text, const char *name, int64_t ns)
 {
     json_key(text, name);

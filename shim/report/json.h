@@ -15,6 +15,7 @@
 void json_key(struct text *text, const char *name);
 void json_string(struct text *text, const char *name, const char *value);
 void json_number(struct text *text, const char *name, uint64_t value);
+void json_boolean(struct text *text, const char *name, bool value);
 
 /** Nanoseconds as microseconds with one decimal place; null when negative. */
 void json_us(struct text *text, const char *name, int64_t ns);

@@ -3,46 +3,71 @@
 #include "kernel/libc.h"
 #include "kernel/process.h"
 #include "policy/text.h"
+#include "report/guard.h"
+#include "report/undo.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef RWF_NOWAIT /* linux/fs.h */
-#define RWF_NOWAIT 8
+#define RWF_NOWAIT 0x8
+#endif
+#ifndef RWF_NOSIGNAL /* since Linux 6.18 */
+#define RWF_NOSIGNAL 0x100
 #endif
 
-static const int log_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+static const int log_flags =
+    O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_LARGEFILE;
 
 static struct stat stderr_at_start;
 static bool stderr_usable;
+static _Atomic bool size_limited; /* RLIMIT_FSIZE is set: SIGXFSZ may come */
+static _Atomic bool no_nosignal;  /* this kernel does not know RWF_NOSIGNAL */
 
 struct sink sink_log = {.variable = "NOTIMEWAIT_LOG"};
 struct sink sink_stats = {.variable = "NOTIMEWAIT_STATS"};
+static struct sink messages;
+
+static enum sink_kind kind_of(mode_t mode)
+{
+    if (S_ISREG(mode))
+        return SINK_FILE;
+    if (S_ISFIFO(mode))
+        return SINK_PIPE;
+    return S_ISSOCK(mode) ? SINK_SOCKET : SINK_DEVICE;
+}
 
 void sink_init(void)
 {
+    struct rlimit limit;
     stderr_usable = fstat(STDERR_FILENO, &stderr_at_start) == 0;
+    messages.kind = kind_of(stderr_at_start.st_mode);
+    size_limited = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
+}
+
+void sink_size_limited(void)
+{
+    atomic_store(&size_limited, true);
 }
 
 /**
- * Records are never written to a socket. A message is, while the program has not begun, to one
- * of the UNIX domain: the journal's; not to what may be inetd's connection.
+ * A message may go to a socket of the UNIX domain, the journal's; not to what may be inetd's
+ * connection. Records are never written to a socket.
  */
-static bool may_be_written(bool message)
+static bool takes_messages(void)
 {
     int domain = 0;
     socklen_t len = sizeof(domain);
-    if (!S_ISSOCK(stderr_at_start.st_mode))
-        return true;
-    return message &&
-           next.getsockopt(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-           domain == AF_UNIX;
+    return messages.kind != SINK_SOCKET ||
+           (next.getsockopt(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+            domain == AF_UNIX);
 }
 
 /** fd 2 is what it was at start: programs close it, and get it again as a socket or a file. */
@@ -53,79 +78,85 @@ static bool stderr_is_stderr(void)
            now.st_dev == stderr_at_start.st_dev && now.st_ino == stderr_at_start.st_ino;
 }
 
-/** What keeps our write from the program: its signals, and the thread's cancellation. */
-struct guard {
-    sigset_t before;  /* the thread's mask */
-    sigset_t pending; /* of ours, those that were pending already: the program's own */
-    int cancel;
-};
-
-static const int our_signals[] = {SIGPIPE, SIGXFSZ, SIGTTOU};
-#define OUR_SIGNALS (sizeof(our_signals) / sizeof(our_signals[0]))
-
-static void guard_begin(struct guard *guard)
+size_t sink_most(const struct sink *sink)
 {
-    sigset_t ours;
-    bool blocked = false;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancel);
-    sigemptyset(&ours);
-    sigemptyset(&guard->pending);
-    for (size_t i = 0; i < OUR_SIGNALS; i++)
-        sigaddset(&ours, our_signals[i]);
-    pthread_sigmask(SIG_BLOCK, &ours, &guard->before);
-    for (size_t i = 0; i < OUR_SIGNALS; i++)
-        blocked = blocked || sigismember(&guard->before, our_signals[i]) == 1;
-    if (blocked) /* otherwise none can have been pending */
-        sigpending(&guard->pending);
+    return sink->kind == SINK_PIPE ? PIPE_BUF : SIZE_MAX;
 }
 
-/** Takes away the signal that a failed write caused, and nothing else. */
-static void take_signals(const struct guard *guard)
+/** One call; behind a record that a terminal took in part, on a line of its own. */
+static ssize_t put(struct sink *sink, int fd, const char *line, size_t len, int flags)
 {
-    sigset_t now;
-    sigpending(&now);
-    for (size_t i = 0; i < OUR_SIGNALS; i++) {
-        sigset_t one;
-        struct timespec at_once = {0};
-        sigemptyset(&one);
-        sigaddset(&one, our_signals[i]);
-        if (sigismember(&now, our_signals[i]) == 1 &&
-            sigismember(&guard->pending, our_signals[i]) == 0)
-            sigtimedwait(&one, NULL, &at_once);
-    }
+    struct iovec iov[] = {{.iov_base = "\n", .iov_len = 1},
+                          {.iov_base = (void *)(uintptr_t)line, .iov_len = len}};
+    bool unfinished = atomic_load(&sink->unfinished);
+    if (!unfinished)
+        return flags ? next.pwritev2(fd, iov + 1, 1, -1, flags) : next.write(fd, line, len);
+    ssize_t r = flags ? next.pwritev2(fd, iov, 2, -1, flags) : next.writev(fd, iov, 2);
+    if (r > 0)
+        atomic_store(&sink->unfinished, false);
+    return r > 0 ? r - 1 : r;
 }
 
-static void guard_end(struct guard *guard, bool written)
+static bool is_unsupported(ssize_t r)
 {
-    if (!written)
-        take_signals(guard);
-    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
-    pthread_setcancelstate(guard->cancel, NULL);
+    return r < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL);
 }
 
-/** Writes to stderr unless it would wait. stderr's own flags are the program's. */
-static bool write_stderr(const char *line, size_t len, bool message)
+/** Never waits: stderr's own flags are the program's. */
+static ssize_t put_now(struct sink *sink, int fd, const char *line, size_t len)
 {
-    if (!stderr_is_stderr() || !may_be_written(message))
-        return false;
-    if (S_ISREG(stderr_at_start.st_mode)) /* RWF_NOWAIT would fail on XFS and btrfs */
-        return next.write(STDERR_FILENO, line, len) == (ssize_t)len;
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)line, .iov_len = len};
-    ssize_t r = next.pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT);
-    if (r < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
-        struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
-        if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
-            return false;
-        r = next.write(STDERR_FILENO, line, len);
+    if (sink->kind == SINK_FILE) /* RWF_NOWAIT would fail on XFS and btrfs */
+        return put(sink, fd, line, len, 0);
+    ssize_t r = put(sink, fd, line, len, RWF_NOWAIT);
+    if (!is_unsupported(r))
+        return r;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+        return -1;
+    return put(sink, fd, line, len, 0);
+}
+
+static ssize_t put_guarded(struct sink *sink, int fd, const char *line, size_t len)
+{
+    struct guard guard;
+    guard_begin(&guard);
+    ssize_t r = put_now(sink, fd, line, len);
+    guard_end(&guard, r != (ssize_t)len);
+    return r;
+}
+
+/** With no more system calls than the kind of file asks for. */
+static ssize_t put_quietly(struct sink *sink, int fd, const char *line, size_t len)
+{
+    if (sink->kind == SINK_FILE && !atomic_load(&size_limited))
+        return put(sink, fd, line, len, 0);
+    if (sink->kind != SINK_PIPE || atomic_load(&no_nosignal))
+        return put_guarded(sink, fd, line, len);
+    ssize_t r = put(sink, fd, line, len, RWF_NOWAIT | RWF_NOSIGNAL);
+    if (!is_unsupported(r))
+        return r;
+    atomic_store(&no_nosignal, true);
+    return put_guarded(sink, fd, line, len);
+}
+
+/** Whole, or not at all: what a full disk took of it is taken back. */
+static bool put_whole(struct sink *sink, int fd, const char *line, size_t len)
+{
+    ssize_t r = put_quietly(sink, fd, line, len);
+    if (r > 0 && r < (ssize_t)len) {
+        size_t part = (size_t)r;
+        if (sink->kind != SINK_FILE ||
+            !(sink->to_file ? undo_append(fd, line, part) : undo_shared(fd, line, part)))
+            atomic_store(&sink->unfinished, true);
     }
     return r == (ssize_t)len;
 }
 
-/** The path with the pid in place of each %p. */
+/** The path, with the pid in place of each %p of the value's own text. */
 static void file_name(const struct sink *sink, struct text *name)
 {
     for (const char *p = sink->path; *p; p++) {
-        if (p[0] == '%' && p[1] == 'p') {
+        if (p >= sink->path + sink->own && p[0] == '%' && p[1] == 'p') {
             text_number(name, (uint64_t)process_pid(), 1);
             p++;
         } else {
@@ -143,25 +174,33 @@ static int open_file(const struct sink *sink, int extra_flags)
         errno = ENAMETOOLONG;
         return -1;
     }
-    return open(path, log_flags | extra_flags, 0666);
+    return open(path, log_flags | extra_flags, 0600);
 }
 
-static bool write_file(const struct sink *sink, const char *line, size_t len)
+static bool write_file(struct sink *sink, const char *line, size_t len)
 {
     int fd = open_file(sink, O_CREAT);
     if (fd < 0)
         return false;
-    bool written = next.write(fd, line, len) == (ssize_t)len;
+    bool written = put_whole(sink, fd, line, len);
     next.close(fd);
     return written;
 }
 
+static bool write_stderr(struct sink *sink, const char *line, size_t len)
+{
+    return stderr_is_stderr() && put_whole(sink, STDERR_FILENO, line, len);
+}
+
+/** open(), write() and close() are cancellation points (pthreads(7)). */
 bool sink_write(struct sink *sink, const char *line, size_t len)
 {
-    struct guard guard;
-    guard_begin(&guard);
-    bool written = sink->to_file ? write_file(sink, line, len) : write_stderr(line, len, false);
-    guard_end(&guard, written);
+    int cancel;
+    if (len > sink_most(sink))
+        return false;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    bool written = sink->to_file ? write_file(sink, line, len) : write_stderr(sink, line, len);
+    pthread_setcancelstate(cancel, NULL);
     return written;
 }
 
@@ -181,26 +220,50 @@ void sink_message(const char *line)
     struct text text = text_in(buf, sizeof(buf));
     text_str(&text, line);
     text_str(&text, "\n");
-    struct guard guard;
-    guard_begin(&guard);
-    guard_end(&guard, write_stderr(buf, text.len, true));
+    if (takes_messages())
+        sink_write(&messages, buf, text.len);
 }
 
-/** The file can be opened, or made where it is not there yet; sets errno if not. */
-static bool can_open(const struct sink *sink)
+/** One line for the operator: the variable, what is wrong with its value, and what follows. */
+static void complain(const struct sink *sink, const char *value, const char *what,
+                     const char *why)
 {
-    int fd = open_file(sink, 0);
-    if (fd >= 0) {
-        next.close(fd);
-        return true;
-    }
-    if (errno != ENOENT)
-        return false;
+    char buf[512];
+    struct text text = text_in(buf, sizeof(buf));
+    text_str(&text, "libnotimewait: ");
+    text_str(&text, sink->variable);
+    text_str(&text, ": '");
+    text_printable(&text, value, strlen(value), 200);
+    text_str(&text, what);
+    text_str(&text, why);
+    text_str(&text, "; policies still apply");
+    sink_message(buf);
+}
+
+/** There is none yet, but it can be made there; sets errno if not. */
+static bool can_make(const struct sink *sink)
+{
     char directory[SINK_PATH_SIZE];
-    memcpy(directory, sink->path, sizeof(directory));
+    struct text name = text_in(directory, sizeof(directory));
+    file_name(sink, &name);
     char *slash = strrchr(directory, '/');
     slash[slash == directory ? 1 : 0] = '\0';
     return access(directory, W_OK | X_OK) == 0;
+}
+
+/** The file can be opened, or made where it is not there yet; sets errno if not. */
+static bool can_open(struct sink *sink)
+{
+    struct stat now;
+    int fd = open_file(sink, 0);
+    if (fd < 0 && errno == ENXIO)
+        sink->kind = SINK_PIPE; /* a FIFO that nobody reads yet, or a socket (open(2)) */
+    if (fd < 0)
+        return errno == ENOENT && can_make(sink);
+    if (fstat(fd, &now) == 0)
+        sink->kind = kind_of(now.st_mode);
+    next.close(fd);
+    return true;
 }
 
 /** The program may chdir(): a relative name is taken from where it started. */
@@ -213,28 +276,28 @@ static bool make_absolute(struct sink *sink, const char *file)
         path.len = strlen(sink->path);
         text_char(&path, '/');
     }
+    sink->own = path.len;
     text_str(&path, file);
     errno = ENAMETOOLONG;
     return !path.cut;
 }
 
+static bool open_stderr(struct sink *sink)
+{
+    sink->kind = messages.kind;
+    if (stderr_usable && sink->kind == SINK_SOCKET)
+        complain(sink, "stderr", "' is a socket, to which records are not written", "");
+    return stderr_usable && sink->kind != SINK_SOCKET;
+}
+
 bool sink_open(struct sink *sink, const char *value)
 {
     if (strcmp(value, "stderr") == 0)
-        return true;
+        return open_stderr(sink);
     sink->to_file = make_absolute(sink, value);
     if (sink->to_file && can_open(sink))
         return true;
-    int error = errno;
-    char buf[512];
-    struct text text = text_in(buf, sizeof(buf));
-    text_str(&text, "libnotimewait: ");
-    text_str(&text, sink->variable);
-    text_str(&text, ": '");
-    text_printable(&text, value, strlen(value), 200);
-    text_str(&text, "' cannot be opened: ");
-    text_str(&text, strerror(error));
-    text_str(&text, "; policies still apply");
-    sink_message(buf);
+    complain(sink, value, "' cannot be opened: ",
+             errno == ELOOP ? "Symbolic links are not followed" : strerror(errno));
     return sink->to_file;
 }

@@ -12,11 +12,11 @@
 #define ERRORS 134 /* EHWPOISON, the last one, is 133 */
 
 struct counters {
-    _Atomic uint64_t connections, closes;
+    _Atomic uint64_t connections, closes, recycled;
     _Atomic uint64_t actions[ACTIONS];
     _Atomic uint64_t reasons[REASONS];
     _Atomic uint64_t time_wait_avoided, time_wait_left;
-    _Atomic uint64_t connect_errors[ERRORS];
+    _Atomic uint64_t connect_errors[ERRORS], io_errors[ERRORS];
     struct histogram close_ns, connect_ns;
 };
 
@@ -34,6 +34,7 @@ static const char *const error_names[ERRORS] = {
     [EINVAL] = "EINVAL",
     [EAFNOSUPPORT] = "EAFNOSUPPORT",
     [EADDRINUSE] = "EADDRINUSE",
+    [EPIPE] = "EPIPE",
     [EADDRNOTAVAIL] = "EADDRNOTAVAIL",
     [ENETDOWN] = "ENETDOWN",
     [ENETUNREACH] = "ENETUNREACH",
@@ -63,6 +64,11 @@ void stats_connection(const struct policy *policy)
     count(&counters_of(policy)->connections);
 }
 
+void stats_recycled(const struct policy *policy)
+{
+    count(&counters_of(policy)->recycled);
+}
+
 void stats_connect(const struct policy *policy, int64_t ns, int error)
 {
     struct counters *c = counters_of(policy);
@@ -72,6 +78,13 @@ void stats_connect(const struct policy *policy, int64_t ns, int error)
         histogram_add(&c->connect_ns, (uint64_t)ns);
     else if (error > 0 && error < ERRORS)
         count(&c->connect_errors[error]);
+}
+
+void stats_io_error(const struct policy *policy, int error)
+{
+    bool failed = error != EAGAIN && error != EINTR && error != EINPROGRESS;
+    if (failed && error > 0 && error < ERRORS)
+        count(&counters_of(policy)->io_errors[error]);
 }
 
 /** A plain close here would have left TIME_WAIT (RFC 9293, figure 5), had it not reset. */
@@ -88,9 +101,9 @@ static bool would_wait(const struct record *record)
     }
 }
 
-void stats_close(const struct policy *policy, const struct record *record)
+void stats_close(const struct record *record)
 {
-    struct counters *c = counters_of(policy);
+    struct counters *c = counters_of(record->policy);
     enum action action = record->decision.action;
     count(&c->closes);
     count(&c->actions[action]);
@@ -110,28 +123,51 @@ void stats_reset(void)
     atomic_store(&written, false);
 }
 
+/** null where nothing was measured. */
 static void text_histogram(struct text *text, const char *name, struct histogram *histogram)
 {
+    bool any = atomic_load(&histogram->count) > 0;
     json_key(text, name);
     text_char(text, '{');
-    json_us(text, "p50", (int64_t)histogram_percentile(histogram, 50));
-    json_us(text, "p99", (int64_t)histogram_percentile(histogram, 99));
-    json_us(text, "max", (int64_t)atomic_load(&histogram->max));
+    json_us(text, "p50", any ? (int64_t)histogram_percentile(histogram, 50) : -1);
+    json_us(text, "p99", any ? (int64_t)histogram_percentile(histogram, 99) : -1);
+    json_us(text, "max", any ? (int64_t)atomic_load(&histogram->max) : -1);
     text_char(text, '}');
 }
 
+static void text_error(struct text *text, int error, uint64_t n)
+{
+    char number[16];
+    struct text name = text_in(number, sizeof(number));
+    text_number(&name, (uint64_t)error, 1);
+    json_number(text, error_names[error] ? error_names[error] : number, n);
+}
+
 /** Those that are not zero; EADDRNOTAVAIL, which everybody came for, always. */
-static void text_errors(struct text *text, struct counters *c)
+static void text_connect_errors(struct text *text, struct counters *c)
 {
     json_key(text, "connect_errors");
     text_char(text, '{');
     for (int error = 1; error < ERRORS; error++) {
         uint64_t n = atomic_load(&c->connect_errors[error]);
-        char number[16];
-        struct text name = text_in(number, sizeof(number));
-        text_number(&name, (uint64_t)error, 1);
         if (n > 0 || error == EADDRNOTAVAIL)
-            json_number(text, error_names[error] ? error_names[error] : number, n);
+            text_error(text, error, n);
+    }
+    text_char(text, '}');
+}
+
+/** Those by which a connection is known to have broken always, others where they occurred. */
+static void text_io_errors(struct text *text, struct counters *c)
+{
+    static const int broken[] = {ECONNRESET, EPIPE, ETIMEDOUT};
+    json_key(text, "io_errors");
+    text_char(text, '{');
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+        text_error(text, broken[i], atomic_load(&c->io_errors[broken[i]]));
+    for (int error = 1; error < ERRORS; error++) {
+        uint64_t n = atomic_load(&c->io_errors[error]);
+        if (n > 0 && error != ECONNRESET && error != EPIPE && error != ETIMEDOUT)
+            text_error(text, error, n);
     }
     text_char(text, '}');
 }
@@ -161,32 +197,57 @@ static void text_policy(struct text *text, const struct policy *policy)
     json_string(text, "policy", name);
     json_number(text, "connections", atomic_load(&c->connections));
     json_number(text, "closes", atomic_load(&c->closes));
+    json_number(text, "recycled", atomic_load(&c->recycled));
     text_decisions(text, c);
     json_number(text, "time_wait_avoided", atomic_load(&c->time_wait_avoided));
     json_number(text, "time_wait_left", atomic_load(&c->time_wait_left));
-    text_errors(text, c);
+    text_connect_errors(text, c);
+    text_io_errors(text, c);
     text_histogram(text, "close_us", &c->close_ns);
     text_histogram(text, "connect_us", &c->connect_ns);
     text_char(text, '}');
 }
 
-void stats_write(void)
+/** Nothing happened under it: its figures are all zero. */
+static bool idle(const struct counters *c)
 {
-    static char line[1 << 16];
-    if (!settings.config.stats || atomic_exchange(&written, true))
-        return;
-    struct text text = text_in(line, sizeof(line));
+    static const struct counters none;
+    return memcmp((const void *)c, (const void *)&none, sizeof(none)) == 0;
+}
+
+static struct text text_process(char *line, size_t size, bool with_idle)
+{
+    struct text text = text_in(line, size);
     text_char(&text, '{');
     json_number(&text, "pid", (uint64_t)process_pid());
     json_string(&text, "program", process_program());
     json_key(&text, "policies");
     text_char(&text, '[');
     for (unsigned i = 0; i < settings.config.policies.count; i++) {
-        text_str(&text, i > 0 ? "," : "");
+        if (!with_idle && idle(&counters[i]))
+            continue;
+        text_str(&text, text.buf[text.len - 1] == '[' ? "" : ",");
         text_policy(&text, &settings.config.policies.all[i]);
     }
-    text_str(&text, "]");
-    text_str(&text, "}\n");
-    if (!text.cut)
+    text_str(&text, "]}\n");
+    return text;
+}
+
+/*
+ * A configuration of many policies makes a long record. Where the destination takes only so
+ * much as a whole, policies under which nothing happened are left out.
+ */
+void stats_write(void)
+{
+    static char line[1 << 16];
+    if (!settings.config.stats || atomic_exchange(&written, true))
+        return;
+    struct text text = text_process(line, sizeof(line), true);
+    if (text.cut || text.len > sink_most(&sink_stats))
+        text = text_process(line, sizeof(line), false);
+    if (text.cut || text.len > sink_most(&sink_stats))
+        sink_message("libnotimewait: NOTIMEWAIT_STATS: the statistics are longer than a pipe "
+                     "takes as a whole, and are not written; name a file");
+    else
         sink_write(&sink_stats, line, text.len);
 }

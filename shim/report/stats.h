@@ -7,7 +7,7 @@
 #ifndef STATS_H
 #define STATS_H
 
-#include "report/log.h"
+#include "report/record.h"
 
 /** A connection under this policy is established. */
 void stats_connection(const struct policy *policy);
@@ -15,8 +15,14 @@ void stats_connection(const struct policy *policy);
 /** A connect() succeeded after `ns`, or failed with `error`, an errno. */
 void stats_connect(const struct policy *policy, int64_t ns, int error);
 
+/** The port of a connection under this policy was taken over from a TIME_WAIT entry. */
+void stats_recycled(const struct policy *policy);
+
+/** A read or write of a connection returned `error`, an errno, to the program. */
+void stats_io_error(const struct policy *policy, int error);
+
 /** A connection was closed. */
-void stats_close(const struct policy *policy, const struct record *record);
+void stats_close(const struct record *record);
 
 /** In a child: nothing happened yet. */
 void stats_reset(void);

@@ -23,10 +23,6 @@ setup_file() {
     passes reap
 }
 
-@test "the tests of owed FINs" {
-    passes owed
-}
-
 @test "the tests of lingers" {
     passes linger
 }

@@ -10,14 +10,14 @@ setup_file() {
     build_with thread tests
 }
 
-POLICIES=(auto last-read drain:50 abort 'off|linger:1')
+POLICIES=(auto fin-rst last-read drain:50 abort 'off|linger:1')
 
 @test "a race would be noticed" {
     tells -fsanitize=thread 'n++;'
 }
 
 @test "threads open, use and close connections and files at once" {
-    survives 'stress threads' 600 "${POLICIES[@]}" fin-rst drain-eof:5 delay:1 off
+    survives 'stress threads' 600 "${POLICIES[@]}" drain-eof:5 delay:1 off
 }
 
 @test "a program of many threads forks" {
@@ -44,17 +44,8 @@ POLICIES=(auto last-read drain:50 abort 'off|linger:1')
     survives 'race exit' 800 "${POLICIES[@]}"
 }
 
-@test "the same with reaping, and with FINs that are owed" {
-    NOTIMEWAIT_REAP=on survives 'stress threads' 600 auto reap
-    NOTIMEWAIT_REAP=on survives 'stress fork' 600 auto
-    export NOTIMEWAIT_SHUTDOWN=owed
-    survives 'stress threads' 600 auto
-    survives 'stress fork' 600 auto
-    survives 'race numbers' 800 auto
-}
-
 @test "every call and every end" {
-    all_calls auto drain:50
+    all_calls auto fin-rst drain:50
 }
 
 @test "the tests of ways to close" {

@@ -1,7 +1,8 @@
 /*
  * results: makes every call that the library intercepts, on every kind of fd and with every
  * error that can be provoked, and prints a line for each: what it returned, errno and the other
- * outputs. `results [io|message|birth|end|wait|process]...`; all of them without arguments.
+ * outputs. `results [io|message|birth|end|wait|process|reuse]...`; all of them without
+ * arguments.
  *
  * The output is the same from run to run (no ports, no times, no pids), and has to be the same
  * under the library, whatever its policy. This file runs the parts; results_*.h hold them.
@@ -13,6 +14,7 @@
 #include "results_message.h"
 #include "results_others.h"
 #include "results_process.h"
+#include "results_reuse.h"
 #include "results_wait.h"
 
 enum { TIME_LIMIT_S = 50 };
@@ -21,8 +23,9 @@ static const struct part {
     const char *name;
     void (*run)(void);
 } parts[] = {
-    {"io", results_io},   {"message", results_message}, {"birth", results_birth},
-    {"end", results_end}, {"wait", results_wait},       {"process", results_process},
+    {"io", results_io},       {"message", results_message}, {"birth", results_birth},
+    {"end", results_end},     {"wait", results_wait},       {"process", results_process},
+    {"reuse", results_reuse},
 };
 
 /* What was printed until then tells where. */

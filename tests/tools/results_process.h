@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <wordexp.h>
 
@@ -282,6 +283,24 @@ static void try_other_copies(void)
     clean(fd);
 }
 
+/* What makes of this process another one. (A filter of its own is for seccomp's tests.) */
+static void try_own_process(void)
+{
+    char name[16] = "";
+    int ns = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+
+    CALL("setns", setns(ns, CLONE_NEWUTS), "this UTS namespace");
+    CALL("setns", setns(ns, CLONE_NEWNET), "of another kind");
+    CALL("setns", setns(NO_FD, 0), "no fd");
+    (void)close(ns);
+    CALL("prctl", prctl(PR_GET_NAME, name), "PR_GET_NAME");
+    extra("'%s'", name);
+    CALL("prctl", prctl(PR_GET_NAME, bad), "PR_GET_NAME, bad pointer");
+    CALL("prctl", prctl(PR_SET_SECCOMP, -1, 0), "PR_SET_SECCOMP, no such mode");
+    CALL("prctl", prctl(PR_SET_SECCOMP, 2, bad), "PR_SET_SECCOMP, bad pointer");
+    CALL("prctl", prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0), "PR_SET_NO_NEW_PRIVS, 0");
+}
+
 static void results_process(void)
 {
     for (int i = 0; i < COUNT(ends); i++) {
@@ -301,6 +320,7 @@ static void results_process(void)
     try_system();
     try_popen();
     try_other_copies();
+    try_own_process();
     CALL("write", write(fd, hello, 5), "after the children");
     extra_alive(fd);
     clean(fd);

@@ -34,8 +34,7 @@ static void print_config(const struct config *config)
         printf("%llu", (unsigned long long)config->seed);
     else
         printf("none");
-    printf(" rules %u reap %s shutdown %s\n", config->rules.count,
-           config_reap_modes[config->reap], config->owe_fin ? "owed" : "now");
+    printf(" rules %u recycle %s\n", config->rules.count, config->no_recycling ? "off" : "auto");
 }
 
 /** "127.0.0.1 80" or "::1 80" */

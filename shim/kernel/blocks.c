@@ -1,0 +1,102 @@
+#include "kernel/blocks.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+uint32_t block_age(const struct diag_socket *entry)
+{
+    return entry->expires_ms < TIME_WAIT_MS ? TIME_WAIT_MS - entry->expires_ms : 0;
+}
+
+/* A dump as it comes in. One thread at a time, as with diag's buffer. */
+static struct dump {
+    const struct diag_socket *wanted;
+    const struct sysctls *sysctls;
+    uint32_t youngest[BLOCKS]; /* its age + 1; 0: no entry */
+    uint32_t keys[BLOCKS];     /* age and number, to be sorted */
+} dump;
+
+#define NUMBER_BITS 12 /* of BLOCKS */
+
+static void note(const struct diag_socket *entry, void *unused)
+{
+    (void)unused;
+    uint16_t port = ntohs(entry->id.local_port);
+    const struct diag_id *wanted = &dump.wanted->id;
+    bool mapped = entry->family == AF_INET6 && dump.wanted->family == AF_INET;
+    size_t size = dump.wanted->family == AF_INET ? 4 : 16;
+    if (!range_has(dump.sysctls, port) || entry->id.interface != wanted->interface ||
+        memcmp(entry->id.local + (mapped ? 3 : 0), wanted->local, size) != 0)
+        return;
+    uint32_t *youngest = &dump.youngest[(port / (2u * BLOCK_PORTS)) << 1 | (port & 1)];
+    uint32_t age = block_age(entry) + 1;
+    if (*youngest == 0 || age < *youngest)
+        *youngest = age;
+}
+
+/** Shell's, the greatest first: qsort() may allocate. */
+static void sort(uint32_t *keys, unsigned count)
+{
+    for (unsigned gap = count / 2; gap > 0; gap = gap > 2 ? gap * 5 / 11 : gap / 2)
+        for (unsigned i = gap; i < count; i++) {
+            uint32_t key = keys[i];
+            unsigned j = i;
+            for (; j >= gap && keys[j - gap] < key; j -= gap)
+                keys[j] = keys[j - gap];
+            keys[j] = key;
+        }
+}
+
+bool blocks_fill(struct blocks *blocks, int diag, const struct diag_socket *wanted,
+                 const struct sysctls *sysctls, int64_t now_ms, uint32_t age)
+{
+    memset(dump.youngest, 0, sizeof(dump.youngest));
+    dump.wanted = wanted;
+    dump.sysctls = sysctls;
+    if (!diag_each_to(diag, wanted, 1u << STATE_TIME_WAIT, note, NULL))
+        return false;
+    unsigned count = 0;
+    for (unsigned block = 0; block < BLOCKS; block++)
+        if (dump.youngest[block])
+            dump.keys[count++] = dump.youngest[block] << NUMBER_BITS | block;
+    sort(dump.keys, count);
+    blocks->head = blocks->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t youngest = (dump.keys[i] >> NUMBER_BITS) - 1;
+        blocks_put(blocks, dump.keys[i] % BLOCKS,
+                   now_ms + (youngest < age ? age - youngest : 0));
+    }
+    return true;
+}
+
+int blocks_next(struct blocks *blocks, int64_t now_ms, bool any)
+{
+    if (blocks->count == 0)
+        return -1;
+    unsigned block = blocks->order[blocks->head];
+    if (!any && now_ms < blocks->block[block].ready_ms)
+        return -1;
+    blocks->head = (blocks->head + 1) % BLOCKS;
+    blocks->count--;
+    return (int)block;
+}
+
+void blocks_put(struct blocks *blocks, unsigned block, int64_t ready_ms)
+{
+    blocks->block[block].ready_ms = ready_ms;
+    blocks->order[(blocks->head + blocks->count++) % BLOCKS] = (uint16_t)block;
+}
+
+void blocks_rotate(struct blocks *blocks, uint32_t seed)
+{
+    if (blocks->count == 0)
+        return;
+    for (unsigned steps = seed % (blocks->count / 4 + 1); steps > 0; steps--) {
+        unsigned block = blocks->order[blocks->head];
+        blocks->head = (blocks->head + 1) % BLOCKS;
+        blocks->count--;
+        blocks_put(blocks, block, blocks->block[block].ready_ms);
+    }
+}
+
+_Static_assert(BLOCKS <= 1 << NUMBER_BITS && TIME_WAIT_MS < 1 << (32 - NUMBER_BITS), "keys");

@@ -1,0 +1,70 @@
+/*
+ * blocks: which ports are looked at next, towards one peer.
+ *
+ * A block is the 16 ports 32b + parity + 2i of one parity, since connect() uses up those of one
+ * parity first (fact 17). Owns: the order of the blocks that have TIME_WAIT entries, as one
+ * dump told, and what was last seen in each. Nothing here is trusted: lease.c looks again.
+ */
+#ifndef BLOCKS_H
+#define BLOCKS_H
+
+#include "kernel/diag.h"
+#include "kernel/sysctls.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BLOCK_PORTS DIAG_BATCH
+#define BLOCKS      (65536 / BLOCK_PORTS)
+
+/** TIME_WAIT lasts for 60 s (TCP_TIMEWAIT_LEN). */
+#define TIME_WAIT_MS 60000
+
+/* Times are clock_now()'s, in ms. */
+struct block {
+    int64_t ready_ms;   /* when it is worth another look */
+    int64_t since_ms;   /* as long as `others` is what it is */
+    int64_t refused_ms; /* when bind() last refused a port */
+    uint32_t others;    /* a hash of its ports that are not in TIME_WAIT; 0: there are none */
+    uint16_t refused;   /* the ports that bind() refused, a bit each */
+};
+
+/* Zero is empty. */
+struct blocks {
+    uint16_t order[BLOCKS]; /* a ring: what was used goes behind the others */
+    unsigned head, count;
+    struct block block[BLOCKS];
+};
+
+/** Port i of the block. */
+static inline uint16_t block_port(unsigned block, unsigned i)
+{
+    return (uint16_t)((block >> 1) * 2 * BLOCK_PORTS + (block & 1) + 2 * i);
+}
+
+static inline bool range_has(const struct sysctls *sysctls, uint16_t port)
+{
+    return port >= sysctls->low && port <= sysctls->high;
+}
+
+/** The age of a TIME_WAIT entry, in ms; as exact as the kernel's ticks are. */
+uint32_t block_age(const struct diag_socket *entry);
+
+/**
+ * Learns by a dump which blocks have entries of wanted's local address, peer and interface;
+ * the one whose youngest entry is oldest comes first. An entry is worth a look from `age` ms
+ * on. False: the kernel does not tell.
+ */
+bool blocks_fill(struct blocks *blocks, int diag, const struct diag_socket *wanted,
+                 const struct sysctls *sysctls, int64_t now_ms, uint32_t age);
+
+/** Takes the first block out of the ring; -1: there is none or, unless `any`, none is ready. */
+int blocks_next(struct blocks *blocks, int64_t now_ms, bool any);
+
+/** Puts the block behind the others, to be ready then. */
+void blocks_put(struct blocks *blocks, unsigned block, int64_t ready_ms);
+
+/** Begins elsewhere among the first blocks: not where all other processes begin, too. */
+void blocks_rotate(struct blocks *blocks, uint32_t seed);
+
+#endif

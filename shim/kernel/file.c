@@ -1,0 +1,35 @@
+#include "kernel/file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+/** The directory that the file would be in; false where its name is too long. */
+static bool directory_of(const char *path, char directory[PATH_MAX])
+{
+    size_t len = strlen(path);
+    if (len >= PATH_MAX)
+        return false;
+    memcpy(directory, path, len + 1);
+    char *slash = strrchr(directory, '/');
+    if (!slash)
+        memcpy(directory, ".", sizeof("."));
+    else
+        slash[slash == directory ? 1 : 0] = '\0';
+    return true;
+}
+
+bool file_can_be_appended_to(const char *path, int (*close_fd)(int fd))
+{
+    char directory[PATH_MAX];
+    int fd = open(path, FILE_APPEND_FLAGS);
+    if (fd >= 0)
+        return close_fd(fd) == 0;
+    if (errno != ENOENT)
+        return false;
+    if (directory_of(path, directory))
+        return access(directory, W_OK | X_OK) == 0;
+    errno = ENAMETOOLONG;
+    return false;
+}

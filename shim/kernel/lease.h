@@ -1,0 +1,73 @@
+/*
+ * lease: how a TIME_WAIT port is taken over so that no other process takes it, too.
+ *
+ * Two that take one entry make the second one's connect() fail, and an entry in FIN_WAIT2 must
+ * not be taken (fact 16), so every port is looked at first. One look serves a whole block:
+ * under the block's lock, a netlink address (diag_open_as()), its 16 ports are looked at, and
+ * the oldest is bound at once. That touch tells every other process to leave the block alone:
+ * while the port is bound SO_REUSEADDR is off, so that their bind() of it fails, and then it is
+ * live or a young entry, which their look shows. So the other ports are this process's for a
+ * few ms, without lock or look: the lease.
+ *
+ * An entry younger than LEASE_AGE_MS is never in a lease. It is taken alone, under the lock.
+ */
+#ifndef LEASE_H
+#define LEASE_H
+
+#include "kernel/blocks.h"
+#include "kernel/clock.h"
+
+#define LEASE_NS (4 * NS_PER_MS)
+
+/* From this age on, in ms, an entry may be in a lease. */
+#define LEASE_AGE_MS 400
+
+/* A younger entry may be the touch of a lease that is in use: much longer than LEASE_NS, since
+ * a thread may be off the CPU between its look at the clock and connect(). */
+#define QUIET_MS 200
+
+/* Ports that are not in TIME_WAIT are no touch once they were seen unchanged for so long. */
+#define OTHERS_MS 10
+
+/** A TIME_WAIT entry. */
+struct lease_entry {
+    uint16_t port;
+    uint64_t cookie;
+};
+
+struct lease {
+    int64_t until; /* clock_now() */
+    unsigned count;
+    struct lease_entry entries[BLOCK_PORTS]; /* the oldest last */
+};
+
+/** For which socket a port is wanted. */
+struct taker {
+    int fd;
+    uint8_t family;            /* of fd */
+    struct diag_socket wanted; /* local address, peer, interface */
+    const struct sysctls *sysctls;
+    uint32_t age;   /* the least of an entry that is taken, in ms */
+    uint32_t below; /* and what it is less than: older ones are the kernel's */
+    uint32_t quiet; /* younger entries are somebody's touch: QUIET_MS, at least OTHERS_MS */
+};
+
+enum took {
+    TOOK,       /* fd is bound; the caller turns SO_REUSEADDR on again after connect() */
+    TOOK_LATER, /* nothing to be had from this block now */
+    TOOK_FIXED, /* fd cannot be bound */
+    TOOK_BLIND, /* the kernel does not tell */
+};
+
+/** Takes an entry of the block, stores it in *entry, and leases others if it can. */
+enum took lease_take(const struct taker *taker, unsigned number, struct block *block,
+                     struct lease *lease, struct lease_entry *entry);
+
+/** Takes a leased entry, stores it in *entry; TOOK_LATER: there is none. SO_REUSEADDR stays on.
+ */
+enum took lease_pop(const struct taker *taker, struct lease *lease, struct lease_entry *entry);
+
+/** That entry, and no later one of its port, is still there. */
+bool lease_is_there(const struct diag_socket *wanted, struct lease_entry entry);
+
+#endif

@@ -1,0 +1,74 @@
+#include "kernel/lock.h"
+
+#include "kernel/clock.h"
+#include "kernel/raw.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#define YIELDS 100
+
+/* The lock is lost when so many did without during one hold, and it is as old as that. */
+#define LOST_MISSES 64
+#define LOST_NS     (2 * NS_PER_S)
+
+static _Atomic uintptr_t holder; /* its thread; 0: free */
+static _Atomic int64_t since;
+static _Atomic unsigned misses; /* since then */
+static _Atomic bool lost;
+
+static bool try(uintptr_t me)
+{
+    uintptr_t nobody = 0;
+    if (!atomic_compare_exchange_strong(&holder, &nobody, me))
+        return false;
+    atomic_store(&since, clock_now());
+    atomic_store(&misses, 0);
+    return true;
+}
+
+/** For good: a thread that a signal handler took out of here by longjmp() never lets go. */
+static bool give_up(void)
+{
+    if (atomic_load(&holder) && atomic_fetch_add(&misses, 1) > LOST_MISSES &&
+        clock_now() > atomic_load(&since) + LOST_NS)
+        atomic_store(&lost, true);
+    return false;
+}
+
+bool lock_take(unsigned wait_ms)
+{
+    uintptr_t me = (uintptr_t)pthread_self();
+    for (unsigned i = 0; i < YIELDS + wait_ms; i++) {
+        if (atomic_load(&lost) || atomic_load(&holder) == me)
+            break;
+        if (try(me))
+            return true;
+        if (i < YIELDS)
+            raw_call(SYS_sched_yield);
+        else
+            lock_pause(1);
+    }
+    return give_up();
+}
+
+void lock_release(void)
+{
+    atomic_store(&holder, 0);
+}
+
+void lock_reset(void)
+{
+    atomic_store(&lost, false);
+    atomic_store(&holder, 0);
+}
+
+/** poll(2) without fds, by the call that every architecture has. */
+void lock_pause(long ms)
+{
+    struct {
+        long seconds, nanoseconds;
+    } time = {0, ms * NS_PER_MS};
+    raw_call(SYS_ppoll, NULL, 0, &time, NULL, 0);
+}

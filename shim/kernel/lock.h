@@ -1,0 +1,23 @@
+/*
+ * lock: one thread of the process at a time looks after ports.
+ *
+ * Nobody waits for ever: connect() is async-signal-safe, and a signal handler may have
+ * interrupted the holder, or take it away by longjmp(). Who does not get the lock does without.
+ */
+#ifndef LOCK_H
+#define LOCK_H
+
+#include <stdbool.h>
+
+/** True with the lock. After some yields it tries for about wait_ms more. */
+bool lock_take(unsigned wait_ms);
+
+void lock_release(void);
+
+/** In the child of a fork, which has one thread: the lock is free. */
+void lock_reset(void);
+
+/** Waits for less than a second. */
+void lock_pause(long ms);
+
+#endif

@@ -1,0 +1,189 @@
+#include "kernel/peers.h"
+
+#include "kernel/process.h"
+#include "kernel/raw.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+/* A peer that no connect() went to for so long is not scarce any more. */
+#define IDLE_MS 10000
+
+static struct peer peers[PEERS];
+
+static void put_address(uint32_t to[4], uint8_t *family, const union address *address)
+{
+    memset(to, 0, 4 * sizeof(to[0]));
+    *family = AF_INET;
+    if (address->any.sa_family == AF_INET) {
+        to[0] = address->in.sin_addr.s_addr;
+    } else if (IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr)) {
+        to[0] = address->in6.sin6_addr.s6_addr32[3];
+    } else {
+        *family = AF_INET6;
+        memcpy(to, &address->in6.sin6_addr, 4 * sizeof(to[0]));
+    }
+}
+
+static void put_loopback(uint32_t to[4], uint8_t family)
+{
+    if (family == AF_INET)
+        to[0] = htonl(INADDR_LOOPBACK);
+    else
+        to[3] = htonl(1);
+}
+
+static struct diag_socket key_of(const union address *address, uint32_t interface)
+{
+    struct diag_socket key = {.id.interface = interface};
+    put_address(key.id.peer, &key.family, address);
+    key.id.peer_port = htons(address_port(address));
+    if (memcmp(key.id.peer, &in6addr_any, sizeof(key.id.peer)) == 0)
+        put_loopback(key.id.peer, key.family); /* as connect() does */
+    return key;
+}
+
+static bool is_peer(const struct peer *peer, const struct diag_socket *key)
+{
+    const struct diag_id *id = &peer->wanted.id;
+    return peer->used && id->peer_port == key->id.peer_port &&
+           peer->wanted.family == key->family && id->interface == key->id.interface &&
+           memcmp(id->peer, key->id.peer, sizeof(id->peer)) == 0;
+}
+
+static struct peer *find(const struct diag_socket *key)
+{
+    for (struct peer *peer = peers; peer < peers + PEERS; peer++)
+        if (is_peer(peer, key))
+            return peer;
+    return NULL;
+}
+
+struct peer *peers_find(const union address *address, uint32_t interface)
+{
+    struct diag_socket key = key_of(address, interface);
+    return find(&key);
+}
+
+static struct peer *least_used(void)
+{
+    struct peer *oldest = peers;
+    for (struct peer *peer = peers; peer < peers + PEERS; peer++) {
+        if (!peer->used)
+            return peer;
+        if (peer->used_ms < oldest->used_ms)
+            oldest = peer;
+    }
+    return oldest;
+}
+
+struct peer *peers_get(const union address *address, uint32_t interface, int64_t now_ms)
+{
+    struct diag_socket key = key_of(address, interface);
+    struct peer *peer = find(&key);
+    if (peer)
+        return peer;
+    peer = least_used();
+    if (!peer->blocks) {
+        void *blocks = mmap(NULL, sizeof(*peer->blocks), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (blocks == MAP_FAILED)
+            return NULL;
+        peer->blocks = blocks;
+    } else {
+        memset(peer->blocks, 0, sizeof(*peer->blocks));
+    }
+    *peer = (struct peer){
+        .used = true,
+        .wanted = key,
+        .blocks = peer->blocks,
+        .used_ms = now_ms,
+        .alone_ms = now_ms,
+        .tight_ms = now_ms,
+        .helped_ms = now_ms,
+        .rest_ms = now_ms,
+    };
+    return peer;
+}
+
+bool peers_any_scarce(int64_t now_ms)
+{
+    bool any = false;
+    for (struct peer *peer = peers; peer < peers + PEERS; peer++) {
+        peer->scarce = peer->used && peer->scarce && now_ms < peer->used_ms + IDLE_MS;
+        any |= peer->scarce;
+    }
+    return any;
+}
+
+void peers_reset(void)
+{
+    for (struct peer *peer = peers; peer < peers + PEERS; peer++)
+        peer->used = peer->scarce = false;
+}
+
+bool peer_is_loopback(const struct peer *peer)
+{
+    const uint32_t *to = peer->wanted.id.peer;
+    if (peer->wanted.family == AF_INET)
+        return ntohl(to[0]) >> 24 == IN_LOOPBACKNET;
+    return memcmp(to, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
+}
+
+static union address address_of(const struct diag_socket *wanted)
+{
+    union address address = {.any.sa_family = wanted->family};
+    if (wanted->family == AF_INET) {
+        address.in.sin_addr.s_addr = wanted->id.peer[0];
+    } else {
+        memcpy(&address.in6.sin6_addr, wanted->id.peer, sizeof(wanted->id.peer));
+        address.in6.sin6_scope_id = wanted->id.interface;
+    }
+    address.in.sin_port = wanted->id.peer_port;
+    return address;
+}
+
+/** By a UDP socket that connects, which sends nothing (udp(7)): it gets the route's source. */
+static bool ask_source(long fd, struct diag_socket *wanted)
+{
+    union address address = address_of(wanted);
+    int interface = (int)wanted->id.interface;
+    socklen_t len = sizeof(address);
+    uint8_t family;
+    if (interface)
+        raw_call(SYS_setsockopt, fd, SOL_SOCKET, SO_BINDTOIFINDEX, &interface,
+                 sizeof(interface));
+    if (raw_call(SYS_connect, fd, &address, sizeof(address)) != 0 ||
+        raw_call(SYS_getsockname, fd, &address, &len) != 0)
+        return false;
+    put_address(wanted->id.local, &family, &address);
+    return true;
+}
+
+static bool find_source(struct peer *peer)
+{
+    long fd = raw_call(SYS_socket, peer->wanted.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool found = ask_source(fd, &peer->wanted);
+    raw_call(SYS_close, fd);
+    const struct diag_id *id = &peer->wanted.id;
+    peer->local = peer_is_loopback(peer) || memcmp(id->local, id->peer, sizeof(id->peer)) == 0;
+    return found;
+}
+
+bool peer_fill(struct peer *peer, const struct sysctls *sysctls, int64_t now_ms, uint32_t age)
+{
+    int diag = diag_open();
+    if (diag < 0)
+        return false;
+    bool told = find_source(peer) &&
+                blocks_fill(peer->blocks, diag, &peer->wanted, sysctls, now_ms, age);
+    diag_close(diag);
+    peer->filled = told;
+    peer->filled_ms = now_ms;
+    blocks_rotate(peer->blocks, (uint32_t)process_pid() * 2654435761u >> 8);
+    return told;
+}

@@ -1,0 +1,56 @@
+/*
+ * peers: to whom connections go for which local ports may be scarce.
+ *
+ * Owns: a table of fixed size, and each peer's blocks of ports, mapped when first needed and
+ * kept for the next peer in that row. Not locked: ports.c holds its lock.
+ */
+#ifndef PEERS_H
+#define PEERS_H
+
+#include "kernel/lease.h"
+#include "policy/address.h"
+
+#define PEERS 64
+
+struct peer {
+    bool used;
+    bool scarce; /* take over ports before connect() finds none */
+    bool filled; /* blocks are known since filled_ms */
+    int64_t used_ms, filled_ms;
+    int64_t alone_ms;  /* left alone until then */
+    int64_t tight_ms;  /* said EADDRNOTAVAIL: young entries, too, until then */
+    int64_t probe_ms;  /* when a plain connect is to look whether ports are still scarce */
+    int64_t helped_ms; /* when a port was last taken, or looked for in vain */
+    int64_t rest_ms;   /* no look before connect() until then */
+    unsigned misses;   /* looks in vain, in a row */
+    unsigned takes;    /* since the last such look */
+    unsigned plenty;   /* how many of them found ports of the first parity, in a row */
+    bool local;        /* of this host: no segment is delayed for long */
+    struct diag_socket wanted;
+    struct lease lease;
+    struct blocks *blocks;
+};
+
+/** The peer, a v4-mapped address counting as the IPv4 one; NULL where it is not in the table.
+ */
+struct peer *peers_find(const union address *address, uint32_t interface);
+
+/** The same; puts it into the table, in the place of the one that was not used for longest. */
+struct peer *peers_get(const union address *address, uint32_t interface, int64_t now_ms);
+
+/** Some peer is scarce and was used lately; ends the scarcity of the others. */
+bool peers_any_scarce(int64_t now_ms);
+
+/** Forgets all, in the child of a fork. */
+void peers_reset(void);
+
+/** The address is 127.0.0.0/8 or ::1. */
+bool peer_is_loopback(const struct peer *peer);
+
+/**
+ * Finds the local address that the kernel chooses towards the peer, and the blocks of TIME_WAIT
+ * entries between the two. False: the kernel does not tell.
+ */
+bool peer_fill(struct peer *peer, const struct sysctls *sysctls, int64_t now_ms, uint32_t age);
+
+#endif

@@ -1,0 +1,371 @@
+#include "kernel/ports.h"
+
+#include "kernel/lock.h"
+#include "kernel/peers.h"
+#include "kernel/raw.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* The least age, in ms, of an entry (fact 15). To this host a tick of 4 or 10 ms is added,
+ * which idiag_expires is rounded to; QUIET_MS and LEASE_AGE_MS are apart from that. */
+#define AGE_MS       1000
+#define AGE_LOCAL_MS 20
+#define AGE_TIGHT_MS 14 /* after EADDRNOTAVAIL */
+
+/* Where tcp_tw_reuse lets the kernel take over entries of 1,000 ms, younger ones do not meet
+ * another process's connect(). */
+#define AGE_KERNEL_MS 900
+
+#define ALONE_MS      60000 /* a peer that cannot be helped is left alone */
+#define TIGHT_MS      1000 /* after EADDRNOTAVAIL, young entries are taken before connect(), too */
+#define PROBE_MS      2000 /* scarcity is looked at again then, */
+#define PROBE_TAKES   256  /* but not so often that its cost is seen in the 99th percentile */
+#define PLENTY        64   /* so many plain connects that chose the other parity end it */
+#define FILL_MS       1000 /* at most one dump in so long */
+#define FILL_TIGHT_MS 15   /* the same, after EADDRNOTAVAIL */
+
+#define TRIES       4 /* blocks that are looked at before connect() */
+#define TRIES_TIGHT 16
+
+/* Where so many looks before connect() were in vain, in a row, there is none for a while: other
+ * programs' entries without SO_REUSEADDR, to whatever peer, may hold the ports. */
+#define MISSES  8
+#define REST_MS 100
+
+/* After EADDRNOTAVAIL, when all entries are too young or a touch cannot be told from a long
+ * connection, waits of more than OTHERS_MS, unless nothing was found for this peer for a while.
+ */
+#define WAITS     3
+#define WAIT_MS   20
+#define HELPED_MS 1000
+
+/* After EADDRNOTAVAIL, in ms, for the lock. */
+#define LOCK_WAIT_MS 200
+
+_Atomic bool ports_some_scarce;
+
+static struct sysctls sysctls;
+static _Atomic bool sysctls_known;
+
+static int64_t now_ms(void)
+{
+    return clock_now() / NS_PER_MS;
+}
+
+static void update_scarce(int64_t now)
+{
+    atomic_store(&ports_some_scarce, peers_any_scarce(now));
+}
+
+bool ports_share(int fd)
+{
+    static const int on = 1;
+    return raw_call(SYS_setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
+}
+
+static void read_sysctls(void)
+{
+    sysctls = sysctls_read();
+    atomic_store(&sysctls_known, true);
+}
+
+/** The kernel takes over such entries itself, and races (fact 15). */
+static bool kernel_reuses(const struct peer *peer)
+{
+    return sysctls.tw_reuse == 1 || (sysctls.tw_reuse == 2 && peer_is_loopback(peer));
+}
+
+static void leave_alone(struct peer *peer, int64_t now)
+{
+    peer->alone_ms = now + ALONE_MS;
+    peer->scarce = false;
+    peer->lease.count = 0;
+    update_scarce(now);
+}
+
+static void set_scarce(struct peer *peer, int64_t now)
+{
+    if (kernel_reuses(peer))
+        return;
+    peer->scarce = true;
+    peer->used_ms = now;
+    peer->probe_ms = now + PROBE_MS;
+    peer->takes = peer->plenty = 0;
+    atomic_store(&ports_some_scarce, true);
+}
+
+/** The least age of an entry that is taken. */
+static uint32_t least_age(const struct peer *peer, int64_t now)
+{
+    if (now < peer->tight_ms)
+        return AGE_TIGHT_MS;
+    return peer->local ? AGE_LOCAL_MS : AGE_MS;
+}
+
+static bool fill(struct peer *peer, int64_t now, int64_t least_ms)
+{
+    if (peer->filled && now < peer->filled_ms + least_ms)
+        return false;
+    read_sysctls();
+    if (!peer_fill(peer, &sysctls, now, peer->local ? AGE_LOCAL_MS : AGE_MS)) {
+        leave_alone(peer, now);
+        return false;
+    }
+    return peer->blocks->count > 0;
+}
+
+/** From one of the next blocks, each of which goes to the end of the ring. */
+static enum took take_block(struct peer *peer, const struct taker *taker, int64_t now,
+                            struct ports_claim *claim)
+{
+    bool tight = now < peer->tight_ms;
+    enum took took = TOOK_LATER;
+    for (int i = 0; i < (tight ? TRIES_TIGHT : TRIES) && took == TOOK_LATER; i++) {
+        int number = blocks_next(peer->blocks, now, tight);
+        if (number < 0)
+            break;
+        struct block *block = &peer->blocks->block[number];
+        took = lease_take(taker, (unsigned)number, block, &peer->lease, &claim->entry);
+        blocks_put(peer->blocks, (unsigned)number, now + (peer->local ? LEASE_AGE_MS : AGE_MS));
+    }
+    return took;
+}
+
+/** Also from blocks in which a lease may have ended only just now: the alternative is to fail.
+ */
+static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
+                           struct ports_claim *claim)
+{
+    fill(peer, now, FILL_TIGHT_MS);
+    taker->quiet = AGE_TIGHT_MS;
+    taker->below = TIME_WAIT_MS;
+    return take_block(peer, taker, now, claim);
+}
+
+static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
+                            struct ports_claim *claim)
+{
+    if (!peer->filled && !fill(peer, now, 0))
+        return TOOK_LATER;
+    enum took took = take_block(peer, taker, now, claim);
+    if (took == TOOK_LATER && claim->why == PORTS_AFTER_EADDRNOTAVAIL)
+        took = take_last(peer, taker, now, claim);
+    else if (took == TOOK_LATER && fill(peer, now, FILL_MS))
+        took = take_block(peer, taker, now, claim);
+    if (took == TOOK)
+        claim->kind = CLAIM_TOUCHED;
+    else if (took == TOOK_BLIND)
+        leave_alone(peer, now);
+    return took;
+}
+
+static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
+{
+    int64_t now = now_ms();
+    struct taker taker = {.fd = claim->fd, .family = family, .sysctls = &sysctls};
+    peer->used_ms = now;
+    enum took took = lease_pop(&taker, &peer->lease, &claim->entry);
+    if (took == TOOK)
+        claim->kind = CLAIM_LEASED;
+    if (took == TOOK_LATER) {
+        taker.wanted = peer->wanted;
+        taker.age = least_age(peer, now);
+        taker.below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS;
+        taker.quiet = QUIET_MS;
+        took = take_touch(peer, &taker, now, claim);
+    }
+    if (took != TOOK)
+        return false;
+    peer->takes++;
+    peer->helped_ms = now;
+    peer->misses = 0;
+    return true;
+}
+
+/** True where this connect() is to be plain, to look whether ports are still scarce. */
+static bool begins_probe(struct peer *peer, int64_t now)
+{
+    if (peer->plenty > 0)
+        return true;
+    if (now < peer->probe_ms || peer->takes < PROBE_TAKES)
+        return false;
+    peer->probe_ms = now + PROBE_MS;
+    peer->takes = 0;
+    return true;
+}
+
+static bool take_before(struct ports_claim *claim, const union address *address)
+{
+    int64_t now = now_ms();
+    struct peer *peer = peers_find(address, claim->interface);
+    if (!peer || !peer->scarce) {
+        update_scarce(now);
+        return false;
+    }
+    if (begins_probe(peer, now)) {
+        claim->kind = CLAIM_PROBE;
+        return false;
+    }
+    if (now < peer->rest_ms)
+        return false;
+    if (take(peer, claim, (uint8_t)address->any.sa_family))
+        return true;
+    if (++peer->misses >= MISSES) {
+        peer->rest_ms = now + REST_MS;
+        peer->misses = 0;
+    }
+    return false;
+}
+
+/** 1: taken; 0: not; -1: worth another try in WAIT_MS. */
+static int take_after(struct ports_claim *claim, const union address *address)
+{
+    int64_t now = now_ms();
+    struct peer *peer = peers_get(address, claim->interface, now);
+    if (!peer || now < peer->alone_ms)
+        return 0;
+    peer->tight_ms = now + TIGHT_MS;
+    if (take(peer, claim, (uint8_t)address->any.sa_family)) {
+        if (!peer->scarce)
+            set_scarce(peer, now);
+        return 1;
+    }
+    return now < peer->helped_ms + HELPED_MS ? -1 : 0;
+}
+
+static bool take_or_wait(struct ports_claim *claim, const union address *address)
+{
+    int taken = -1;
+    for (int i = 0; i <= WAITS && taken < 0; i++) {
+        if (i > 0)
+            lock_pause(WAIT_MS);
+        if (!lock_take(LOCK_WAIT_MS))
+            return false;
+        taken = take_after(claim, address);
+        lock_release();
+    }
+    return taken > 0;
+}
+
+bool ports_take(int fd, const union address *peer, uint32_t interface, enum ports_why why,
+                struct ports_claim *claim)
+{
+    claim->kind = CLAIM_NONE;
+    claim->why = why;
+    claim->fd = fd;
+    claim->interface = interface;
+    claim->peer = *peer;
+    if (why == PORTS_AFTER_EADDRNOTAVAIL)
+        return take_or_wait(claim, peer);
+    if (!lock_take(0))
+        return false;
+    bool taken = take_before(claim, peer);
+    lock_release();
+    return taken;
+}
+
+/**
+ * connect() refused the entry. Where it is still there, the peer has no timestamps and is left
+ * alone; otherwise somebody else took it, who does not keep to leases.
+ */
+static void refused(const struct ports_claim *claim)
+{
+    if (!lock_take(0))
+        return;
+    struct peer *peer = peers_find(&claim->peer, claim->interface);
+    if (peer) {
+        peer->lease.count = 0;
+        if (lease_is_there(&peer->wanted, claim->entry))
+            leave_alone(peer, now_ms());
+    }
+    lock_release();
+}
+
+void ports_finish(struct ports_claim *claim, int error)
+{
+    if (claim->kind == CLAIM_TOUCHED)
+        ports_share(claim->fd);
+    if (claim->kind == CLAIM_PROBE) {
+        if (error == 0 || error == EINPROGRESS)
+            ports_look(claim->fd, claim->interface);
+    } else if (error == EADDRNOTAVAIL) {
+        refused(claim);
+    }
+    claim->kind = CLAIM_NONE;
+}
+
+/** Offsets in struct tcp_info (linux/tcp.h), which not every libc has alike. */
+static bool has_timestamps(int fd, bool *established)
+{
+    struct {
+        uint8_t state, ca_state, retransmits, probes, backoff, options, pad[2];
+    } info = {0};
+    socklen_t len = sizeof(info);
+    raw_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    *established = info.state != STATE_SYN_SENT && info.state != STATE_CLOSE && info.state;
+    return info.options & TCPI_OPT_TIMESTAMPS;
+}
+
+/** The port has the parity that connect() tries last. */
+static void look_scarce(int fd, const union address *address, uint32_t interface, int64_t now)
+{
+    bool established, timestamps = has_timestamps(fd, &established);
+    struct peer *peer = peers_find(address, interface);
+    if (!established && !(peer && peer->scarce))
+        return; /* not known yet */
+    if (!peer)
+        peer = peers_get(address, interface, now);
+    if (!peer || now < peer->alone_ms)
+        return;
+    if (established && !timestamps)
+        leave_alone(peer, now);
+    else
+        set_scarce(peer, now);
+}
+
+static void look_plenty(const union address *address, uint32_t interface, int64_t now)
+{
+    struct peer *peer = peers_find(address, interface);
+    if (!peer || !peer->scarce || now < peer->tight_ms || ++peer->plenty < PLENTY)
+        return;
+    peer->scarce = false;
+    update_scarce(now);
+}
+
+static void look(int fd, bool last, uint32_t interface)
+{
+    union address peer;
+    socklen_t len = sizeof(peer);
+    int64_t now = now_ms();
+    if (raw_call(SYS_getpeername, fd, &peer, &len) != 0)
+        return;
+    if (last)
+        look_scarce(fd, &peer, interface, now);
+    else
+        look_plenty(&peer, interface, now);
+}
+
+void ports_look(int fd, uint32_t interface)
+{
+    union address local;
+    socklen_t len = sizeof(local);
+    if (raw_call(SYS_getsockname, fd, &local, &len) != 0)
+        return;
+    if (!atomic_load(&sysctls_known))
+        read_sysctls();
+    bool last = (address_port(&local) ^ sysctls.low) & 1;
+    if ((!last && !ports_scarce()) || !lock_take(0))
+        return;
+    look(fd, last, interface);
+    lock_release();
+}
+
+void ports_reset(void)
+{
+    peers_reset();
+    atomic_store(&ports_some_scarce, false);
+    lock_reset();
+}

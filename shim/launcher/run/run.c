@@ -1,0 +1,86 @@
+/*
+ * run: starts the command under the library, in place of the launcher or, with --reap, as its
+ * child.
+ */
+#include "launcher/commands.h"
+#include "launcher/environment.h"
+#include "launcher/failure.h"
+#include "launcher/line.h"
+#include "launcher/options.h"
+#include "launcher/preload.h"
+#include "launcher/reap/reaper.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+struct run_options {
+    bool reap, anyway;
+    char **command;
+};
+
+/** Sets the variable that the option is short for, if there is one. */
+static void set_variable(int letter)
+{
+    static const struct {
+        int letter;
+        const char *variable;
+    } settings[] = {
+        {'p', "NOTIMEWAIT_POLICY"},
+        {'r', "NOTIMEWAIT_RULES"},
+        {'l', "NOTIMEWAIT_LOG"},
+        {'s', "NOTIMEWAIT_STATS"},
+    };
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        if (settings[i].letter == letter)
+            environment_set(settings[i].variable, optarg);
+}
+
+/** Complains of `notimewait -p auto check`: the options of a run are for none of these. */
+static bool is_misplaced(char **argv, const char *word)
+{
+    if (optind == 1 || strcmp(argv[optind - 1], "--") == 0 || !commands_is_name(word))
+        return false;
+    complain("%s: write it first: notimewait %s (or -- %s, to run a command of that name)",
+             word, word, word);
+    return true;
+}
+
+static bool parse_options(int argc, char **argv, struct run_options *options)
+{
+    static const struct option names[] = {
+        {"log", required_argument, NULL, 'l'},
+        {"stats", required_argument, NULL, 's'},
+        {"reap", no_argument, NULL, 'R'},
+        {"anyway", no_argument, NULL, 'A'},
+        COMMON_OPTIONS,
+        {NULL, 0, NULL, 0},
+    };
+    *options = (struct run_options){.reap = false};
+    for (int letter; (letter = options_next(argc, argv, COMMON_LETTERS "p:r:", names)) != -1;) {
+        if (letter == '?')
+            return false;
+        options->reap = options->reap || letter == 'R';
+        options->anyway = options->anyway || letter == 'A';
+        set_variable(letter);
+    }
+    options->command = argv + optind;
+    if (optind == argc)
+        complain("no command to run (see notimewait --help)");
+    return optind < argc && !is_misplaced(argv, argv[optind]);
+}
+
+int run_main(int argc, char **argv)
+{
+    static struct config config;
+    static struct library library;
+    struct run_options options;
+    if (!parse_options(argc, argv, &options) || !environment_configuration(&config) ||
+        !library_find(&library) ||
+        !preload_command(options.command[0], &library, options.anyway))
+        return EXIT_USAGE;
+    if (options.reap)
+        return reaper_run_command(options.command);
+    execvp(options.command[0], options.command);
+    return failure_not_started(options.command[0], errno);
+}

@@ -1,0 +1,78 @@
+#include "report/undo.h"
+
+#include "kernel/libc.h"
+#include "policy/text.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef __GLIBC__ /* musl's are of 64 bits always */
+#define lseek64  lseek
+#define pread64  pread
+#define pwrite64 pwrite
+#endif
+
+/** The bytes at `at` are still those of `line`: nobody has moved the position meanwhile. */
+static bool are_ours(int fd, const char *line, size_t part, off64_t at)
+{
+    char there[256];
+    for (size_t done = 0, n; done < part; done += n) {
+        n = part - done < sizeof(there) ? part - done : sizeof(there);
+        if (pread64(fd, there, n, at + (off64_t)done) != (ssize_t)n ||
+            memcmp(there, line + done, n) != 0)
+            return false;
+    }
+    return true;
+}
+
+/** Blocks that are allocated take blanks on a full disk, too, unless it copies on write. */
+static bool blank(int fd, size_t part, off64_t at)
+{
+    char blanks[256];
+    memset(blanks, ' ', sizeof(blanks));
+    for (size_t done = 0, n; done < part; done += n) {
+        n = part - done < sizeof(blanks) ? part - done : sizeof(blanks);
+        if (done + n == part)
+            blanks[n - 1] = '\n';
+        if (pwrite64(fd, blanks, n, at + (off64_t)done) != (ssize_t)n)
+            return false;
+    }
+    return true;
+}
+
+/** Where a disk that copies on write has no room even for blanks: cuts what nobody followed. */
+static bool cut(int fd, size_t part, off64_t at)
+{
+    return lseek64(fd, 0, SEEK_END) == at + (off64_t)part && ftruncate64(fd, at) == 0;
+}
+
+bool undo_append(int fd, const char *line, size_t part)
+{
+    (void)line;
+    off64_t end = lseek64(fd, 0, SEEK_CUR);
+    if (end < (off64_t)part)
+        return false;
+    off64_t at = end - (off64_t)part;
+    /* With O_APPEND, Linux's pwrite() appends (pwrite(2), "Bugs"). */
+    return next.fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+           (blank(fd, part, at) || cut(fd, part, at));
+}
+
+bool undo_shared(int fd, const char *line, size_t part)
+{
+    char path[32];
+    struct text name = text_in(path, sizeof(path));
+    text_str(&name, "/proc/self/fd/");
+    text_number(&name, (uint64_t)fd, 1);
+    off64_t end = lseek64(fd, 0, SEEK_CUR);
+    int own =
+        end < (off64_t)part ? -1 : open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_LARGEFILE);
+    if (own < 0)
+        return false;
+    off64_t at = end - (off64_t)part;
+    bool done = are_ours(own, line, part, at) && blank(own, part, at);
+    next.close(own);
+    return done;
+}

@@ -1,0 +1,215 @@
+/*
+ * recycle: many short connections to a server of its own, and what became of each connect().
+ *
+ * `recycle n=1000 threads=8`: see `words` below. Each connection sends a line and closes first,
+ * so that TIME_WAIT stays here; the server reads to the end, then closes. Prints a word=number
+ * pair per line. Times are connect()'s, in us.
+ */
+#include "recycle.h"
+
+#include "recycle_server.h"
+
+static struct shared *shared;
+
+static void note(struct worker *worker, int error, int64_t ns, uint16_t port)
+{
+    unsigned long at = atomic_fetch_add(&shared->connects, 1);
+    if (worker->done >= (unsigned long)word("warm"))
+        shared->ns[at] = (uint32_t)(ns > UINT32_MAX ? UINT32_MAX : ns);
+    if (error == EADDRNOTAVAIL)
+        atomic_fetch_add(&shared->none_free, 1);
+    if (error)
+        atomic_fetch_add(&shared->failed, 1);
+    else
+        atomic_store(&shared->ports[port], true);
+    worker->done++;
+}
+
+/** connect(), and for a non-blocking socket its end. 0 or an errno. */
+static int connect_whole(int fd, const struct sockaddr_storage *to)
+{
+    socklen_t len = sizeof(struct sockaddr_in6);
+    if (connect(fd, (const struct sockaddr *)to, len) == 0)
+        return 0;
+    if (errno != EINPROGRESS)
+        return errno;
+    struct pollfd event = {.fd = fd, .events = POLLOUT};
+    int error = 0;
+    socklen_t size = sizeof(error);
+    poll(&event, 1, 60000);
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    return error;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_in6 local = {0};
+    socklen_t len = sizeof(local);
+    getsockname(fd, (struct sockaddr *)&local, &len);
+    return ntohs(local.sin6_port);
+}
+
+/** One connection from birth to close; with `keep` it stays open. */
+static void connect_once(struct worker *worker, bool keep)
+{
+    const struct sockaddr_storage *to = &server.at[worker->done % server.count];
+    int type = SOCK_STREAM | SOCK_CLOEXEC | (word("nonblock") ? SOCK_NONBLOCK : 0);
+    int fd = socket(to->ss_family, type, 0);
+    REQUIRE(fd >= 0);
+    int64_t begin = now_ns();
+    int error = connect_whole(fd, to);
+    int64_t end = now_ns();
+    note(worker, error, end - begin, error ? 0 : port_of(fd));
+    if (keep)
+        return;
+    if (!error)
+        REQUIRE(write(fd, MESSAGE, strlen(MESSAGE)) == (ssize_t)strlen(MESSAGE));
+    close(fd);
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    for (long i = 0; i < word("hold"); i++)
+        connect_once(worker, true);
+    for (long i = 0; i < word("n"); i++) {
+        connect_once(worker, false);
+        if (word("pause"))
+            usleep((useconds_t)word("pause"));
+    }
+    return NULL;
+}
+
+static void work_in_threads(void)
+{
+    long threads = word("threads");
+    pthread_t ids[threads];
+    struct worker workers[threads];
+    memset(workers, 0, sizeof(workers));
+    for (long i = 0; i < threads; i++)
+        REQUIRE(pthread_create(&ids[i], NULL, work, &workers[i]) == 0);
+    for (long i = 0; i < threads; i++)
+        pthread_join(ids[i], NULL);
+}
+
+/** A process that is loaded anew, and inherits `shared` and the addresses by an fd. */
+static void exec_worker(char **argv)
+{
+    char fds[32];
+    (void)snprintf(fds, sizeof(fds), "%d", shared->fd);
+    setenv("RECYCLE_WORKER", fds, 1);
+    execv("/proc/self/exe", argv);
+    _exit(127);
+}
+
+static void run_process(char **argv)
+{
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid > 0)
+        return;
+    if (word("exec"))
+        exec_worker(argv);
+    work_in_threads();
+    _exit(0);
+}
+
+/** Of this process' group: the server is in one of its own. */
+static void wait_one(void)
+{
+    int status;
+    REQUIRE(waitpid(0, &status, 0) > 0);
+    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/** At most `processes` at once, `runs` times as many in all. */
+static void run_processes(char **argv)
+{
+    long all = word("processes") * word("runs");
+    for (long i = 0; i < all; i++) {
+        if (i >= word("processes"))
+            wait_one();
+        run_process(argv);
+    }
+    for (long i = 0; i < word("processes"); i++)
+        wait_one();
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+static void print_times(void)
+{
+    unsigned long count = 0;
+    for (unsigned long i = 0; i < shared->connects; i++)
+        if (shared->ns[i])
+            shared->ns[count++] = shared->ns[i];
+    qsort(shared->ns, count, sizeof(shared->ns[0]), compare);
+    static const double quantiles[] = {50, 90, 99, 99.9, 100};
+    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]) && count; i++)
+        printf("p%g=%.1f\n", quantiles[i],
+               shared->ns[(unsigned long)((double)(count - 1) * quantiles[i] / 100)] / 1e3);
+}
+
+static void print_all(int64_t ns)
+{
+    unsigned long ports = 0;
+    for (unsigned i = 0; i < 65536; i++)
+        ports += shared->ports[i];
+    printf("connects=%lu\nfailed=%lu\nEADDRNOTAVAIL=%lu\nports=%lu\nms=%ld\n", shared->connects,
+           shared->failed, shared->none_free, ports, (long)(ns / 1000000));
+    print_times();
+    printf("whole=%ld\nbroken=%ld\n", shared->whole, shared->broken);
+}
+
+/** The server's counts follow the last close: until it has all, or reads no more for 3 s. */
+static void wait_for_server(void)
+{
+    long last = -1, all = (long)(shared->connects - shared->failed) -
+                          word("hold") * word("processes") * word("threads");
+    for (int idle = 0; idle < 300 && last < all && !word("deaf"); idle++) {
+        long count = shared->whole + shared->broken;
+        if (count != last)
+            idle = 0;
+        last = count;
+        usleep(10000);
+    }
+}
+
+static void map_shared(int fd)
+{
+    size_t connects = (size_t)((word("n") + word("hold")) * word("threads") *
+                               word("processes") * word("runs"));
+    size_t size = sizeof(*shared) + connects * sizeof(shared->ns[0]);
+    REQUIRE(ftruncate(fd, (off_t)size) == 0);
+    shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    REQUIRE(shared != MAP_FAILED);
+    shared->fd = fd;
+}
+
+int main(int argc, char **argv)
+{
+    read_words(argc, argv);
+    const char *inherited = getenv("RECYCLE_WORKER");
+    map_shared(inherited ? atoi(inherited) : memfd_create("recycle", 0));
+    if (inherited) {
+        server = shared->server;
+        work_in_threads();
+        return 0;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    pid_t pid = server_start(shared);
+    int64_t begin = now_ns();
+    if (word("processes") * word("runs") == 1)
+        work_in_threads();
+    else
+        run_processes(argv);
+    int64_t end = now_ns();
+    wait_for_server();
+    kill(pid, SIGKILL);
+    print_all(end - begin);
+    return 0;
+}
