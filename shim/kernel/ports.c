@@ -206,7 +206,7 @@ static bool take_before(struct ports_claim *claim, const union address *address)
         return false;
     }
     if (begins_probe(peer, now)) {
-        claim->kind = CLAIM_PROBE;
+        claim->probe = true;
         return false;
     }
     if (now < peer->rest_ms)
@@ -254,6 +254,7 @@ bool ports_take(int fd, const union address *peer, uint32_t interface, enum port
                 struct ports_claim *claim)
 {
     claim->kind = CLAIM_NONE;
+    claim->probe = false;
     claim->why = why;
     claim->fd = fd;
     claim->interface = interface;
@@ -288,13 +289,12 @@ void ports_finish(struct ports_claim *claim, int error)
 {
     if (claim->kind == CLAIM_TOUCHED)
         ports_share(claim->fd);
-    if (claim->kind == CLAIM_PROBE) {
-        if (error == 0 || error == EINPROGRESS)
-            ports_look(claim->fd, claim->interface);
-    } else if (error == EADDRNOTAVAIL) {
+    if (claim->probe && (error == 0 || error == EINPROGRESS))
+        ports_look(claim->fd, claim->interface);
+    if (claim->kind != CLAIM_NONE && error == EADDRNOTAVAIL)
         refused(claim);
-    }
     claim->kind = CLAIM_NONE;
+    claim->probe = false;
 }
 
 /** Offsets in struct tcp_info (linux/tcp.h), which not every libc has alike. */

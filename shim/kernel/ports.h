@@ -29,8 +29,8 @@ struct ports_claim {
         CLAIM_NONE,
         CLAIM_LEASED,  /* bound to a port of the lease */
         CLAIM_TOUCHED, /* bound; SO_REUSEADDR is off meanwhile */
-        CLAIM_PROBE,   /* not bound: the plain connect() shows whether ports are still scarce */
     } kind;
+    bool probe; /* not bound: the plain connect() shows whether ports are still scarce */
     enum ports_why why;
     int fd;
     struct lease_entry entry;
@@ -70,7 +70,7 @@ void ports_finish(struct ports_claim *claim, int error);
 
 static inline void ports_taken(struct ports_claim *claim, int error)
 {
-    if (claim->kind > CLAIM_LEASED || (claim->kind == CLAIM_LEASED && error))
+    if (claim->probe || claim->kind > CLAIM_LEASED || (claim->kind == CLAIM_LEASED && error))
         ports_finish(claim, error);
 }
 
