@@ -110,9 +110,11 @@ struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, sockl
 
 bool birth_found_port(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
 {
-    if (r >= 0 || errno != EADDRNOTAVAIL || birth->claim.kind != CLAIM_NONE)
+    if (r >= 0 || errno != EADDRNOTAVAIL)
         return false;
-    bool found = recycle(birth, addr, len, PORTS_AFTER_EADDRNOTAVAIL);
+    bool found = birth->claim.kind == CLAIM_NONE
+                     ? recycle(birth, addr, len, PORTS_AFTER_EADDRNOTAVAIL)
+                     : ports_again(&birth->claim);
     errno = EADDRNOTAVAIL;
     return found;
 }
