@@ -79,9 +79,10 @@ static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t 
     bool taken = false;
     if (peer.any.sa_family != AF_UNSPEC) {
         birth->policy = birth->policy ? birth->policy : draw_policy(&newborn);
-        taken =
-            may_be_recycled(c, birth->policy) && ports_share(birth->fd) &&
-            ports_take(birth->fd, &peer, interface_of(birth->fd, c, &peer), why, &birth->claim);
+        birth->shared =
+            birth->shared || (may_be_recycled(c, birth->policy) && ports_share(birth->fd));
+        taken = birth->shared && ports_take(birth->fd, &peer, interface_of(birth->fd, c, &peer),
+                                            why, &birth->claim);
     }
     errno = saved;
     return taken;
@@ -110,9 +111,11 @@ struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, sockl
 
 bool birth_found_port(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
 {
-    if (r >= 0 || errno != EADDRNOTAVAIL || birth->claim.kind != CLAIM_NONE)
+    if (r >= 0 || errno != EADDRNOTAVAIL)
         return false;
-    bool found = recycle(birth, addr, len, PORTS_AFTER_EADDRNOTAVAIL);
+    bool found = birth->claim.kind == CLAIM_NONE
+                     ? recycle(birth, addr, len, PORTS_AFTER_EADDRNOTAVAIL)
+                     : ports_again(&birth->claim);
     errno = found ? birth->saved : EADDRNOTAVAIL;
     return found;
 }

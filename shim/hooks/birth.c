@@ -40,7 +40,7 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
     bool may_end = ending_disconnect(&ending, fd);
     struct birth birth = birth_connecting(fd, addr, len);
     int r = next.connect(fd, addr, len);
-    if (birth_found_port(&birth, r, addr, len))
+    while (birth_found_port(&birth, r, addr, len))
         r = next.connect(fd, addr, len);
     birth_connected(&birth, r, addr, len);
     if (may_end)

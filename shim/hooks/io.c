@@ -159,7 +159,7 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     uint32_t generation = conn_generation(c);
     struct birth birth = birth_sending(fd, flags, addr, len);
     ssize_t r = next.sendto(fd, buf, n, flags, addr, len);
-    if (birth.c && birth_found_port(&birth, r, addr, len))
+    while (birth.c && birth_found_port(&birth, r, addr, len))
         r = next.sendto(fd, buf, n, flags, addr, len);
     birth_connected(&birth, r, addr, len);
     note_output(c, generation, r);
@@ -200,7 +200,7 @@ static void sent_many(int fd, const struct mmsghdr *msgs, int r)
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         struct birth birth = birth_sending(c ? fd : -1, flags, NULL, 0);                       \
         ssize_t r = passing_##name(fd, msg, flags);                                            \
-        if (birth.c && birth_message_found_port(&birth, r, msg))                               \
+        while (birth.c && birth_message_found_port(&birth, r, msg))                            \
             r = next.name(fd, msg, flags);                                                     \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, msg);                                                        \
@@ -222,7 +222,7 @@ SENDMSG(__sendmsg64)
         uint32_t generation = c ? conn_generation(c) : 0;                                      \
         struct birth birth = birth_sending(c && count > 0 ? fd : -1, flags, NULL, 0);          \
         int r = passing_##name(fd, msgs, count, flags);                                        \
-        if (birth.c && birth_message_found_port(&birth, r, &msgs[0].msg_hdr))                  \
+        while (birth.c && birth_message_found_port(&birth, r, &msgs[0].msg_hdr))               \
             r = next.name(fd, msgs, count, flags);                                             \
         if (birth.c)                                                                           \
             birth_sent(&birth, r, &msgs[0].msg_hdr);                                           \

@@ -67,7 +67,10 @@ enum took lease_take(const struct taker *taker, unsigned number, struct block *b
  */
 enum took lease_pop(const struct taker *taker, struct lease *lease, struct lease_entry *entry);
 
-/** That entry, and no later one of its port, is still there. */
-bool lease_is_there(const struct diag_socket *wanted, struct lease_entry entry);
+/** Nobody else can bind fd's port until SO_REUSEADDR is on again: as while it is touched. */
+void lease_reserve(int fd);
+
+/** What there is now of *socket with that local port. False: the kernel does not tell. */
+bool lease_look(struct diag_socket *socket, uint16_t port);
 
 #endif

@@ -42,6 +42,11 @@
 #define WAIT_MS   20
 #define HELPED_MS 1000
 
+/* Somebody else took the entry that a socket is bound to: it may have that one's next entry. */
+#define AGAIN       3
+#define AGAIN_WAITS 40
+#define AGAIN_MS    5
+
 /* After EADDRNOTAVAIL, in ms, for the lock. */
 #define LOCK_WAIT_MS 200
 
@@ -206,7 +211,7 @@ static bool take_before(struct ports_claim *claim, const union address *address)
         return false;
     }
     if (begins_probe(peer, now)) {
-        claim->kind = CLAIM_PROBE;
+        claim->probe = true;
         return false;
     }
     if (now < peer->rest_ms)
@@ -254,6 +259,8 @@ bool ports_take(int fd, const union address *peer, uint32_t interface, enum port
                 struct ports_claim *claim)
 {
     claim->kind = CLAIM_NONE;
+    claim->probe = false;
+    claim->again = 0;
     claim->why = why;
     claim->fd = fd;
     claim->interface = interface;
@@ -268,33 +275,52 @@ bool ports_take(int fd, const union address *peer, uint32_t interface, enum port
 }
 
 /**
- * connect() refused the entry. Where it is still there, the peer has no timestamps and is left
- * alone; otherwise somebody else took it, who does not keep to leases.
+ * 1: connect() may succeed now; 0: it will not; -1: the entry went to somebody else, whose
+ * connection is not over. Where the entry is still there, the peer has no timestamps.
  */
-static void refused(const struct ports_claim *claim)
+static int look_again(const struct ports_claim *claim)
 {
-    if (!lock_take(0))
-        return;
     struct peer *peer = peers_find(&claim->peer, claim->interface);
-    if (peer) {
-        peer->lease.count = 0;
-        if (lease_is_there(&peer->wanted, claim->entry))
-            leave_alone(peer, now_ms());
+    if (!peer)
+        return 0;
+    peer->lease.count = 0;
+    struct diag_socket socket = peer->wanted;
+    if (!lease_look(&socket, claim->entry.port))
+        return 0;
+    if (socket.state == STATE_CLOSE)
+        return 1;
+    if (socket.state != STATE_TIME_WAIT)
+        return -1;
+    if (diag_cookie(&socket) != claim->entry.cookie)
+        return block_age(&socket) >= AGE_TIGHT_MS ? 1 : -1;
+    leave_alone(peer, now_ms());
+    return 0;
+}
+
+bool ports_again(struct ports_claim *claim)
+{
+    int again = claim->again++ < AGAIN ? -1 : 0;
+    lease_reserve(claim->fd);
+    claim->kind = CLAIM_TOUCHED;
+    for (int i = 0; i < AGAIN_WAITS && again < 0; i++) {
+        if (i > 0)
+            lock_pause(AGAIN_MS);
+        if (!lock_take(LOCK_WAIT_MS))
+            return false;
+        again = look_again(claim);
+        lock_release();
     }
-    lock_release();
+    return again > 0;
 }
 
 void ports_finish(struct ports_claim *claim, int error)
 {
     if (claim->kind == CLAIM_TOUCHED)
         ports_share(claim->fd);
-    if (claim->kind == CLAIM_PROBE) {
-        if (error == 0 || error == EINPROGRESS)
-            ports_look(claim->fd, claim->interface);
-    } else if (error == EADDRNOTAVAIL) {
-        refused(claim);
-    }
+    if (claim->probe && (error == 0 || error == EINPROGRESS))
+        ports_look(claim->fd, claim->interface);
     claim->kind = CLAIM_NONE;
+    claim->probe = false;
 }
 
 /** Offsets in struct tcp_info (linux/tcp.h), which not every libc has alike. */

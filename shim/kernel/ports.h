@@ -29,9 +29,10 @@ struct ports_claim {
         CLAIM_NONE,
         CLAIM_LEASED,  /* bound to a port of the lease */
         CLAIM_TOUCHED, /* bound; SO_REUSEADDR is off meanwhile */
-        CLAIM_PROBE,   /* not bound: the plain connect() shows whether ports are still scarce */
     } kind;
+    bool probe; /* not bound: the plain connect() shows whether ports are still scarce */
     enum ports_why why;
+    unsigned again; /* how often ports_again() was asked */
     int fd;
     struct lease_entry entry;
     uint32_t interface;
@@ -65,12 +66,19 @@ void ports_look(int fd, uint32_t interface);
 bool ports_take(int fd, const union address *peer, uint32_t interface, enum ports_why why,
                 struct ports_claim *claim);
 
+/**
+ * connect() said EADDRNOTAVAIL to what ports_take() had bound: another process was faster, or
+ * the kernel's own reuse (tcp_tw_reuse). The socket cannot be bound to another port, so this
+ * waits, for a short time, until that connection is over. True: connect() is worth another try.
+ */
+bool ports_again(struct ports_claim *claim);
+
 /** Whatever connect() said: its errno, 0 where it succeeded. */
 void ports_finish(struct ports_claim *claim, int error);
 
 static inline void ports_taken(struct ports_claim *claim, int error)
 {
-    if (claim->kind > CLAIM_LEASED || (claim->kind == CLAIM_LEASED && error))
+    if (claim->probe || claim->kind == CLAIM_TOUCHED)
         ports_finish(claim, error);
 }
 

@@ -215,22 +215,20 @@ static bool idle(const struct counters *c)
     return memcmp((const void *)c, (const void *)&none, sizeof(none)) == 0;
 }
 
-static struct text text_process(char *line, size_t size, bool with_idle)
+static void text_process(struct text *text, bool with_idle)
 {
-    struct text text = text_in(line, size);
-    text_char(&text, '{');
-    json_number(&text, "pid", (uint64_t)process_pid());
-    json_string(&text, "program", process_program());
-    json_key(&text, "policies");
-    text_char(&text, '[');
+    text_char(text, '{');
+    json_number(text, "pid", (uint64_t)process_pid());
+    json_string(text, "program", process_program());
+    json_key(text, "policies");
+    text_char(text, '[');
     for (unsigned i = 0; i < settings.config.policies.count; i++) {
         if (!with_idle && idle(&counters[i]))
             continue;
-        text_str(&text, text.buf[text.len - 1] == '[' ? "" : ",");
-        text_policy(&text, &settings.config.policies.all[i]);
+        text_str(text, text->buf[text->len - 1] == '[' ? "" : ",");
+        text_policy(text, &settings.config.policies.all[i]);
     }
-    text_str(&text, "]}\n");
-    return text;
+    text_str(text, "]}\n");
 }
 
 /*
@@ -242,9 +240,12 @@ void stats_write(void)
     static char line[1 << 16];
     if (!settings.config.stats || atomic_exchange(&written, true))
         return;
-    struct text text = text_process(line, sizeof(line), true);
-    if (text.cut || text.len > sink_most(&sink_stats))
-        text = text_process(line, sizeof(line), false);
+    struct text text = text_in(line, sizeof(line));
+    text_process(&text, true);
+    if (text.cut || text.len > sink_most(&sink_stats)) {
+        text = text_in(line, sizeof(line));
+        text_process(&text, false);
+    }
     if (text.cut || text.len > sink_most(&sink_stats))
         sink_message("libnotimewait: NOTIMEWAIT_STATS: the statistics are longer than a pipe "
                      "takes as a whole, and are not written; name a file");

@@ -64,6 +64,10 @@ static void connect_once(struct worker *worker, bool keep)
         return;
     if (!error)
         REQUIRE(write(fd, MESSAGE, strlen(MESSAGE)) == (ssize_t)strlen(MESSAGE));
+    if (!error && word("wait")) {
+        char byte;
+        REQUIRE(shutdown(fd, SHUT_WR) == 0 && read(fd, &byte, 1) == 0);
+    }
     close(fd);
 }
 

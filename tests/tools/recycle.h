@@ -63,6 +63,7 @@ static struct word {
     {"runs", 1},         /* so many times as many processes, one after the other */
     {"exec", 0},         /* each process is loaded anew */
     {"hold", 0},         /* connections of each thread that stay open, before the others */
+    {"wait", 0},         /* half-closes, and closes when the server has closed, too */
     {"pause", 0},        /* us after each connection */
     {"nonblock", 0},     /* sockets are non-blocking */
     {"family", 4},       /* 4, 6, or 46: an IPv6 socket to a v4-mapped address */
