@@ -5,7 +5,7 @@ load helper
 # actions POLICY MODE: a pattern of those that are to be seen. What a fork shares is closed plainly.
 actions() {
     case $1 in
-    fin-rst) echo '?(none )fin-rst' ;;
+    fin-rst) echo 'fin-rst?( none)' ;;
     abort | delay:*) [[ $2 == fork ]] && echo 'none rst' || echo '?(none )rst' ;;
     last-read | drain:*) echo 'none?( rst)' ;;
     *) echo none ;;
