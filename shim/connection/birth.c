@@ -97,7 +97,7 @@ struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len
     birth.c = c;
     birth.foreign = !c;
     birth.generation = c ? conn_generation(c) : 0;
-    birth.begun = settings.reporting ? clock_now() : 0;
+    birth.begun = settings.reporting && process_may_act() ? clock_now() : 0;
     if (ports_scarce())
         recycle(&birth, addr, len, PORTS_BEFORE_CONNECT);
     return birth;
@@ -212,6 +212,8 @@ static void look_at_port(int fd, struct conn *c, bool done)
 
 void birth_look(int fd, struct conn *c)
 {
+    if (!process_is_ours())
+        return;
     int saved = errno;
     conn_unmark(c, CONN_TO_LOOK_AT);
     if (process_may_act() && !process_is_elsewhere())
@@ -273,7 +275,7 @@ static struct conn *claim(const struct birth *birth, bool begun)
 void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
 {
     int saved = errno;
-    int64_t ns = settings.reporting ? clock_now() - birth->begun : 0;
+    int64_t ns = birth->begun && process_may_act() ? clock_now() - birth->begun : -1;
     union address peer = {.any.sa_family = AF_UNSPEC};
     if (has_read(r, saved))
         address_copy(&peer, addr, len);

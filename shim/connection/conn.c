@@ -29,7 +29,7 @@ static bool map_chunk(uint32_t index)
     struct conn *_Atomic *slot = &chunks[index / CHUNK_CONNS];
     if (atomic_load(slot))
         return true;
-    if (atomic_load(&process_is_sealed))
+    if (process_is_sealed())
         return false;
     size_t size = CHUNK_CONNS * sizeof(struct conn);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -123,6 +123,8 @@ enum last_op conn_last(struct conn *c)
 
 bool conn_is_sole(struct conn *c)
 {
+    if (process_is_copying()) /* before the epoch: see process_copied() */
+        return false;
     return c->epoch == process_epoch() && !conn_is(c, CONN_SHARED);
 }
 

@@ -275,6 +275,12 @@ void ending_finish(struct ending *ending, bool closed)
     errno = saved;
 }
 
+void ending_cancelled(void *ending)
+{
+    struct ending *e = ending;
+    ending_finish(e, !conn_is_behind(e->c, e->record.fd));
+}
+
 bool ending_disconnect(struct ending *ending, int fd)
 {
     struct conn *c = table_find(fd);

@@ -43,6 +43,12 @@ bool ending_begin(struct ending *ending, int fd, struct ending_way way);
 /** After the call; if it failed, `closed` is false: the lever is taken back. */
 void ending_finish(struct ending *ending, bool closed);
 
+/**
+ * In place of ending_finish() where the thread is cancelled in the call: whether it has closed
+ * the fd, the fd tells. `ending`: a struct ending.
+ */
+void ending_cancelled(void *ending);
+
 /** connect() on a connection of ours, which AF_UNSPEC would end; false where fd is none. */
 bool ending_disconnect(struct ending *ending, int fd);
 

@@ -19,7 +19,7 @@ static bool map_page(int fd)
     table_slot *_Atomic *page = &table_pages[(unsigned)fd / TABLE_PAGE_FDS];
     if (atomic_load(page) != empty)
         return true;
-    if (atomic_load(&process_is_sealed))
+    if (process_is_sealed())
         return false;
     size_t size = TABLE_PAGE_FDS * sizeof(table_slot);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

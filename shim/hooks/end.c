@@ -32,10 +32,13 @@ __attribute__((noinline)) static int close_tcp(int fd)
     if (c && conn_is(c, CONN_TO_LOOK_AT))
         birth_look(fd, c);
     struct ending ending;
-    bool ends = ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE});
-    int r = next.close(fd);
-    if (ends)
-        ending_finish(&ending, true); /* also on EINTR: Linux has closed it (close(2)) */
+    if (!ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE}))
+        return next.close(fd);
+    int r;
+    pthread_cleanup_push(ending_cancelled, &ending);
+    r = next.close(fd);
+    pthread_cleanup_pop(0);
+    ending_finish(&ending, true); /* also on EINTR: Linux has closed it (close(2)) */
     return r;
 }
 
@@ -129,8 +132,8 @@ int hook_close_range(unsigned first, unsigned last, int flags)
                    table_next(first, last) >= 0 && next.close_range(~0u, ~0u, 0) == 0;
     if (certain)
         wait_for_connections(first, last);
-    if ((unsigned)flags & CLOSE_RANGE_UNSHARE)
-        process_sharing();
+    if (((unsigned)flags & CLOSE_RANGE_UNSHARE) && !certain)
+        process_sharing(); /* other threads keep what this one parts from */
     if (certain) {
         process_hold(&hold);
         end_connections(first, last);
@@ -175,10 +178,13 @@ static bool stream_ends(struct ending *ending, FILE *stream)
 int hook_fclose(FILE *stream)
 {
     struct ending ending;
-    bool ends = stream_ends(&ending, stream);
-    int r = next.fclose(stream);
-    if (ends)
-        ending_finish(&ending, true);
+    if (!stream_ends(&ending, stream))
+        return next.fclose(stream);
+    int r;
+    pthread_cleanup_push(ending_cancelled, &ending);
+    r = next.fclose(stream);
+    pthread_cleanup_pop(0);
+    ending_finish(&ending, true);
     return r;
 }
 

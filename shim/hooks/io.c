@@ -11,6 +11,7 @@
 #include "connection/table.h"
 #include "connection/use.h"
 #include "hooks/hooks.h"
+#include "kernel/process.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -30,6 +31,8 @@ static size_t iov_bytes(const struct iovec *iov, size_t count)
 static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, size_t wanted,
                               int flags)
 {
+    if (!process_is_ours())
+        return;
     if (r < 0)
         use_failed(c);
     else if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
@@ -40,6 +43,8 @@ static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, si
 
 static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 {
+    if (!process_is_ours())
+        return;
     if (r < 0)
         use_failed(c);
     else if (r > 0)

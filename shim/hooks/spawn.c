@@ -21,11 +21,11 @@
 
 pid_t hook__Fork(void)
 {
-    process_sharing();
+    process_copying();
     draw_forking();
     pid_t pid = next._Fork();
     if (pid != 0) {
-        process_shared();
+        process_copied();
         return pid;
     }
     process_is_child();
@@ -49,16 +49,22 @@ int hook_daemon(int nochdir, int noclose)
 /*
  * Children that libc makes by itself, without pthread_atfork() handlers. They inherit what is
  * not O_CLOEXEC: before the call for what exists, after it for what other threads made
- * meanwhile.
+ * meanwhile, and in between as well. Those that wait for their child are LONG: nobody else
+ * waits for it, and so a socket that another thread makes, and closes, while the child is being
+ * made is not seen to be shared.
  */
-#define AROUND(type, name, parameters, arguments)                                              \
+#define BETWEEN(type, name, parameters, arguments, before, after)                              \
     type hook_##name parameters                                                                \
     {                                                                                          \
-        process_sharing();                                                                     \
+        before();                                                                              \
         type r = next.name arguments;                                                          \
-        process_shared();                                                                      \
+        after();                                                                               \
         return r;                                                                              \
     }
+#define AROUND(type, name, parameters, arguments)                                              \
+    BETWEEN(type, name, parameters, arguments, process_copying, process_copied)
+#define AROUND_LONG(type, name, parameters, arguments)                                         \
+    BETWEEN(type, name, parameters, arguments, process_sharing, process_shared)
 
 /* clang-format off */
 AROUND(int, posix_spawn,
@@ -77,11 +83,11 @@ AROUND(int, pidfd_spawnp,
        (int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
         const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),
        (pidfd, file, actions, attributes, argv, envp))
-AROUND(int, system, (const char *command), (command))
+AROUND_LONG(int, system, (const char *command), (command))
 AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
 AROUND(FILE *, _IO_proc_open, (FILE *stream, const char *command, const char *mode),
        (stream, command, mode))
-AROUND(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
+AROUND_LONG(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
 
 #ifdef OLDER_SPAWN
 AROUND(int, older_posix_spawn,
@@ -109,9 +115,9 @@ EXPORT_OLDER(_IO_proc_open, _IO_proc_open, OLDER_STDIO)
 /** What comes may be a copy of any of ours, or a socket from elsewhere. */
 int hook_pidfd_getfd(int pidfd, int fd, unsigned flags)
 {
-    process_sharing();
+    process_copying();
     int copy = next.pidfd_getfd(pidfd, fd, flags);
-    process_shared();
+    process_copied();
     if (copy >= 0)
         share_forget(copy);
     return copy;
@@ -130,18 +136,21 @@ int hook_unshare(int flags)
 {
     if (flags & CLONE_NEWNET)
         process_goes_elsewhere();
-    process_sharing();
+    process_copying();
     int r = next.unshare(flags);
-    process_shared();
+    process_copied();
     return r;
 }
 
 /** The program's own filter knows its own system calls, not ours: from here on we make none. */
 int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
+    if (option != PR_SET_SECCOMP)
+        return next.prctl(option, a, b, c, d);
+    process_seal();
     int r = next.prctl(option, a, b, c, d);
-    if (r == 0 && option == PR_SET_SECCOMP)
-        process_seal();
+    if (r != 0)
+        process_unseal();
     return r;
 }
 

@@ -18,12 +18,19 @@ static _Atomic pid_t owner;
 static _Atomic uint32_t epoch = 1;
 static _Atomic uint32_t first_epoch = 1;
 static _Atomic uint32_t holders;
+static _Atomic uint32_t copying;
 static _Atomic bool threads;
 static _Atomic bool elsewhere;
 static char program[100];
 
-_Atomic bool process_is_sealed;
+_Atomic uint32_t process_seals;
 _Thread_local bool process_maybe_vforked;
+
+/*
+ * A child that shares our memory has installed a filter, and may not even ask for its pid. The
+ * kernel clears it when the child is gone (set_tid_address(2)).
+ */
+static _Thread_local _Atomic pid_t sealed_child __attribute__((tls_model("initial-exec")));
 
 int process_pid(void)
 {
@@ -51,6 +58,8 @@ void process_wait_for_holders(void)
         return;
     struct timespec nap = {.tv_nsec = NAP_NS};
     for (int i = 0; i < NAPS && atomic_load(&holders) > 0; i++) {
+        if (process_is_sealed())
+            continue;
         if (i < YIELDS)
             raw_call(SYS_sched_yield);
         else /* a thread of lower priority has to run, too */
@@ -72,6 +81,28 @@ void process_sharing(void)
 void process_shared(void)
 {
     atomic_fetch_add(&epoch, 1);
+}
+
+/*
+ * What is born after the epoch was incremented may still be copied: the call takes its time. So
+ * nobody holds from before it until the epoch is incremented again, after which all that is
+ * there counts as shared.
+ */
+void process_copying(void)
+{
+    atomic_fetch_add(&copying, 1);
+    process_sharing();
+}
+
+void process_copied(void)
+{
+    process_shared();
+    atomic_fetch_sub(&copying, 1);
+}
+
+bool process_is_copying(void)
+{
+    return atomic_load(&copying) > 0;
 }
 
 void process_hold(struct process_hold *hold)
@@ -105,15 +136,19 @@ bool process_is_one_thread(void)
 void process_is_child(void)
 {
     process_maybe_vforked = false;
-    if (!atomic_load(&process_is_sealed))
+    if (atomic_exchange(&sealed_child, 0) != 0)
+        atomic_fetch_add(&process_seals, 1); /* its parent's filter is its own, too */
+    if (!process_is_sealed())
         atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
     atomic_store(&holders, 0);
+    atomic_store(&copying, 0);
     atomic_store(&first_epoch, atomic_fetch_add(&epoch, 1) + 1);
 }
 
 bool process_is_ours_after_vfork(void)
 {
-    if (atomic_load(&process_is_sealed) || raw_call(SYS_getpid) != atomic_load(&owner))
+    if (atomic_load(&sealed_child) != 0 || process_is_sealed() ||
+        raw_call(SYS_getpid) != atomic_load(&owner))
         return false;
     process_maybe_vforked = false;
     return true;
@@ -121,7 +156,8 @@ bool process_is_ours_after_vfork(void)
 
 void process_goes_elsewhere(void)
 {
-    atomic_store(&elsewhere, true);
+    if (process_is_ours())
+        atomic_store(&elsewhere, true);
 }
 
 bool process_is_elsewhere(void)
@@ -131,7 +167,22 @@ bool process_is_elsewhere(void)
 
 void process_seal(void)
 {
-    atomic_store(&process_is_sealed, true);
+    if (process_is_sealed() || process_is_ours()) {
+        atomic_fetch_add(&process_seals, 1);
+        return;
+    }
+    atomic_store(&sealed_child, 1);
+    raw_call(SYS_set_tid_address, &sealed_child);
+}
+
+void process_unseal(void)
+{
+    if (atomic_load(&sealed_child) == 0) {
+        atomic_fetch_sub(&process_seals, 1);
+        return;
+    }
+    raw_call(SYS_set_tid_address, NULL);
+    atomic_store(&sealed_child, 0);
 }
 
 void process_init(void)
@@ -141,5 +192,5 @@ void process_init(void)
     if (path)
         strncpy(program, slash ? slash + 1 : path, sizeof(program) - 1);
     atomic_store(&owner, getpid());
-    pthread_atfork(process_sharing, process_shared, process_is_child);
+    pthread_atfork(process_copying, process_copied, process_is_child);
 }

@@ -38,6 +38,14 @@ void process_sharing(void);
 /** The same afterwards, for the sockets that other threads made meanwhile. Does not wait. */
 void process_shared(void);
 
+/** Both, around a call that returns soon: in between no hold begins, whatever the socket's age.
+ */
+void process_copying(void);
+void process_copied(void);
+
+/** Some thread is between those two. */
+bool process_is_copying(void);
+
 /** One socket is about to be copied, and is marked as shared: only the waiting. */
 void process_wait_for_holders(void);
 
@@ -65,10 +73,22 @@ void process_let_go(const struct process_hold *hold);
 
 /* --- whether the library may act --- */
 
-/** The program installed a seccomp filter: no system call of ours any more. */
-extern _Atomic bool process_is_sealed __attribute__((visibility("hidden")));
+extern _Atomic uint32_t process_seals __attribute__((visibility("hidden")));
 
+/** The program installed a seccomp filter: no system call of ours any more. */
+static inline bool process_is_sealed(void)
+{
+    return atomic_load_explicit(&process_seals, memory_order_relaxed) > 0;
+}
+
+/**
+ * The program is about to install a filter. In a child that shares our memory, it is the
+ * child's alone: the process of the table goes on.
+ */
 void process_seal(void);
+
+/** It was not installed. */
+void process_unseal(void);
 
 /** A thread may be in another network namespace than its sockets: their ports say nothing. */
 void process_goes_elsewhere(void);
@@ -102,7 +122,7 @@ static inline bool process_is_ours(void)
 /** Whether system calls of our own may be made, about fds of our own. */
 static inline bool process_may_act(void)
 {
-    return !atomic_load_explicit(&process_is_sealed, memory_order_relaxed) && process_is_ours();
+    return !process_is_sealed() && process_is_ours();
 }
 
 #endif

@@ -74,7 +74,7 @@ void stats_connect(const struct policy *policy, int64_t ns, int error)
     struct counters *c = counters_of(policy);
     if (error == EINPROGRESS || error == EINTR || error == EALREADY || error == EISCONN)
         return; /* the handshake began before, or goes on */
-    if (error == 0)
+    if (error == 0 && ns >= 0)
         histogram_add(&c->connect_ns, (uint64_t)ns);
     else if (error > 0 && error < ERRORS)
         count(&c->connect_errors[error]);
