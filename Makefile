@@ -18,7 +18,7 @@ WARN    = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prot
 # (psabi: that GCC 11.1 changed how i386 aligns what is atomic.)
 COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-psabi -MMD -MP
 # Without fortification: the library defines some of the functions that it would redirect.
-SHIM    = $(COMMON) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -fno-plt -Ishim
+SHIM    = $(COMMON) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -Ishim
 LINK    = -shared -Wl,-soname,libnotimewait.so -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs \
           -Wl,-Bsymbolic-functions -Wl,-z,nodelete -Wl,-z,initfirst -Wl,--as-needed -ldl
 START   = $(COMMON) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"'
