@@ -182,7 +182,7 @@ void birth_failed(int fd, int error)
     if (!c || !conn_is(c, CONN_BORN) || c->role != ROLE_CLIENT)
         return;
     int saved = errno;
-    if (conn_is_behind(c, fd) && !facts_ask(fd).established) {
+    if (conn_may_be_behind(c, fd) && !facts_ask(fd).established) {
         conn_mark(c, CONN_FAILED);
         stats_connect(c->policy, 0, error);
     }
