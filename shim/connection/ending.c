@@ -106,7 +106,8 @@ static void decide(struct ending *e, struct facts *facts)
     if (e->record.decision.action != ACTION_RST)
         return;
     process_hold(&e->hold);
-    facts->sole = conn_is_sole(c) && !rights_in_flight(e->record.fd);
+    /* In this order: what has passed it marks it as shared before it is done. */
+    facts->sole = !rights_in_flight(e->record.fd) && conn_is_sole(c);
     e->record.decision = policy_decide(c->policy, facts);
     e->held = e->record.decision.action == ACTION_RST;
     if (!e->held)
