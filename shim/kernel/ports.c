@@ -155,6 +155,7 @@ static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
 {
     if (!peer->filled && !fill(peer, now, 0))
         return TOOK_LATER;
+    taker->wanted = peer->wanted; /* whose local address the first fill() found */
     enum took took = take_block(peer, taker, now, claim);
     if (took == TOOK_LATER && claim->why == PORTS_AFTER_EADDRNOTAVAIL)
         took = take_last(peer, taker, now, claim);
@@ -176,7 +177,6 @@ static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
     if (took == TOOK)
         claim->kind = CLAIM_LEASED;
     if (took == TOOK_LATER) {
-        taker.wanted = peer->wanted;
         taker.age = least_age(peer, now);
         taker.below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS;
         taker.quiet = QUIET_MS;
