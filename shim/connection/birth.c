@@ -79,9 +79,10 @@ static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t 
     bool taken = false;
     if (peer.any.sa_family != AF_UNSPEC) {
         birth->policy = birth->policy ? birth->policy : draw_policy(&newborn);
-        taken =
-            may_be_recycled(c, birth->policy) && ports_share(birth->fd) &&
-            ports_take(birth->fd, &peer, interface_of(birth->fd, c, &peer), why, &birth->claim);
+        birth->shared =
+            may_be_recycled(c, birth->policy) && (birth->shared || ports_share(birth->fd));
+        taken = birth->shared && ports_take(birth->fd, &peer, interface_of(birth->fd, c, &peer),
+                                            why, &birth->claim);
     }
     errno = saved;
     return taken;
