@@ -125,7 +125,7 @@ static void start(char **env)
     pthread_atfork(NULL, NULL, in_child);
     reaper_open();
     settings.cookies =
-        settings.reporting || reaper_listens() || settings.config.override_app_linger;
+        settings.config.log || reaper_listens() || settings.config.override_app_linger;
     if (settings.reporting) {
         start_reporting();
         watch_exit();

@@ -80,7 +80,7 @@ static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t 
     if (peer.any.sa_family != AF_UNSPEC) {
         birth->policy = birth->policy ? birth->policy : draw_policy(&newborn);
         birth->shared =
-            birth->shared || (may_be_recycled(c, birth->policy) && ports_share(birth->fd));
+            may_be_recycled(c, birth->policy) && (birth->shared || ports_share(birth->fd));
         taken = birth->shared && ports_take(birth->fd, &peer, interface_of(birth->fd, c, &peer),
                                             why, &birth->claim);
     }
@@ -182,7 +182,7 @@ void birth_failed(int fd, int error)
     if (!c || !conn_is(c, CONN_BORN) || c->role != ROLE_CLIENT)
         return;
     int saved = errno;
-    if (conn_is_behind(c, fd) && !facts_ask(fd).established) {
+    if (conn_may_be_behind(c, fd) && !facts_ask(fd).established) {
         conn_mark(c, CONN_FAILED);
         stats_connect(c->policy, 0, error);
     }

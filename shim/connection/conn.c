@@ -135,3 +135,8 @@ bool conn_is_behind(struct conn *c, int fd)
         return facts_cookie(fd) == cookie;
     return conn_is(c, CONN_ARMED) && facts_linger2(fd) < 0; /* nobody else sets -1 */
 }
+
+bool conn_may_be_behind(struct conn *c, int fd)
+{
+    return atomic_load(&c->cookie) == 0 || conn_is_behind(c, fd);
+}

@@ -111,4 +111,7 @@ bool conn_is_sole(struct conn *c);
 /** fd is the socket that c records, and no later one. One system call; false where unknown. */
 bool conn_is_behind(struct conn *c, int fd);
 
+/** The same where a mistake would only be counted: true where the cookie was not asked for. */
+bool conn_may_be_behind(struct conn *c, int fd);
+
 #endif

@@ -26,15 +26,9 @@ static bool no_lever_left(struct conn *c)
     return conn_is(c, CONN_ARMED) && !conn_is_sole(c);
 }
 
-/**
- * Nothing to do or to tell, so not even a system call to make sure: the entry in the table
- * stays, stale, until the fd's next birth replaces it. No lever is ever pulled on a stale
- * entry: the cookie tells.
- */
-static bool may_stay(struct conn *c)
+/** Its close asks for nothing: no lever, no record, not even a system call to make sure. */
+static bool needs_nothing(struct conn *c)
 {
-    if (atomic_load_explicit(&c->refs, memory_order_relaxed) != 1)
-        return false;
     return !conn_is(c, CONN_BORN) || (!settings.reporting && no_lever_left(c));
 }
 
@@ -46,16 +40,20 @@ static void forget(int fd, struct conn *c)
 }
 
 /**
- * Whether fd is c's socket, and its close ends it. Under fin-rst, where nobody asked for the
- * cookie, all that is left to do is to discard input: without any, nothing has to be known.
+ * Whether fd is c's socket, and its close ends it. The cookie tells, or TCP_LINGER2 of what we
+ * armed. Under fin-rst all that is left to do is to discard input: without any, and without a
+ * record, nothing has to be known. Where nobody asked for the cookie and no lever can be
+ * pulled, a mistake would only be counted.
  */
 static bool ends_here(int fd, struct conn *c)
 {
     if (!conn_is(c, CONN_BORN) || atomic_load(&c->refs) != 1)
         return false;
-    if (c->cookie == 0 && !facts_has_input(fd))
-        return false;
-    return conn_is_behind(c, fd);
+    if (c->cookie != 0)
+        return conn_is_behind(c, fd);
+    if (!conn_is(c, CONN_ARMED))
+        return settings.reporting && no_lever_left(c);
+    return (settings.reporting || facts_has_input(fd)) && conn_is_behind(c, fd);
 }
 
 /** Whether unread input has to be counted: for the record, or to tell an unknown last
@@ -108,7 +106,8 @@ static void decide(struct ending *e, struct facts *facts)
     if (e->record.decision.action != ACTION_RST)
         return;
     process_hold(&e->hold);
-    facts->sole = conn_is_sole(c) && !rights_in_flight(e->record.fd);
+    /* In this order: what has passed it marks it as shared before it is done. */
+    facts->sole = !rights_in_flight(e->record.fd) && conn_is_sole(c);
     e->record.decision = policy_decide(c->policy, facts);
     e->held = e->record.decision.action == ACTION_RST;
     if (!e->held)
@@ -185,13 +184,13 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
 bool ending_matters(int fd)
 {
     struct conn *c = table_find(fd);
-    return c && !may_stay(c);
+    return c && !needs_nothing(c);
 }
 
 void ending_wait(int fd)
 {
     struct conn *c = table_find(fd);
-    if (!c || may_stay(c) || !process_may_act() || !ends_here(fd, c))
+    if (!c || needs_nothing(c) || !process_may_act() || !ends_here(fd, c))
         return;
     int saved = errno;
     struct ending e = {.c = c, .record = {.fd = fd}};
@@ -232,8 +231,12 @@ static void count_only(int fd, struct conn *c)
 bool ending_begin(struct ending *ending, int fd, struct ending_way way)
 {
     struct conn *c = table_find(fd);
-    if (!c || may_stay(c) || !process_is_ours())
+    if (!c || !process_is_ours())
         return false;
+    if (needs_nothing(c)) {
+        forget(fd, c);
+        return false;
+    }
     if (!process_may_act()) {
         count_only(fd, c);
         return false;
@@ -291,7 +294,7 @@ bool ending_disconnect(struct ending *ending, int fd)
         .c = c,
         .generation = conn_generation(c),
         .record = {.fd = fd, .via = VIA_DISCONNECT, .decision = {.reason = REASON_DISCONNECT}}};
-    if (settings.reporting && conn_is_behind(c, fd)) {
+    if (settings.reporting && conn_may_be_behind(c, fd)) {
         struct facts facts = {0};
         ask(ending, &facts);
         ending->begun = clock_now();
@@ -318,7 +321,7 @@ static void report_left_open(int fd, struct conn *c)
 {
     if (!table_remove(fd, c) || !conn_put(c))
         return;
-    if (c->epoch >= process_first_epoch() && conn_is_behind(c, fd)) {
+    if (c->epoch >= process_first_epoch() && conn_may_be_behind(c, fd)) {
         struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
         struct facts facts = {0};
         ask(&e, &facts);

@@ -20,7 +20,8 @@ void share_copying(int fd)
 void share_copied(int from, int to)
 {
     struct conn *source = table_peek(from);
-    if (!process_is_ours())
+    bool known = !table_is_conn(source) && table_peek(to) == source;
+    if (known || !process_is_ours())
         return;
     int saved = errno;
     if (!table_is_conn(source) && !table_find(to)) {

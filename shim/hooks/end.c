@@ -22,8 +22,9 @@
 #endif
 
 /**
- * Apart from hook_close(), which would make room on the stack for it in every call. What was
- * pending of pthread_cancel() acts before anything is done, as in close() itself.
+ * Apart from hook_close(), like close_other(): that would make room on the stack for both in
+ * every call. What was pending of pthread_cancel() acts before anything is done, as in close()
+ * itself.
  */
 __attribute__((noinline)) static int close_tcp(int fd)
 {
@@ -42,14 +43,20 @@ __attribute__((noinline)) static int close_tcp(int fd)
     return r;
 }
 
+/** What is known to be no TCP socket is a file, perhaps, that will get the fd next. */
+__attribute__((noinline)) static int close_other(int fd)
+{
+    if (process_is_ours())
+        table_remove(fd, TABLE_NO_TCP);
+    return next.close(fd);
+}
+
 int hook_close(int fd)
 {
     struct conn *c = table_peek(fd);
-    if (table_is_conn(c))
-        return close_tcp(fd);
-    if (c && process_is_ours())
-        table_remove(fd, c);
-    return next.close(fd);
+    if (__builtin_expect(!c, 1))
+        return next.close(fd);
+    return table_is_conn(c) ? close_tcp(fd) : close_other(fd);
 }
 
 /** dup2() and dup3() close `new` where `old` is open, `new` can be, and both are not the same.

@@ -47,24 +47,41 @@ static void sort(uint32_t *keys, unsigned count)
         }
 }
 
-bool blocks_fill(struct blocks *blocks, int diag, const struct diag_socket *wanted,
-                 const struct sysctls *sysctls, int64_t now_ms, uint32_t age)
+static bool see(int diag, uint8_t family)
 {
-    memset(dump.youngest, 0, sizeof(dump.youngest));
-    dump.wanted = wanted;
-    dump.sysctls = sysctls;
-    if (!diag_each_to(diag, wanted, 1u << STATE_TIME_WAIT, note, NULL))
-        return false;
+    return diag_each_to(diag, dump.wanted, family, 1u << STATE_TIME_WAIT, note, NULL);
+}
+
+/** How many blocks were seen, whose keys are then in order. */
+static unsigned order_seen(void)
+{
     unsigned count = 0;
     for (unsigned block = 0; block < BLOCKS; block++)
         if (dump.youngest[block])
             dump.keys[count++] = dump.youngest[block] << NUMBER_BITS | block;
     sort(dump.keys, count);
+    return count;
+}
+
+bool blocks_fill(struct blocks *blocks, int diag, const struct blocks_wanted *wanted,
+                 int64_t now_ms)
+{
+    memset(dump.youngest, 0, sizeof(dump.youngest));
+    dump.wanted = wanted->socket;
+    dump.sysctls = wanted->sysctls;
+    if (!see(diag, wanted->family))
+        return false;
+    unsigned count = order_seen();
+    if (wanted->socket->family == AF_INET && (wanted->both || count == 0)) {
+        if (!see(diag, wanted->family == AF_INET ? AF_INET6 : AF_INET))
+            return false;
+        count = order_seen();
+    }
     blocks->head = blocks->count = 0;
     for (unsigned i = 0; i < count; i++) {
         uint32_t youngest = (dump.keys[i] >> NUMBER_BITS) - 1;
-        blocks_put(blocks, dump.keys[i] % BLOCKS,
-                   now_ms + (youngest < age ? age - youngest : 0));
+        uint32_t wait = youngest < wanted->age ? wanted->age - youngest : 0;
+        blocks_put(blocks, dump.keys[i] % BLOCKS, now_ms + wait);
     }
     return true;
 }

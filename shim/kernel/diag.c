@@ -223,14 +223,11 @@ static bool dump_to(int diag, uint8_t family, unsigned states, const struct diag
     return send_to_kernel(diag, &message, message.request.header.len);
 }
 
-bool diag_each_to(int diag, const struct diag_socket *peer, unsigned states, diag_visit *visit,
-                  void *context)
+bool diag_each_to(int diag, const struct diag_socket *peer, uint8_t family, unsigned states,
+                  diag_visit *visit, void *context)
 {
     struct diag_filter filter = filter_to(peer);
-    if (!dump_to(diag, AF_INET6, states, &filter) || !receive(diag, visit, context))
-        return false;
-    return peer->family != AF_INET ||
-           (dump_to(diag, AF_INET, states, &filter) && receive(diag, visit, context));
+    return dump_to(diag, family, states, &filter) && receive(diag, visit, context);
 }
 
 static void take_reply(const struct diag_socket *reply, void *socket)

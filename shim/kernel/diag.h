@@ -49,10 +49,12 @@ void diag_close(int diag);
 /** Visits every TCP socket whose state's bit (1 << STATE_...) is set. False with errno. */
 bool diag_each(int diag, unsigned states, diag_visit *visit, void *context);
 
-/** The same for the sockets whose peer is that of *peer, whose family AF_INET includes the
- * v4-mapped ones. */
-bool diag_each_to(int diag, const struct diag_socket *peer, unsigned states, diag_visit *visit,
-                  void *context);
+/**
+ * The same for the sockets of the family whose peer is that of *peer: where its own family is
+ * AF_INET, AF_INET6 gives the v4-mapped ones.
+ */
+bool diag_each_to(int diag, const struct diag_socket *peer, uint8_t family, unsigned states,
+                  diag_visit *visit, void *context);
 
 /** How many diag_look() takes. */
 #define DIAG_BATCH 16

@@ -130,16 +130,19 @@ static uint32_t queue(int fd, unsigned request)
     return ioctl(fd, request, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
 }
 
-bool facts_has_input(int fd)
-{
-    struct pollfd input = {.fd = fd, .events = POLLIN | POLLPRI};
-    struct timespec now = {0};
-    return raw_call(SYS_ppoll, &input, 1, &now, NULL, 0) != 0; /* when in doubt: yes */
-}
-
 uint32_t facts_unread(int fd)
 {
     return queue(fd, SIOCINQ);
+}
+
+bool facts_has_input(int fd)
+{
+    struct pollfd input = {.fd = fd, .events = POLLIN | POLLPRI | POLLRDHUP};
+    struct timespec now = {0};
+    if (raw_call(SYS_ppoll, &input, 1, &now, NULL, 0) == 0)
+        return false;
+    bool only_eof = (input.revents & (POLLRDHUP | POLLPRI)) == POLLRDHUP;
+    return !only_eof || facts_unread(fd) > 0; /* when in doubt: yes */
 }
 
 uint32_t facts_unacked(int fd, const struct tcp_facts *tcp)

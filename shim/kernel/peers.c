@@ -174,13 +174,13 @@ static bool find_source(struct peer *peer)
     return found;
 }
 
-bool peer_fill(struct peer *peer, const struct sysctls *sysctls, int64_t now_ms, uint32_t age)
+bool peer_fill(struct peer *peer, struct blocks_wanted *wanted, int64_t now_ms)
 {
+    wanted->socket = &peer->wanted;
     int diag = diag_open();
     if (diag < 0)
         return false;
-    bool told = find_source(peer) &&
-                blocks_fill(peer->blocks, diag, &peer->wanted, sysctls, now_ms, age);
+    bool told = find_source(peer) && blocks_fill(peer->blocks, diag, wanted, now_ms);
     diag_close(diag);
     peer->filled = told;
     peer->filled_ms = now_ms;

@@ -49,8 +49,8 @@ bool peer_is_loopback(const struct peer *peer);
 
 /**
  * Finds the local address that the kernel chooses towards the peer, and the blocks of TIME_WAIT
- * entries between the two. False: the kernel does not tell.
+ * entries between the two; sets wanted->socket. False: the kernel does not tell.
  */
-bool peer_fill(struct peer *peer, const struct sysctls *sysctls, int64_t now_ms, uint32_t age);
+bool peer_fill(struct peer *peer, struct blocks_wanted *wanted, int64_t now_ms);
 
 #endif

@@ -110,12 +110,18 @@ static uint32_t least_age(const struct peer *peer, int64_t now)
     return peer->local ? AGE_LOCAL_MS : AGE_MS;
 }
 
-static bool fill(struct peer *peer, int64_t now, int64_t least_ms)
+static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_ms)
 {
     if (peer->filled && now < peer->filled_ms + least_ms)
         return false;
     read_sysctls();
-    if (!peer_fill(peer, &sysctls, now, peer->local ? AGE_LOCAL_MS : AGE_MS)) {
+    struct blocks_wanted wanted = {
+        .sysctls = &sysctls,
+        .age = peer->local ? AGE_LOCAL_MS : AGE_MS,
+        .family = family,
+        .both = least_ms == FILL_TIGHT_MS,
+    };
+    if (!peer_fill(peer, &wanted, now)) {
         leave_alone(peer, now);
         return false;
     }
@@ -144,7 +150,7 @@ static enum took take_block(struct peer *peer, const struct taker *taker, int64_
 static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
                            struct ports_claim *claim)
 {
-    fill(peer, now, FILL_TIGHT_MS);
+    fill(peer, taker->family, now, FILL_TIGHT_MS);
     taker->quiet = AGE_TIGHT_MS;
     taker->below = TIME_WAIT_MS;
     return take_block(peer, taker, now, claim);
@@ -153,12 +159,13 @@ static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
 static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
                             struct ports_claim *claim)
 {
-    if (!peer->filled && !fill(peer, now, 0))
+    if (!peer->filled && !fill(peer, taker->family, now, 0))
         return TOOK_LATER;
+    taker->wanted = peer->wanted; /* whose local address the first fill() found */
     enum took took = take_block(peer, taker, now, claim);
     if (took == TOOK_LATER && claim->why == PORTS_AFTER_EADDRNOTAVAIL)
         took = take_last(peer, taker, now, claim);
-    else if (took == TOOK_LATER && fill(peer, now, FILL_MS))
+    else if (took == TOOK_LATER && fill(peer, taker->family, now, FILL_MS))
         took = take_block(peer, taker, now, claim);
     if (took == TOOK)
         claim->kind = CLAIM_TOUCHED;
@@ -176,7 +183,6 @@ static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
     if (took == TOOK)
         claim->kind = CLAIM_LEASED;
     if (took == TOOK_LATER) {
-        taker.wanted = peer->wanted;
         taker.age = least_age(peer, now);
         taker.below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS;
         taker.quiet = QUIET_MS;

@@ -17,12 +17,12 @@
 static _Atomic pid_t owner;
 static _Atomic uint32_t epoch = 1;
 static _Atomic uint32_t first_epoch = 1;
-static _Atomic uint32_t holders;
 static _Atomic uint32_t copying;
 static _Atomic bool threads;
 static _Atomic bool elsewhere;
 static char program[100];
 
+_Atomic uint32_t process_holders;
 _Atomic uint32_t process_seals;
 _Thread_local bool process_maybe_vforked;
 
@@ -52,12 +52,10 @@ uint32_t process_first_epoch(void)
     return atomic_load(&first_epoch);
 }
 
-void process_wait_for_holders(void)
+void process_wait_while_held(void)
 {
-    if (__builtin_expect(atomic_load(&holders) == 0, 1))
-        return;
     struct timespec nap = {.tv_nsec = NAP_NS};
-    for (int i = 0; i < NAPS && atomic_load(&holders) > 0; i++) {
+    for (int i = 0; i < NAPS && atomic_load(&process_holders) > 0; i++) {
         if (process_is_sealed())
             continue;
         if (i < YIELDS)
@@ -68,9 +66,9 @@ void process_wait_for_holders(void)
 }
 
 /*
- * The sharer increments the epoch and then reads `holders`; the holder increments `holders` and
- * then reads the epoch. All four are sequentially consistent, so one of the two sees the other:
- * the holder finds its socket shared, or the sharer waits.
+ * The sharer increments the epoch and then reads `process_holders`; the holder increments
+ * `process_holders` and then reads the epoch. All four are sequentially consistent, so one of
+ * the two sees the other: the holder finds its socket shared, or the sharer waits.
  */
 void process_sharing(void)
 {
@@ -110,12 +108,12 @@ void process_hold(struct process_hold *hold)
     uint64_t all = ~UINT64_C(0);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &hold->cancel);
     raw_call(SYS_rt_sigprocmask, SIG_BLOCK, &all, &hold->signals, sizeof(all));
-    atomic_fetch_add(&holders, 1);
+    atomic_fetch_add(&process_holders, 1);
 }
 
 void process_let_go(const struct process_hold *hold)
 {
-    atomic_fetch_sub(&holders, 1);
+    atomic_fetch_sub(&process_holders, 1);
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &hold->signals, NULL, sizeof(hold->signals));
     pthread_setcancelstate(hold->cancel, NULL);
 }
@@ -140,7 +138,7 @@ void process_is_child(void)
         atomic_fetch_add(&process_seals, 1); /* its parent's filter is its own, too */
     if (!process_is_sealed())
         atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
-    atomic_store(&holders, 0);
+    atomic_store(&process_holders, 0);
     atomic_store(&copying, 0);
     atomic_store(&first_epoch, atomic_fetch_add(&epoch, 1) + 1);
 }

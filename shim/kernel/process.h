@@ -46,8 +46,16 @@ void process_copied(void);
 /** Some thread is between those two. */
 bool process_is_copying(void);
 
+extern _Atomic uint32_t process_holders __attribute__((visibility("hidden")));
+
+void process_wait_while_held(void);
+
 /** One socket is about to be copied, and is marked as shared: only the waiting. */
-void process_wait_for_holders(void);
+static inline void process_wait_for_holders(void)
+{
+    if (__builtin_expect(atomic_load(&process_holders) != 0, 0))
+        process_wait_while_held();
+}
 
 /** clone() or SYS_clone makes a thread: it shares our table of fds. */
 void process_has_thread(void);
