@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # curl, one connection per request.
 
-load ../helper
-load runs
+load ../lib/helper
+load ../lib/runs
 
 URL=http://@HOST:@PORT/
 

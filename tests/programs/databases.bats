@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # Redis and PostgreSQL, their own clients.
 
-load ../helper
-load runs
+load ../lib/helper
+load ../lib/runs
 
 setup_file() {
     forget_records

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # Java, which half-closes before it closes.
 
-load ../helper
-load runs
+load ../lib/helper
+load ../lib/runs
 
 # The compiler is a module of the JRE.
 setup_file() {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # Node, which half-closes before it closes, by syscall(SYS_close).
 
-load ../helper
-load runs
+load ../lib/helper
+load ../lib/runs
 
 node_row() {
     need node

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # Python's ways to use a connection and to leave it.
 
-load ../helper
-load runs
+load ../lib/helper
+load ../lib/runs
 
 # python_row WAY NAME: the row of client.py's way, against the server that runs.
 python_row() {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # Servers under the library, which close first; their clients are plain.
 
-load ../helper
-load runs
+load ../lib/helper
+load ../lib/runs
 
 @test "nginx" {
     need curl

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # C programs: stdio, a raw close, netcat, openssl.
 
-load ../helper
-load runs
+load ../lib/helper
+load ../lib/runs
 
 @test "stdio: fdopen, fprintf, fgets, fclose" {
     serve_python eof

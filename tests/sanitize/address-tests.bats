@@ -2,8 +2,8 @@
 # The project's tests, with the library and all programs under AddressSanitizer and
 # UndefinedBehaviorSanitizer.
 
-load ../helper
-load ../sanitize
+load ../lib/helper
+load ../lib/sanitize
 
 export SANITIZER=address
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # The library and its tests' programs under AddressSanitizer and UndefinedBehaviorSanitizer.
 
-load ../helper
-load ../sanitize
+load ../lib/helper
+load ../lib/sanitize
 
 export SANITIZER=address
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # The library and its tests' programs under ThreadSanitizer.
 
-load ../helper
-load ../sanitize
+load ../lib/helper
+load ../lib/sanitize
 
 export SANITIZER=thread
 

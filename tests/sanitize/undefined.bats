@@ -2,8 +2,8 @@
 # The library under UndefinedBehaviorSanitizer alone, where AddressSanitizer sees an error that
 # is the program's purpose (bad pointers), or none (cancellation).
 
-load ../helper
-load ../sanitize
+load ../lib/helper
+load ../lib/sanitize
 
 export SANITIZER=undefined
 

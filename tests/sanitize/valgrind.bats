@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # The library, as it is built, under valgrind's memcheck.
 
-load ../helper
-load ../sanitize
+load ../lib/helper
+load ../lib/sanitize
 
 use_valgrind
 

@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# The tests' own tools: that act, without the library, makes what the kernel's rules say, and
+# that the helpers count it on the right side.
+
+load ../lib/helper
+
+@test "two scripts exchange bytes and EOF, and the first to close is in TIME_WAIT" {
+    serve "$PORT" accept read:100 write:7 readall close
+    run act "connect:$PORT" write:5 readn:7 close
+    [ "$output" = $'connect 0\nwrite 5\nreadn 7\nclose 0' ]
+    run finish server
+    [ "$status" -eq 0 ]
+    [[ $output == *$'read 5\nwrite 7\nreadall 0 EOF\nclose 0' ]]
+    settle "$PORT"
+    [ "$(time_wait_client "$PORT")" -eq 1 ]
+    [ "$(time_wait_server "$PORT")" -eq 0 ]
+}
+
+@test "the server's TIME_WAIT is counted as the server's, over IPv6" {
+    serve "[::1]:$PORT" accept close
+    run act "connect:[::1]:$PORT" readall close
+    [ "${lines[1]}" = 'readall 0 EOF' ]
+    settle "$PORT"
+    [ "$(time_wait_client "$PORT")" -eq 0 ]
+    [ "$(time_wait_server "$PORT")" -eq 1 ]
+}
+
+@test "another port's TIME_WAIT is not counted" {
+    other=$(port)
+    [ "$other" -ne "$PORT" ]
+    serve "$other" accept readall
+    act "connect:$other" close
+    finish server
+    settle "$other"
+    [ "$(time_wait_client "$PORT")" -eq 0 ]
+    [ "$(time_wait_client "$other")" -eq 1 ]
+}
+
+@test "linger {1,0} is seen as ECONNRESET and leaves nothing" {
+    serve "$PORT" accept readall close
+    act "connect:$PORT" write:1000 wait-acked linger:1:0 getlinger close
+    run finish server
+    [[ $output == *'readall 1000 ECONNRESET'* ]]
+    settle "$PORT"
+    [ -z "$(states "$PORT")" ]
+}
+
+@test "states are told for each side, in the kernel's names" {
+    serve "$PORT" accept "wait-file:$BATS_TEST_TMPDIR/go" readall
+    start client act "connect:$PORT" shutdown:wr wait-state:FIN_WAIT2 poll:in:5000 state
+    wait_output client '^wait-state FIN_WAIT2'
+    [ "$(states "$PORT")" = $'client FIN_WAIT2\nserver CLOSE_WAIT\nserver LISTEN' ]
+    run settle "$PORT" 20
+    [ "$status" -eq 1 ]
+    touch "$BATS_TEST_TMPDIR/go"
+    finish server
+    run finish client
+    # In TIME_WAIT, while its fd is open.
+    [[ $output == *'poll 1 IN|HUP'$'\n''state CLOSE' ]]
+    [ "$(states "$PORT")" = 'client TIME_WAIT' ]
+}
+
+@test "all calls that move bytes do" {
+    out=(write write-raw writev pwritev2 send sendto sendmsg sendmmsg sendfile sendfile64 splice
+        dprintf)
+    in=(read read-raw readv preadv2 recv recvfrom recvmsg recvmmsg read_chk recv_chk
+        recvfrom_chk splice-in)
+    for verb in "${in[@]}"; do
+        steps+=(wait-unread:3 recv-peek:3 "$verb:3")
+    done
+    serve "$PORT" accept quiet "${steps[@]}" loud readall
+    run act "connect:$PORT" nodelay "${out[@]/%/:3}" close
+    for verb in "${out[@]}"; do
+        [[ $output == *$'\n'"$verb 3"$'\n'* ]]
+    done
+    run finish server
+    [[ $output == *'readall 0 EOF' ]]
+}
+
+@test "a child, a thread and a copy hold the connection" {
+    serve "$PORT" accept readall
+    run act "connect:$PORT" dup:b fork write:3 end wait thread write:4 end join close write:5@b
+    [ "${lines[2]}" = 'child write 3' ]
+    [ "${lines[3]}" = 'wait exit=0' ]
+    [ "${lines[4]}" = 'thread write 4' ]
+    [ "${lines[7]}" = 'write 5' ]
+    run finish server
+    [[ $output == *'readall 12 EOF' ]]
+}
+
+@test "an fd is passed through a unix socket and through exec" {
+    serve "$PORT" accept readall
+    run act socketpair:q use:b fork recvfd:q write:4 end use:c "connect:$PORT" sendfd:a wait \
+        exec:"$ACT" inherit write:5
+    [[ $output == *'child write 4'* ]]
+    [ "${lines[-1]}" = 'write 5' ]
+    run finish server
+    [[ $output == *'readall 9 EOF' ]]
+}
+
+@test "loops sum up" {
+    serve "$PORT" quiet loop:50 accept readall close end
+    run act loop:50 "connect:$PORT" write:1 close end loop:2 close end
+    [ "${lines[0]}" = 'loop 50 errors=0' ]
+    [ "${lines[1]}" = 'loop 2 errors=2 first=close:EBADF' ]
+    finish server
+    settle "$PORT"
+    [ "$(time_wait_client "$PORT")" -eq 50 ]
+}
+
+@test "errors are named, and a wrong script is refused" {
+    run act close:1
+    [ "$status" -eq 2 ]
+    run act fd:77 close "open:$BATS_TEST_TMPDIR/file" close
+    [ "${lines[0]}" = 'close -1 EBADF' ]
+    [ "${lines[2]}" = 'close 0' ]
+}
+
+@test "finish tells the status, teardown kills what is left" {
+    start quick act exit:7
+    run finish quick
+    [ "$status" -eq 7 ]
+    start slow sleep 100
+    run finish slow 50
+    [ "$status" -eq 1 ]
+    pid=$(pid_of slow)
+    teardown
+    until_true 1000 test ! -e "/proc/$pid"
+}
+
+@test "json reads a field of each record" {
+    printf '{"via":"close","n":1}\n{"via":"dup2","n":null}\n' >"$LOG"
+    [ "$(json via "$LOG")" = $'close\ndup2' ]
+    [ "$(json n "$LOG" | tail -n 1)" = null ]
+}

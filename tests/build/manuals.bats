@@ -1,0 +1,152 @@
+# The manuals and completions say what the code says, and the examples work.
+load ../lib/helper
+
+# names KIND: the second field of each KIND(...) in the tables.
+names() {
+    sed -nE "s/^$1\([A-Z0-9_]+, \"([^\"]*)\".*/\1/p" shim/policy/policy.def
+}
+
+@test "mandoc finds nothing to say" {
+    need mandoc
+    # Style included; but which other manuals are installed is not ours.
+    run grep -v 'referenced manual not found' <(mandoc -T lint shim/man/*.[17])
+    echo "$output"
+    [[ -z $output ]]
+    run mandoc -T lint -W warning shim/man/*.[17]
+    [[ $status -eq 0 && -z $output ]]
+}
+
+@test "libnotimewait(7) has every policy, reason and variable, and no other" {
+    local man=shim/man/libnotimewait.7
+    run diff <(names POLICY) <(sed -n '/^.Sh POLICIES/,/^.El/p' $man | sed -nE 's/^.It Cm ([a-z-]+).*/\1/p')
+    echo "$output"
+    [[ $status -eq 0 ]]
+    run diff <(names REASON) <(sed -n '/^.Ss Reasons/,/^.El/p' $man | sed -nE 's/^.It Cm (.*)/\1/p')
+    echo "$output"
+    [[ $status -eq 0 ]]
+    run diff <(grep -o 'NOTIMEWAIT_[A-Z]*' shim/policy/config.c | grep -v '_$' | sort -u) \
+        <(sed -n '/^.Sh ENVIRONMENT/,/^.Sh LOG/p' $man | sed -nE 's/^.It Ev (NOTIMEWAIT_[A-Z]+)/\1/p' | sort -u)
+    echo "$output"
+    [[ $status -eq 0 ]]
+}
+
+@test "notimewait(1) and the completions have every option of --help" {
+    local option options
+    options=$("$BUILD/notimewait" --help | grep -Eo -- '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,' | sort -u)
+    [[ $(wc -l <<<"$options") -ge 8 ]]
+    for option in $options; do
+        echo "$option"
+        grep -Eq -- "Fl ${option#-}( |\$)" shim/man/notimewait.1
+        [[ $option == --help || $option == --version ]] && continue
+        grep -q -- "$option" shim/completion/notimewait.bash
+        grep -q -- "$option" shim/completion/_notimewait
+    done
+    for option in $(names POLICY); do
+        grep -qw -- "$option" shim/completion/notimewait.bash
+        grep -qw -- "$option" shim/completion/_notimewait
+    done
+}
+
+@test "bash completes policies, in splits too, options and sub-commands" {
+    # completed WORD...: what the last word may become.
+    completed() {
+        COMP_WORDS=(notimewait "$@")
+        COMP_CWORD=$#
+        COMPREPLY=()
+        _notimewait 2>/dev/null
+        printf '%s ' "${COMPREPLY[@]}"
+    }
+    # shellcheck disable=SC1091 # it is there
+    source shim/completion/notimewait.bash
+    COMP_WORDS=(notimewait -p dr) COMP_CWORD=2
+    _notimewait # outside of a completion, too
+    [[ ${COMPREPLY[*]} == 'drain drain: drain-eof drain-eof:' ]]
+    [[ $(completed -p last) == 'last-read ' ]]
+    [[ $(completed -p 'off@90|au') == 'off@90|auto ' ]]
+    [[ $(completed ab --n) == '--no-wait ' ]]
+    [[ $(completed ch) == *check* && $(completed --s) == '--stats ' ]]
+    # programs, but no words of the shell's own
+    stat_of_a_function() { :; }
+    [[ $(completed stat) == 'stat '* && $(completed stat) != *stat_of_a_function* ]]
+    [[ ' '$(completed e) != *' '@(esac|else|elif|eval|exit|export)' '* && $(completed e) == *'env '* ]]
+    mkdir "$BATS_TEST_TMPDIR/directory"
+    [[ $(completed "$BATS_TEST_TMPDIR/dir") == "$BATS_TEST_TMPDIR/directory " ]]
+}
+
+@test "zsh takes the completion" {
+    need zsh
+    zsh -n shim/completion/_notimewait
+}
+
+@test "systemd accepts the drop-in, and it names what is installed" {
+    need systemd-analyze
+    local dir=$BATS_TEST_TMPDIR/units
+    mkdir -p "$dir/your-client.service.d"
+    printf '[Service]\nExecStart=/bin/true\n' >"$dir/your-client.service"
+    cp examples/systemd-drop-in.conf "$dir/your-client.service.d/notimewait.conf"
+    run systemd-analyze verify "$dir/your-client.service"
+    echo "$output"
+    [[ $status -eq 0 && $output != *notimewait.conf* ]]
+    make -s install BUILD="$BUILD" DESTDIR="$BATS_TEST_TMPDIR/dest" 3>&-
+    [[ -e $BATS_TEST_TMPDIR/dest$(sed -n 's/^Environment=LD_PRELOAD=//p' examples/systemd-drop-in.conf) ]]
+    # Its variables are accepted.
+    local settings
+    mapfile -t settings < <(sed -n 's/^Environment=\(NOTIMEWAIT_.*\)/\1/p' examples/systemd-drop-in.conf)
+    run "$BUILD/tests/config" "${settings[@]}"
+    [[ $status -eq 0 && ${#settings[@]} -ge 2 ]]
+}
+
+@test "the Dockerfile's own commands build an image's tree in which the program is preloaded" {
+    local src=$BATS_TEST_TMPDIR/src image=$BATS_TEST_TMPDIR/image command
+    mkdir "$src"
+    cp -r Makefile README.md LICENSE shim examples tests "$src"
+    grep -qx build .dockerignore # what was built elsewhere stays there
+    command=$(sed -n 's/^RUN \(make .*\)/\1/p' examples/Dockerfile)
+    command=${command//DESTDIR=\/image/DESTDIR=$image}
+    echo "${command//\/src/$src}"
+    env -u BUILD bash -ec "${command//\/src/$src}" >/dev/null 3>&-
+    # COPY --from=build: the image's tree, and the client.
+    # shellcheck disable=SC2034 # preload uses it
+    LIB=$image$(sed -n 's/^ENV LD_PRELOAD=//p' examples/Dockerfile)
+    serve "$PORT" accept readall close
+    NOTIMEWAIT_LOG=$LOG preload auto "$src/build/examples/legacy-client" --port "$PORT" --connections 1
+    finish server
+    [[ $(json reason "$LOG") == plain ]]
+}
+
+@test "the pod's parts fit: what is copied where, mounted where, preloaded from where" {
+    /usr/bin/python3 - <<'END'
+import yaml
+pod = yaml.safe_load(open('examples/kubernetes.yaml'))
+init, = pod['spec']['initContainers']
+app, = pod['spec']['containers']
+volume, = pod['spec']['volumes']
+assert init['command'][2].rstrip('/') == init['volumeMounts'][0]['mountPath']
+assert init['volumeMounts'][0]['name'] == app['volumeMounts'][0]['name'] == volume['name']
+env = {e['name']: e['value'] for e in app['env']}
+assert env['LD_PRELOAD'] == app['volumeMounts'][0]['mountPath'] + '/libnotimewait.so'
+docker = open('examples/Dockerfile').read()
+assert 'LD_PRELOAD=' + init['command'][1] in docker
+END
+}
+
+@test "the roll-out: its log, its jq program and its table" {
+    serve "$PORT" loop:200 accept readn:1 write:1 readall close end
+    NOTIMEWAIT_SEED=1 NOTIMEWAIT_LOG=$LOG preload 'off@90|auto@10' act loop:200 \
+        "connect:$PORT" write:1 readn:1 close end
+    finish server
+    run jq -rs -f examples/compare-policies.jq "$LOG"
+    echo "$output"
+    [[ ${lines[0]} == $'policy\tcloses\tTIME_WAIT\trecycled\tresets\tunacked\tclose p50 us\tp99 us\treasons' ]]
+    local auto
+    auto=$(cut -f2 <<<"${lines[1]}")
+    [[ ${lines[1]} == "auto"$'\t'"$auto"$'\t'"$auto"$'\t0\t0\t0\t'*"plain $auto" && $auto -gt 0 ]]
+    [[ ${lines[2]} == "off"$'\t'"$((200 - auto))"$'\t'"$((200 - auto))"$'\t0\t0\t'* ]]
+    settle "$PORT"
+    [[ $(time_wait_client "$PORT") -eq 200 ]]
+    local one_line
+    one_line=$(sed -n 's/^ *\(jq -rs .group_by.*\) [^ ]*$/\1/p' examples/ROLLOUT.md)
+    run bash -c "$one_line \"\$1\"" bash "$LOG"
+    echo "$output"
+    [[ $output == $'auto\tnone '"$auto"$'\noff\tnone '"$((200 - auto))" ]]
+}

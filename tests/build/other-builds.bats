@@ -1,0 +1,73 @@
+# The library for other programs: linked with musl, or 32-bit.
+# shellcheck disable=SC2016 # the loader expands LIB in the path
+# shellcheck disable=SC2153 # BUILD is the helper's
+load ../lib/helper
+
+# works_in BUILD_DIR: a client built there, preloaded from there, leaves no TIME_WAIT under fin-rst.
+works_in() {
+    local dir=$1
+    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply --report
+    wait_output server '^ready'
+    run env LD_PRELOAD="$dir/libnotimewait.so" NOTIMEWAIT_POLICY=fin-rst NOTIMEWAIT_LOG="$LOG" \
+        "$dir/examples/legacy-client" --port "$PORT" --reply --connections 50
+    echo "$output"
+    [[ $status -eq 0 && $output == *'connections=50 failed=0 errors=0'* ]]
+    [[ $(jq -r '.action + " " + .last_op' "$LOG" | sort | uniq -c) =~ ^' '+50' fin-rst read'$ ]]
+    settle "$PORT"
+    [[ $(time_wait_client "$PORT") -eq 0 ]]
+    kill "$(pid_of server)"
+    run finish server
+    [[ $output == *'eof=50 resets=0'* ]]
+}
+
+@test "musl: the library builds with musl-gcc, and works in a client linked with musl" {
+    need musl-gcc
+    local dir=$BATS_TEST_TMPDIR/musl
+    make -s CC=musl-gcc BUILD="$dir" all examples 3>&-
+    run readelf -d "$dir/libnotimewait.so"
+    [[ $output == *'NEEDED'*'[libc.so]'* && $output != *libc.so.6* ]]
+    works_in "$dir"
+}
+
+# build32: builds the library and the examples for 32-bit programs, once, into $lib32.
+build32() {
+    [[ $(uname -m) == x86_64 ]] || skip 'only a 64-bit PC has 32-bit programs'
+    lib32=$BATS_FILE_TMPDIR/build/lib32
+    [[ ! -e $lib32/examples/legacy-client ]] || return 0
+    make -s BUILD="${lib32%/*}" lib32 3>&-
+    make -s CC='gcc -m32' BUILD="$lib32" examples 3>&-
+}
+
+# loader_lib LOADER: what this loader puts in place of $LIB.
+loader_lib() {
+    "$1" --list-diagnostics | sed -n 's/^dl_dst_lib="\(.*\)"$/\1/p'
+}
+
+@test "32 bits: make lib32, and a 32-bit client" {
+    build32
+    run readelf -h "$lib32/libnotimewait.so" "$lib32/examples/legacy-client"
+    [[ $(grep -c 'Class: *ELF32' <<<"$output") -eq 2 ]]
+    works_in "$lib32"
+}
+
+@test "one LD_PRELOAD with the loader's LIB in it serves 64-bit and 32-bit programs" {
+    build32
+    local prefix=$BATS_TEST_TMPDIR/usr build lib
+    # As the README says.
+    make -s install BUILD="$BUILD" PREFIX="$prefix" \
+        LIBDIR="$prefix/$(loader_lib /lib64/ld-linux-x86-64.so.2)" 3>&-
+    make -s install-lib BUILD="$lib32" CC='gcc -m32' \
+        LIBDIR="$prefix/$(loader_lib /lib/ld-linux.so.2)" 3>&-
+    find "$prefix" -name '*.so'
+    lib=$prefix/'$LIB'/libnotimewait.so
+    for build in "$BUILD" "$lib32"; do
+        PORT=$(port)
+        rm -f "$LOG"
+        serve "$PORT" accept readall close
+        run env LD_PRELOAD="$lib" NOTIMEWAIT_POLICY=fin-rst NOTIMEWAIT_LOG="$LOG" \
+            "$build/examples/legacy-client" --port "$PORT" --connections 1
+        echo "$build: $output"
+        [[ $status -eq 0 && $output != *'cannot be preloaded'* && $(json action "$LOG") == fin-rst ]]
+        finish server
+    done
+}

@@ -1,0 +1,135 @@
+# What the library adds, exactly and on any machine: instructions per call, counted by callgrind
+# (tests/bench/cost.c), at start-up, and memory. System calls are in cost.bats. What is printed
+# here is what README's "Cost" says.
+load ../lib/helper
+
+NONE=$BUILD/tests/bench/none.so # a preload that does nothing
+
+# count NAME [VARIABLE=VALUE...]: counts every call under the library, with these variables, into
+# the file NAME: "CALL KIND TIMES INSTRUCTIONS" each. Name none: without it.
+count() {
+    local out=$BATS_FILE_TMPDIR/$1 preload=("LD_PRELOAD=$LIB" "${@:2}")
+    [[ $1 != none ]] || preload=()
+    mkdir "$out.d"
+    env "${preload[@]}" valgrind -q --tool=callgrind --callgrind-out-file="$out.d/out" \
+        "$BUILD/tests/bench/cost" >"$out.said" 2>&1 || { cat "$out.said" && return 1; }
+    awk '/^desc: Trigger: Client Request:/ { name = $5 " " $6 " " $7 }
+         /^summary:/ && name { print name, $2; name = "" }' "$out".d/out.* >"$out"
+}
+
+setup_file() {
+    count none
+    count auto
+    count last-read NOTIMEWAIT_POLICY=last-read
+    count off NOTIMEWAIT_POLICY=off
+    count log NOTIMEWAIT_LOG="$BATS_FILE_TMPDIR/log.json"
+}
+
+# adds NAME CALL KIND: prints the instructions that are added to one call, to a tenth: the slope
+# from 100 calls to 300, where each count is the last of its kind.
+adds() {
+    awk -v call="$2 $3" '
+        FNR == 1 { file++ }
+        $1 " " $2 == call { last[file, $3] = $4 }
+        function slope(file) {
+            if (!last[file, 300]) exit bad = 1
+            return (last[file, 300] - last[file, 100]) / 200
+        }
+        END { if (!bad) printf "%.1f\n", slope(2) - slope(1) }' \
+        "$BATS_FILE_TMPDIR/none" "$BATS_FILE_TMPDIR/$1"
+}
+
+# at_most LIMIT NAME CALL KIND...: prints what each kind costs; fails above the limit.
+at_most() {
+    local limit=$1 name=$2 call=$3 kind added status=0
+    shift 3
+    for kind; do
+        added=$(adds "$name" "$call" "$kind") || { echo "$call $kind was not counted" && return 1; }
+        echo "$name: $call of a $kind: $added instructions, at most $limit"
+        [[ ${added%.*} -lt $limit || ${added/./} -eq $((limit * 10)) ]] || status=1
+    done
+    return $status
+}
+
+@test "read, write, send, recv: at most 12 instructions, on any fd" {
+    at_most 12 auto read file pipe tcp
+    at_most 12 auto write file unix tcp
+    at_most 12 auto recv unix tcp
+    at_most 12 auto send unix tcp
+    at_most 12 off read file tcp
+    at_most 12 off write file tcp
+}
+
+@test "the same where the last operation is noted (last-read, LOG): 12 unless it is TCP" {
+    local name
+    for name in last-read log; do
+        at_most 12 "$name" read file pipe
+        at_most 12 "$name" write file unix
+        at_most 12 "$name" recv unix
+        at_most 12 "$name" send unix
+        # After the call, its result has to be looked at: what is needed then is kept meanwhile.
+        at_most 36 "$name" read tcp
+        at_most 36 "$name" write tcp
+        at_most 36 "$name" recv tcp
+        at_most 36 "$name" send tcp
+    done
+}
+
+@test "close of what is not TCP: at most 25 instructions" {
+    local name
+    for name in auto last-read log off; do
+        at_most 25 "$name" close file pipe unix udp
+    done
+}
+
+@test "dup, fclose, and close of a TCP socket" {
+    at_most 110 auto dup file
+    at_most 200 auto dup tcp
+    at_most 80 auto fclose file
+    at_most 750 auto close tcp
+    at_most 800 auto fclose tcp
+}
+
+# started PRELOAD: the instructions of a program that does nothing.
+started() {
+    env LD_PRELOAD="$1" valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+        "$ACT" say:x 2>&1 | awk '/Collected/ { print $NF }'
+}
+
+@test "start-up: at most 1,000,000 instructions more than an empty preload" {
+    local empty ours
+    empty=$(started "$NONE")
+    ours=$(started "$LIB")
+    echo "$((ours - empty)) more than the $empty with an empty preload"
+    [[ $empty -gt 0 && $ours -gt $empty && $((ours - empty)) -le 1000000 ]]
+}
+
+# resident PRELOAD: prints two numbers of a server that waits, in KiB: its own memory, of no file
+# or of the preload's, and all that is resident, with pages of libc and of the program. The kernel
+# maps more or fewer of those by chance, around the ones that are used: the least of 15.
+resident() {
+    local least=999999 kib own
+    for _ in {1..15}; do
+        start server env LD_PRELOAD="$1" "$BUILD/examples/legacy-server" --port 0
+        wait_output server '^ready ' || return
+        read -r own kib < <(awk -v preload="$1" '
+            /^[0-9a-f]+-[0-9a-f]+ / { own = $6 !~ /^\// || $6 == preload }
+            /^Rss:/ { all += $2; if (own) sum += $2 }
+            END { print sum, all }' "/proc/$(pid_of server)/smaps")
+        [[ $kib -ge $least ]] || least=$kib
+        kill "$(pid_of server)"
+        finish server >/dev/null || return
+    done
+    echo "$own $least"
+}
+
+@test "memory: at most 200 KiB more in an idle process, beside libc's pages, which all share" {
+    local without empty ours
+    without=$(resident '')
+    empty=$(resident "$NONE")
+    ours=$(resident "$LIB")
+    echo "own, all (KiB): $without; $empty with an empty preload; $ours with the library"
+    [[ ${ours% *} -gt ${without% *} && $((${ours% *} - ${without% *})) -le 200 ]]
+    # All: as far as chance lets one tell, two windows of 64 KiB.
+    [[ $((${ours#* } - ${empty#* })) -le $((200 + 128)) ]]
+}

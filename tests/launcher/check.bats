@@ -1,0 +1,269 @@
+# notimewait check: what is set, what is allowed, and why a command cannot be preloaded.
+# shellcheck disable=SC2016 # the loader's own variable
+# shellcheck disable=SC2153 # BUILD is the helper's
+load ../lib/helper
+bats_require_minimum_version 1.5.0
+
+START=$BUILD/notimewait
+
+# check STATUS COMMAND: its findings alone, in $output.
+check() {
+    local wanted=$1
+    shift
+    run "$START" check -- "$@"
+    output=$(sed -n '/^command/,$p' <<<"$output")
+    echo "$output"
+    [[ $status -eq $wanted ]]
+    # where it cannot work, one line says what to do
+    [[ $(grep -c '^what to do  *[^ ]' <<<"$output") -eq $wanted ]]
+}
+
+# compiled NAME [FLAG...]: a program, made by gcc or $CC.
+compiled() {
+    local program=$BATS_TEST_TMPDIR/$1
+    echo 'int main(void) { return 0; }' >"$BATS_TEST_TMPDIR/main.c"
+    ${CC-gcc} "${@:2}" -o "$program" "$BATS_TEST_TMPDIR/main.c"
+    echo "$program"
+}
+
+# script NAME LINE: an executable file that begins with the line.
+script() {
+    echo "$2" >"$BATS_TEST_TMPDIR/$1"
+    chmod +x "$BATS_TEST_TMPDIR/$1"
+    echo "$BATS_TEST_TMPDIR/$1"
+}
+
+@test "every variable is shown, with its value or its default" {
+    local variable
+    run "$BUILD/tests/config" NOTIMEWAIT_=x # the parser's own list
+    local all=${output#*accepted: }
+    run "$START" check
+    echo "$output"
+    [[ $status -eq 0 ]]
+    for variable in ${all%%;*}; do
+        grep -Eq "^${variable%,} .*\(default\)$" <<<"$output"
+    done
+    NOTIMEWAIT_POLICY='off@9|auto' NOTIMEWAIT_RULES='port=80 => abort' run "$START" check
+    [[ $output == *'NOTIMEWAIT_POLICY   off@9|auto'$'\n'* && $output == *'NOTIMEWAIT_RULES    port=80 => abort'$'\n'* ]]
+}
+
+@test "a log or statistics that could not be opened: it says so, and why" {
+    NOTIMEWAIT_LOG=/nonexistent/log NOTIMEWAIT_STATS=$BATS_TEST_TMPDIR run "$START" check
+    [[ $status -eq 0 && $output == *'/nonexistent/log (cannot be opened: No such file or directory)'* ]]
+    [[ $output == *"$BATS_TEST_TMPDIR (cannot be opened: Is a directory)"* ]]
+    NOTIMEWAIT_LOG=$BATS_TEST_TMPDIR/new.%p NOTIMEWAIT_STATS=stderr run "$START" check
+    [[ $output != *'cannot be opened'* && -z $(compgen -G "$BATS_TEST_TMPDIR/new*") ]]
+}
+
+@test "the defaults that it shows are the parser's" {
+    local policy linger
+    run "$BUILD/tests/config"
+    [[ $output =~ ^policy\ ([^ ]*)@1\ linger\ ([^ ]*)\  ]]
+    policy=${BASH_REMATCH[1]} linger=${BASH_REMATCH[2]}
+    run "$START" check
+    grep -Eq "^NOTIMEWAIT_POLICY +$policy \(default\)$" <<<"$output"
+    grep -Eq "^NOTIMEWAIT_LINGER +$linger \(default\)$" <<<"$output"
+}
+
+@test "a bad configuration is shown, with the library's line: status 2" {
+    NOTIMEWAIT_POLICY=abrt run "$START" check true
+    echo "$output"
+    [[ $status -eq 2 && $output == *"libnotimewait: NOTIMEWAIT_POLICY: 'abrt' is not accepted"* ]]
+    [[ $output == *'dynamically linked: works'* ]]
+}
+
+@test "kernel, settings and ports of this namespace" {
+    echo '40000 40999' >/proc/sys/net/ipv4/ip_local_port_range
+    echo 30 >/proc/sys/net/ipv4/tcp_fin_timeout
+    echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse
+    run "$START" check
+    echo '32768 60999' >/proc/sys/net/ipv4/ip_local_port_range
+    echo 60 >/proc/sys/net/ipv4/tcp_fin_timeout
+    echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
+    echo "$output"
+    grep -Eq "^kernel +Linux $(uname -r)" <<<"$output"
+    grep -Eq '^tcp_tw_reuse +1:' <<<"$output"
+    grep -Eq '^tcp_fin_timeout +30 s' <<<"$output"
+    grep -Eq '^local ports +40000-40999: 1000; .* 16 connections/s' <<<"$output"
+}
+
+@test "CAP_NET_ADMIN and SOCK_DESTROY are tried, and nothing is left behind" {
+    run "$START" check
+    [[ $output == *', CAP_NET_ADMIN over this network namespace'* ]]
+    grep -Eq '^SOCK_DESTROY +possible' <<<"$output"
+    run setpriv --bounding-set -net_admin --inh-caps -net_admin "$START" check
+    echo "$output"
+    [[ $output == *', no CAP_NET_ADMIN over this network namespace'* ]]
+    grep -Eq '^SOCK_DESTROY +not permitted' <<<"$output"
+    [[ -z $(ss -Htan) ]]
+}
+
+@test "where the library is, and that it is missing: status 1" {
+    run "$START" check
+    grep -Eq "^library +$LIB \(beside the launcher" <<<"$output"
+    LD_PRELOAD=/x/'$LIB'/libnotimewait.so run "$START" check true
+    grep -Eq '^library +/x/\$LIB/libnotimewait.so \(LD_PRELOAD names it' <<<"$output"
+    cp "$START" "$BATS_TEST_TMPDIR/alone"
+    run "$BATS_TEST_TMPDIR/alone" check
+    [[ $status -eq 1 && $output == *'library             not found'* ]]
+}
+
+@test "a dynamically linked program works, by path and by PATH, and under check it is true" {
+    check 0 "$ACT"
+    [[ $output == "command             $ACT: dynamically linked: works ("*')' ]]
+    check 0 cat
+    [[ $output == *"$(command -v cat): dynamically linked: works"* ]]
+    check 0 cat /no/argument/is/looked/at
+}
+
+@test "not found, not executable, not a program, not readable" {
+    check 1 no-such-command
+    [[ $output == *'no-such-command: not found'* ]]
+    check 1 "$BATS_TEST_TMPDIR/none"
+    check 1 ''
+    touch "$BATS_TEST_TMPDIR/file"
+    check 1 "$BATS_TEST_TMPDIR/file"
+    [[ $output == *'file: not an executable file'*'chmod +x'* ]]
+    check 1 "$BATS_TEST_TMPDIR"
+    [[ $output == *': not an executable file but a directory'* && $output != *chmod* ]]
+}
+
+@test "static, and static-pie" {
+    check 1 "$(compiled static -static)"
+    [[ $output == *'static: statically linked'* ]]
+    check 1 "$(compiled pie -static-pie)"
+    [[ $output == *'pie: statically linked'* ]]
+}
+
+@test "Go, static or not, by its sections" {
+    need objcopy
+    local go=$BATS_TEST_TMPDIR/go
+    echo note >"$go.note"
+    objcopy --add-section .note.go.buildid="$go.note" "$(compiled static -static)" "$go"
+    check 1 "$go"
+    [[ $output == *'go: a Go program'*'TCP_LINGER2'* ]]
+    objcopy --add-section .go.buildinfo="$go.note" "$(compiled dynamic)" "$go"
+    check 1 "$go"
+    [[ $output == *'go: a Go program'* ]]
+}
+
+@test "Go by its note, which a stripped program keeps" {
+    printf '.section .note.go.x,"a"\n.long 4,4,4\n.ascii "Go\\0\\0abcd"\n' >"$BATS_TEST_TMPDIR/note.s"
+    check 1 "$(compiled noted "$BATS_TEST_TMPDIR/note.s")"
+    [[ $output == *'noted: a Go program'* ]]
+}
+
+# as_nobody STATUS PROGRAM: check, by another user than the one that the program belongs to.
+as_nobody() {
+    setpriv --reuid=65534 --clear-groups true || skip 'there is no other user here'
+    local wanted=$1 public
+    public=$(mktemp -d -p /tmp) # where another user may read
+    chmod 755 "$public"
+    cp --preserve=mode,xattr "$START" "$LIB" "$2" "$public"
+    run setpriv --reuid=65534 --clear-groups "$public/notimewait" check "$public/$(basename "$2")"
+    rm -r "$public"
+    echo "$output"
+    [[ $status -eq $wanted ]]
+}
+
+@test "setuid, setgid, file capabilities: not reached, unless by their owner" {
+    local program
+    program=$(compiled program)
+    chmod u+s "$program"
+    as_nobody 1 "$program"
+    [[ $output == *': setuid or setgid'*'put notimewait behind it'* ]]
+    check 0 "$program"
+    "$START" --stats "$BATS_TEST_TMPDIR/stats" "$program" # and it is loaded there
+    [[ -s $BATS_TEST_TMPDIR/stats ]]
+    chgrp 12345 "$program" || skip 'there is no other group here'
+    chmod u-s,g+s "$program"
+    check 1 "$program"
+    [[ $output == *': setuid or setgid'* ]]
+    chgrp 0 "$program"
+    chmod g+s "$program"
+    check 0 "$program"
+    chmod g-s "$program"
+    need setcap
+    setcap cap_net_raw+ep "$program" || skip 'file capabilities cannot be set here'
+    check 0 "$program"
+    as_nobody 1 "$program"
+    [[ $output == *': has file capabilities'*setpriv* ]]
+}
+
+@test "setuid, where the kernel gives no rights (no_new_privs): it is reached" {
+    local program
+    program=$(compiled program)
+    chgrp 12345 "$program" || skip 'there is no other group here'
+    chmod g+s "$program"
+    run setpriv --no-new-privs "$START" check "$program"
+    echo "$output"
+    [[ $status -eq 0 && $output == *'program: dynamically linked: works'* ]]
+}
+
+@test "32-bit" {
+    [[ $(uname -m) == x86_64 ]] || skip 'only a 64-bit PC has 32-bit programs'
+    check 1 "$(compiled bits32 -m32)"
+    [[ $output == *'another word size than the library (32-bit x86, glibc)'* ]]
+    [[ $output == *'make lib32'*'$LIB'* ]]
+    # A path with $LIB in it is the loader's to read.
+    LD_PRELOAD=/usr/'$LIB'/libnotimewait.so check 0 "$BATS_TEST_TMPDIR/bits32"
+}
+
+@test "another machine, another byte order, a damaged file" {
+    local program
+    program=$(compiled program)
+    printf '\267\0' | dd of="$program" bs=1 seek=18 conv=notrunc status=none
+    check 1 "$program"
+    [[ $output == *'for another machine than the library (64-bit AArch64'* ]]
+    printf '\2' | dd of="$program" bs=1 seek=5 conv=notrunc status=none
+    check 1 "$program"
+    [[ $output == *'for another machine than the library'* ]]
+    # Headers that lead out of the file, at every length
+    program=$(compiled program)
+    local length
+    for length in 1 4 16 52 60 64 100 500 1000 5000; do
+        head -c "$length" "$program" >"$BATS_TEST_TMPDIR/short"
+        chmod +x "$BATS_TEST_TMPDIR/short"
+        run "$START" check "$BATS_TEST_TMPDIR/short"
+        [[ $status -le 1 ]]
+    done
+}
+
+@test "musl" {
+    need musl-gcc
+    check 1 "$(CC=musl-gcc compiled musl)"
+    [[ $output == *'another libc than the library (64-bit x86-64, musl)'*musl-gcc* ]]
+}
+
+@test "a program whose loader is missing" {
+    check 1 "$(compiled lost -Wl,--dynamic-linker=/none/ld.so)"
+    [[ $output == *'its loader is not there (/none/ld.so)'* ]]
+}
+
+@test "a script: its interpreter is followed, named, and decides" {
+    check 0 "$(script sh '#! /bin/sh -e')"
+    [[ $output == *'sh: a script, run by /bin/sh'*'/bin/sh: dynamically linked: works'* ]]
+    check 0 "$(script none 'echo no interpreter')"
+    [[ $output == *'none: a script, run by /bin/sh'* ]]
+    check 0 "$(script env '#!/usr/bin/env -S -i X=1 bash -e')"
+    [[ $output == *"run by $(command -v bash)"* ]]
+    check 1 "$(script bad '#!/none/sh')"
+    [[ $output == *'/none/sh: not found'* ]]
+    check 1 "$(script static "#!$(compiled interpreter -static)")"
+    [[ $output == *'/interpreter: statically linked'* ]]
+    check 0 "$(script nested "#!$BATS_TEST_TMPDIR/sh")"
+    [[ $output == *'nested: a script, run by '*'sh: a script, run by /bin/sh'*': works'* ]]
+    check 1 "$(script self "#!$BATS_TEST_TMPDIR/self")"
+    [[ $output == *'too deep'* ]]
+}
+
+@test "what check says is true: preloaded where it works, not where it does not" {
+    local program
+    for program in "$(compiled dynamic)" "$(compiled static -static)"; do
+        rm -f "$BATS_TEST_TMPDIR/stats"
+        run "$START" check "$program"
+        local said=$status
+        "$START" --anyway --stats "$BATS_TEST_TMPDIR/stats" "$program"
+        [[ -s $BATS_TEST_TMPDIR/stats && $said -eq 0 || ! -e $BATS_TEST_TMPDIR/stats && $said -eq 1 ]]
+    done
+}

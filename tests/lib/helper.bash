@@ -1,0 +1,188 @@
+# shellcheck shell=bash
+# What every bats file loads: `load ../lib/helper`. Owns the words that the tests are written in.
+#
+# Each test has a fresh server port, $PORT, so that the states and TIME_WAIT entries it counts
+# are its own, a directory $BATS_TEST_TMPDIR, and an end of TCP that follows a script, `act`
+# (see `act --help`). What a test starts in the background ends with the test.
+
+PATH=$PATH:/usr/sbin:/sbin
+# shellcheck disable=SC2034 # some are for the tests only
+{
+    BUILD=${BUILD-}                # the build directory, absolute
+    LIB=$BUILD/libnotimewait.so    # the library
+    ACT=$BUILD/tests/act           # the script's program
+    LOG=$BATS_TEST_TMPDIR/log.json # for NOTIMEWAIT_LOG
+}
+export ACT LIB
+
+# Tests configure lo and count the namespace's sockets: never on the host's network. tests/run
+# names the outer namespace and the private one, which leads nowhere: it has no default route.
+default_route=$'\n[^\t]+\t00000000\t'
+if [[ -z ${TEST_NETNS-} || ${TEST_NETNS% *} == "${TEST_NETNS#* }" ||
+    ${TEST_NETNS#* } != "$(readlink /proc/self/ns/net)" ||
+    $(</proc/net/route) =~ $default_route ]]; then
+    echo 'these tests need a network namespace of their own: run tests/run build FILE.bats' >&2
+    exit 1
+fi
+
+# --- programs ---
+
+# act STEP...: runs a script, without the library.
+act() {
+    "$ACT" "$@"
+}
+
+# preload POLICY CMD...: runs CMD (or act) under the library.
+preload() {
+    local policy=$1
+    shift
+    [[ $1 != act ]] || set -- "$ACT" "${@:2}"
+    LD_PRELOAD=$LIB NOTIMEWAIT_POLICY=$policy "$@"
+}
+
+# need CMD...: skips the test where one is missing; under CI that is a failure.
+need() {
+    local cmd
+    for cmd; do
+        command -v "$cmd" >/dev/null && continue
+        [[ -z ${CI-} ]] || { echo "$cmd is missing" && return 1; }
+        skip "$cmd is missing"
+    done
+}
+
+# --- in the background ---
+
+# start NAME CMD...: runs CMD (a function, too) in the background; returns once its pid is known.
+# Its output goes to `output_of NAME`.
+start() {
+    local base=$BATS_TEST_TMPDIR/$1
+    shift
+    rm -f "$base".{out,pid,status}
+    : >"$base.out"
+    read -r _ < <(
+        "$@" </dev/null >"$base.out" 2>&1 3>&- &
+        echo $! >"$base.pid"
+        echo started
+        exec </dev/null >/dev/null 2>&1 3>&-
+        status=0
+        wait $! || status=$?
+        echo $status >"$base.status"
+    )
+}
+
+# pid_of NAME: of what was started.
+pid_of() {
+    cat "$BATS_TEST_TMPDIR/$1.pid"
+}
+
+# output_of NAME: what it has printed so far.
+output_of() {
+    cat "$BATS_TEST_TMPDIR/$1.out"
+}
+
+# until_true MS CMD...: repeats CMD until it succeeds, less often when that takes long; fails after
+# MS milliseconds.
+until_true() {
+    local tries=0 end=$((${EPOCHREALTIME/./} + $1 * 1000))
+    shift
+    until "$@"; do
+        [[ ${EPOCHREALTIME/./} -lt $end ]] || return 1
+        sleep "0.0$((++tries < 40 ? 0 : 2))5"
+    done
+}
+
+# wait_output NAME REGEX [MS]: waits until a line of its output matches.
+wait_output() {
+    until_true "${3:-20000}" grep -Eq -- "$2" "$BATS_TEST_TMPDIR/$1.out" && return
+    echo "no line '$2' from $1, which printed:"
+    output_of "$1"
+    return 1
+}
+
+# finish NAME [MS]: waits until it ends; prints its output, returns its status.
+finish() {
+    local base=$BATS_TEST_TMPDIR/$1
+    if ! until_true "${2:-30000}" test -s "$base.status"; then
+        echo "$1 has not ended after ${2:-30000} ms; it printed:"
+        output_of "$1"
+        return 1
+    fi
+    output_of "$1"
+    return "$(<"$base.status")"
+}
+
+# serve PORT STEP...: starts `server`, a plain act that listens on PORT ([ADDR:]PORT) and then
+# does the steps; returns once it listens.
+serve() {
+    start server act "listen:$1" "${@:2}"
+    wait_output server '^listen '
+}
+
+# serve_preload POLICY PORT STEP...: the same under the library.
+serve_preload() {
+    start server preload "$1" act "listen:$2" "${@:3}"
+    wait_output server '^listen '
+}
+
+# --- the kernel's sockets ---
+
+# port: prints a port that no test of this file has used. setup puts the first into PORT.
+port() {
+    local counter=$BATS_FILE_TMPDIR/port
+    local last=10000
+    [[ ! -s $counter ]] || read -r last <"$counter"
+    echo $((last + 1)) | tee "$counter"
+}
+
+# time_wait_client PORT: the number of TIME_WAIT entries whose peer has the port.
+time_wait_client() {
+    ss -Htan state time-wait "dport = :$1" | wc -l
+}
+
+# time_wait_server PORT: the number of TIME_WAIT entries whose own port it is.
+time_wait_server() {
+    ss -Htan state time-wait "sport = :$1" | wc -l
+}
+
+# states PORT: a line `client STATE` or `server STATE`, in the kernel's names, for each socket
+# with the port, sorted.
+states() {
+    ss -Htan "sport = :$1 or dport = :$1" | awk -v port="$1" '
+        { sub(/^ESTAB$/, "ESTABLISHED", $1); sub(/^UNCONN$/, "CLOSE", $1)
+          gsub(/-/, "_", $1); sub(/^FIN_WAIT_/, "FIN_WAIT", $1)
+          print ($4 ~ ":" port "$" ? "server" : "client"), $1 }' | sort
+}
+
+quiet_port() {
+    [[ -z $(ss -Htan exclude time-wait exclude listening "sport = :$1 or dport = :$1") ]]
+}
+
+# settle PORT [MS]: waits until no socket with the port has a state but TIME_WAIT and LISTEN.
+settle() {
+    until_true "${2:-5000}" quiet_port "$1" && return
+    echo "not settled:"
+    states "$1"
+    return 1
+}
+
+# --- the log ---
+
+# json FIELD FILE: the field (policy, or .policies[0].closes) of each record, a line each.
+json() {
+    jq -r ".${1#.}" "$2"
+}
+
+# --- bats' own ---
+
+# shellcheck disable=SC2034 # PORT is for the tests
+setup() {
+    PORT=$(port)
+}
+
+teardown() {
+    local file
+    for file in "$BATS_TEST_TMPDIR"/*.pid; do
+        [[ -s $file && ! -s ${file%.pid}.status ]] || continue
+        kill -KILL "$(<"$file")" 2>/dev/null || true
+    done
+}

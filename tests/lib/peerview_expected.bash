@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# What peer-view.expected says, and whether it is so; for the bats files that measure the peer's
+# view. Owns that file's format.
+
+EXPECTED=tests/peers/peer-view.expected
+
+# accepted SITUATION: the rows that are listed for it, one per policy. A policy may have several.
+accepted() {
+    awk -v heading="[$1]" '
+        /^\[/ { on = $0 == heading; next }
+        on && /\|/ {
+            row = $0
+            sub(/^[^|]*/, "", row)
+            for (i = 1; $i != "|"; i++) print $i, row
+        }' "$EXPECTED"
+}
+
+# as_expected SITUATION [POLICY...]: measures it; every row is listed, and every listed policy measured.
+as_expected() {
+    local rows unexpected policies
+    rows=$(view "$@") || { echo "$rows" && return 1; }
+    unexpected=$(grep -vxFf <(accepted "$1") <<<"$rows") || true
+    policies=$(diff <(accepted "$1" | cut -d ' ' -f 1 | sort -u) \
+        <(cut -d ' ' -f 1 <<<"$rows" | sort -u)) || true
+    [[ -z $unexpected && -z $policies ]] && return
+    printf '%s\n' "[$1], not in $EXPECTED:" "${unexpected:-none}" \
+        'policies that are listed (<) or measured (>) only:' "${policies:-none}"
+    return 1
+}

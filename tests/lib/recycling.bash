@@ -1,0 +1,43 @@
+# shellcheck shell=bash disable=SC2154
+# What the tests of recycling share; loaded after helper.
+
+# ports COUNT: gives connect() so many local ports, which no test of this file has used: a port
+# of which any TIME_WAIT entry, to whatever peer, has no SO_REUSEADDR cannot be taken over.
+ports() {
+    local counter=$BATS_FILE_TMPDIR/ports first=20000
+    [[ ! -s $counter ]] || read -r first <"$counter"
+    echo $((first + $1)) >"$counter"
+    echo "$first $((first + $1 - 1))" >/proc/sys/net/ipv4/ip_local_port_range
+    echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
+}
+
+# run_recycle CMD...: runs it, and sets a variable for each of its lines (see
+# tests/tools/recycle.c), and `resets`: how many the namespace sent meanwhile.
+run_recycle() {
+    local before name value
+    before=$(resets_sent)
+    while IFS='=' read -r name value; do
+        [[ $name =~ ^[A-Za-z]+$ ]] && printf -v "$name" %s "$value"
+    done < <("$@" | grep -v '^p[0-9]')
+    resets=$(($(resets_sent) - before))
+    echo "$*: $connects connects, $failed failed, $ports ports, $whole whole," \
+        "$broken broken, $resets resets"
+}
+
+# Of the namespace: TcpOutRsts.
+resets_sent() {
+    awk '/^Tcp:/ && $15 ~ /^[0-9]+$/ { print $15 }' /proc/net/snmp
+}
+
+# plain WORD...: recycle without the library; under POLICY WORD...: with it. Each has a peer of
+# its own, unless port=N is among the words.
+plain() {
+    run_recycle "$BUILD/tests/recycle" port="$(port)" "$@"
+}
+
+under() {
+    local policy=$1
+    shift
+    run_recycle env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" "$BUILD/tests/recycle" \
+        port="$(port)" "$@"
+}

@@ -1,0 +1,106 @@
+# connect() takes over ports in TIME_WAIT: with fewer ports than connections none fails, and what
+# must not be taken over is not. (NOTIMEWAIT_RECYCLE; facts 15 to 17.) Many processes and threads
+# are in recycling-scale.bats.
+# shellcheck disable=SC2154 # run_recycle sets them
+load ../lib/helper
+load ../lib/recycling
+
+@test "more connections than ports: plain connects fail, with the library none does" {
+    ports 300
+    plain n=600
+    [[ $failed -ge 300 && $failed -eq $EADDRNOTAVAIL ]]
+    ports 300
+    under auto n=3000
+    [[ $failed -eq 0 && $connects -eq 3000 && $whole -eq 3000 && $broken -eq 0 ]]
+    [[ $ports -le 300 && $resets -eq 0 ]]
+}
+
+@test "under every policy that leaves TIME_WAIT, and not under off" {
+    local policy
+    ports 200
+    for policy in auto linger:1; do
+        under "$policy" n=800
+        [[ $failed -eq 0 && $whole -eq 800 ]]
+    done
+    under off n=800
+    [[ $failed -ge 600 ]]
+    ports 200
+    NOTIMEWAIT_RECYCLE=off under auto n=800
+    [[ $failed -ge 600 ]]
+}
+
+@test "tcp_tw_reuse 1 and 2: where the kernel itself takes over, after a second" {
+    local reuse
+    for reuse in 1 2; do
+        ports 200
+        echo $reuse >/proc/sys/net/ipv4/tcp_tw_reuse
+        under auto n=1500
+        [[ $failed -eq 0 && $whole -eq 1500 && $resets -eq 0 ]]
+    done
+}
+
+@test "IPv6, v4-mapped addresses, non-blocking sockets, four destinations" {
+    local how
+    ports 200
+    for how in family=6 family=46 nonblock=1 'family=6 nonblock=1'; do
+        # shellcheck disable=SC2086 # words
+        under auto n=1000 $how
+        [[ $failed -eq 0 && $whole -eq 1000 && $broken -eq 0 && $resets -eq 0 ]]
+    done
+    under auto n=4000 destinations=4
+    [[ $failed -eq 0 && $whole -eq 4000 && $broken -eq 0 && $resets -eq 0 ]]
+}
+
+@test "20 ports, of which one is used for long" {
+    ports 20
+    under auto n=300 hold=1
+    [[ $failed -eq 0 && $whole -eq 300 && $ports -le 20 && $resets -eq 0 ]]
+    under auto n=300 hold=1 pause=2000
+    [[ $failed -eq 0 && $whole -eq 300 ]]
+}
+
+@test "a process takes over what other processes left" {
+    ports 100
+    plain n=95 processes=1 runs=4 exec=1
+    [[ $failed -ge 280 ]]
+    ports 100
+    under auto n=95 processes=1 runs=4 exec=1
+    [[ $failed -eq 0 && $whole -eq 380 && $resets -eq 0 ]]
+}
+
+@test "an orphan in FIN_WAIT2 is never taken over: its peer may still read" {
+    ports 100
+    plain n=150 deaf=1
+    [[ $failed -eq 50 ]]
+    before=$resets # of the server that ends with its queue full
+    ports 100
+    under auto n=150 deaf=1
+    [[ $failed -eq 50 && $resets -eq $before ]]
+}
+
+@test "an entry whose socket had no SO_REUSEADDR is left alone, and connect() fails as without us" {
+    ports 100
+    plain n=200 port="$PORT"
+    [[ $failed -eq $((200 - ports)) ]]
+    under auto n=200 port="$PORT"
+    [[ $failed -eq 200 && $EADDRNOTAVAIL -eq 200 && $resets -eq 0 ]]
+}
+
+@test "without timestamps nothing is taken over, and nothing else fails" {
+    ports 100
+    echo 0 >/proc/sys/net/ipv4/tcp_timestamps
+    plain n=300
+    before=$failed
+    ports 100
+    under auto n=300
+    echo 1 >/proc/sys/net/ipv4/tcp_timestamps
+    [[ $failed -eq $before && $failed -ge 200 && $resets -eq 0 ]]
+}
+
+@test "other programs share the ports that were taken over, towards other peers" {
+    ports 200
+    under auto n=2000
+    [[ $failed -eq 0 ]]
+    plain n=150
+    [[ $failed -eq 0 && $whole -eq 150 ]]
+}

@@ -1,0 +1,257 @@
+# Where records go: a record is written whole or not at all, to the file that was named and to no
+# other, and the program does not notice. (What is in a record: log.bats, stats.bats.)
+load ../lib/helper
+
+# client LOG [STEP...]: a connection to the server at PORT, logged there.
+client() {
+    NOTIMEWAIT_LOG=$1 preload off act "connect:$PORT" "${@:2}" close
+}
+
+# whole FILE RECORDS: it has so many records, and besides them only blank lines.
+whole() {
+    echo "$1:" && cat -A "$1"
+    [[ $(tail -c 1 "$1" | od -An -c) =~ \\n ]]
+    [[ $(jq -c .pid "$1" | wc -l) -eq $2 && $(grep -c '[^ ]' "$1") -eq $2 ]]
+}
+
+@test "a record in a file is three system calls: open, write, close; with the design's flags" {
+    need strace
+    serve "$PORT" accept readall close
+    strace -qq -o "$BATS_TEST_TMPDIR/trace" -E LD_PRELOAD="$LIB" -E NOTIMEWAIT_POLICY=off \
+        -E NOTIMEWAIT_LOG="$LOG" "$ACT" "connect:$PORT" close
+    run grep -B 1 -A 3 'O_CREAT.*O_NOFOLLOW' "$BATS_TEST_TMPDIR/trace"
+    echo "$output"
+    [[ ${lines[1]} == *'O_WRONLY|O_CREAT|O_NOCTTY|O_APPEND|O_NONBLOCK|'*'O_NOFOLLOW|O_CLOEXEC, 0600)'* ]]
+    [[ ${lines[2]} == write\(*'{\"ts\":'* && ${lines[3]} == close\(* ]]
+    [[ ${lines[0]}${lines[4]} != *sigprocmask* ]]
+}
+
+@test "a file that is made is 0600, also under umask 0; one that is there keeps its mode" {
+    serve "$PORT" loop:2 accept readall close end
+    (umask 0 && client "$LOG")
+    [[ $(command stat -c %a "$LOG") == 600 ]]
+    touch "$LOG.old"
+    chmod 644 "$LOG.old"
+    client "$LOG.old"
+    [[ $(command stat -c %a "$LOG.old") == 644 && -s $LOG.old ]]
+}
+
+@test "a symbolic link is not followed: one line says so" {
+    serve "$PORT" accept readall close
+    touch "$BATS_TEST_TMPDIR/target"
+    ln -s target "$BATS_TEST_TMPDIR/link"
+    run client "$BATS_TEST_TMPDIR/link"
+    echo "$output"
+    [[ ${lines[0]} == "libnotimewait: NOTIMEWAIT_LOG: '$BATS_TEST_TMPDIR/link' cannot be opened: Symbolic links are not followed; policies still apply" ]]
+    [[ $status -eq 0 && ! -s $BATS_TEST_TMPDIR/target ]]
+}
+
+@test "%p is expanded in the value, not in the name of the current directory" {
+    mkdir "$BATS_TEST_TMPDIR/50%pure"
+    cd "$BATS_TEST_TMPDIR/50%pure"
+    serve "$PORT" accept readall close
+    client log.%p
+    ls
+    [[ $(ls) == "log.$(jq .pid log.*)" ]]
+}
+
+# told ROOM POLICIES CONNECTIONS: what a process that splits its connections between so many
+# policies leaves, as statistics, in a pipe as stderr that has room for so many bytes.
+told() {
+    serve "$PORT" "loop:$3" accept readall close end
+    python3 - "$@" "$PORT" "$LIB" "$ACT" <<'END'
+import fcntl, os, subprocess, sys
+room, policies, connections = map(int, sys.argv[1:4])
+port, lib, act = sys.argv[4:]
+r, w = os.pipe()
+size = fcntl.fcntl(w, 1031, 16384)  # F_SETPIPE_SZ
+os.write(w, b'x' * (size - room))
+split = '|'.join('linger:%d' % (1000 + i) for i in range(policies))
+env = dict(os.environ, LD_PRELOAD=lib, NOTIMEWAIT_STATS='stderr', NOTIMEWAIT_POLICY=split,
+           NOTIMEWAIT_SEED='1')
+p = subprocess.run([act, 'loop:%d' % connections, 'connect:' + port, 'close', 'end'],
+                   stdout=subprocess.DEVNULL, stderr=w, env=env, timeout=60)
+os.close(w)
+left = b''
+while part := os.read(r, 65536):
+    left += part
+sys.stdout.buffer.write(left[size - room:])
+sys.exit(p.returncode)
+END
+}
+
+@test "statistics in a pipe: what may be taken in part leaves out what nothing happened under" {
+    run told 4096 16 2
+    echo "$output"
+    [[ $status -eq 0 && ${#lines[@]} -eq 1 ]]
+    [[ $(jq -c '[.policies[].connections]|sort' <<<"$output") =~ ^\[(1,1|2)\]$ ]]
+}
+
+@test "statistics in a pipe without room: nothing; longer than a pipe takes: one line says so" {
+    PORT=$(port)
+    run told 0 2 2
+    echo "$output"
+    [[ $status -eq 0 && -z $output ]]
+    PORT=$(port)
+    run told 16384 16 400
+    echo "$output"
+    [[ $status -eq 0 && $output == 'libnotimewait: NOTIMEWAIT_STATS: the statistics are longer than a pipe takes as a whole, and are not written; name a file' ]]
+}
+
+@test "statistics of many policies are complete in a file" {
+    serve "$PORT" accept readall close
+    NOTIMEWAIT_STATS=$LOG preload "$(printf 'linger:%d|' {1000..1014})off" act "connect:$PORT" close
+    [[ $(jq '.policies|length' "$LOG") -eq 16 && $(jq '[.policies[].connections]|add' "$LOG") -eq 1 ]]
+}
+
+# limited BYTES LOG [REDIRECTION]: four connections of a process whose files may not grow further.
+limited() {
+    # shellcheck disable=SC2016 # the inner shell's
+    NOTIMEWAIT_LOG=$2 preload off python3 -c '
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+os.execv(sys.argv[2], sys.argv[2:])' "$1" "$ACT" loop:4 "connect:$PORT" close end
+}
+
+@test "a file that may not grow further holds whole records only; no signal comes" {
+    serve "$PORT" loop:12 accept readall close end
+    limited 700 "$LOG"
+    whole "$LOG" 2
+    # The same of stderr, which the program shares with others: with O_APPEND and without.
+    limited 700 stderr 2>"$LOG.shared"
+    whole "$LOG.shared" 2
+    : >"$LOG.append"
+    limited 700 stderr 2>>"$LOG.append"
+    whole "$LOG.append" 2
+}
+
+@test "a program that limits the size of its files by itself gets no signal, either" {
+    serve "$PORT" loop:4 accept readall close end
+    NOTIMEWAIT_LOG=$LOG run preload off python3 -c '
+import resource, signal, socket, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
+for i in range(4):
+    socket.create_connection(("127.0.0.1", int(sys.argv[1]))).close()' "$PORT"
+    echo "status $status: $output"
+    [[ $status -eq 0 ]]
+    whole "$LOG" 1
+}
+
+@test "what others append behind a part that is taken back stays" {
+    serve "$PORT" loop:4 accept readall close end
+    limited 500 "$LOG"
+    whole "$LOG" 1
+    echo '{"pid":1}' >>"$LOG"
+    whole "$LOG" 2
+    [[ $(command stat -c %s "$LOG") -eq 510 ]]
+}
+
+@test "a full disk holds whole records only, and the next record tells how many were dropped" {
+    unshare -m true 2>/dev/null || skip 'no mount namespace'
+    serve "$PORT" loop:40 accept readall close end
+    local go=$BATS_TEST_TMPDIR/go
+    mkdir "$BATS_TEST_TMPDIR/disk"
+    # shellcheck disable=SC2016 # the inner shell's
+    run timeout 60 unshare -m bash -c '
+        set -e
+        cd "$1"
+        mount -t tmpfs -o size=8k none .
+        NOTIMEWAIT_LOG=$1/log LD_PRELOAD=$2 NOTIMEWAIT_POLICY=off "$3" loop:30 "connect:$4" close \
+            end "sync:$5.full" "wait-file:$5.more" loop:10 "connect:$4" close end &
+        until [[ -e $5.full ]]; do sleep 0.01; done
+        [[ $(stat -c %s "$1/log") -eq 8192 ]]
+        mount -o remount,size=64k "$1"
+        touch "$5.more"
+        wait $!
+        cp "$1/log" "$6"' _ "$BATS_TEST_TMPDIR/disk" "$LIB" "$ACT" "$PORT" "$go" "$LOG"
+    echo "$output"
+    [[ $status -eq 0 ]]
+    local records dropped
+    records=$(grep -c '[^ ]' "$LOG")
+    dropped=$(jq -s '[.[].dropped // 0]|add' "$LOG")
+    whole "$LOG" "$records"
+    [[ $dropped -gt 0 && $((records + dropped)) -eq 40 ]]
+}
+
+@test "stderr that is a socket gets one line, if it is of the UNIX domain; never a record" {
+    serve "$PORT" loop:2 accept readall close end
+    run python3 - "$PORT" "$LIB" "$ACT" <<'END'
+import os, socket, subprocess, sys
+port, lib, act = sys.argv[1:]
+def told(ours, theirs):
+    env = dict(os.environ, LD_PRELOAD=lib, NOTIMEWAIT_LOG='stderr', NOTIMEWAIT_POLICY='off')
+    p = subprocess.run([act, 'connect:' + port, 'close'], stderr=theirs, env=env, timeout=20)
+    theirs.close()
+    assert p.returncode == 0
+    return ours.recv(65536)
+a, b = socket.socketpair()
+line = told(a, b)
+assert line == (b"libnotimewait: NOTIMEWAIT_LOG: 'stderr' is a socket, to which records are "
+                b"not written; policies still apply\n"), line
+listener = socket.create_server(('127.0.0.1', 0))
+a = socket.create_connection(listener.getsockname())
+b = listener.accept()[0]
+a.settimeout(20)
+line = told(b, a)  # inetd's connection
+assert line == b'', line
+END
+    echo "$output"
+    [[ $status -eq 0 ]]
+}
+
+@test "a terminal that took a part of a record gets the next one on a line of its own" {
+    serve "$PORT" loop:12 accept readall close end
+    run python3 - "$PORT" "$LIB" "$ACT" <<'END'
+import json, os, pty, select, subprocess, sys, time, tty
+port, lib, act = sys.argv[1:]
+master, slave = pty.openpty()
+tty.setraw(slave)
+os.set_blocking(slave, False)
+try:
+    while True:
+        os.write(slave, b'x' * 100)
+except BlockingIOError:
+    pass
+try:
+    while True:
+        os.write(slave, b'x')
+except BlockingIOError:
+    pass
+os.set_blocking(slave, True)
+env = dict(os.environ, LD_PRELOAD=lib, NOTIMEWAIT_LOG='stderr', NOTIMEWAIT_POLICY='off')
+p = subprocess.Popen([act, 'loop:12', 'connect:' + port, 'close', 'sleep:50', 'end'], env=env, stderr=slave)
+os.close(slave)
+seen = b''
+while True:  # as slowly as a person reads
+    try:
+        part = os.read(master, 200)
+    except OSError:
+        break
+    if not part:
+        break
+    seen += part
+    time.sleep(0.002)
+assert p.wait() == 0
+lines = seen.lstrip(b'x').split(b'\n')
+whole = [json.loads(line) for line in lines if line.endswith(b'}')]
+parts = [line for line in lines if line and not line.endswith(b'}')]
+print(len(whole), 'whole,', len(parts), 'in part')
+assert lines[-1] == b'' and whole, seen
+assert all(line.startswith(b'{"ts"') for line in lines[1:] if line), lines
+END
+    echo "$output"
+    [[ $status -eq 0 ]]
+}
+
+@test "C1 control characters are escaped in records and in messages" {
+    local program=$BATS_TEST_TMPDIR/$'a\xc2\x9b31mb\x9bcé\xc2\xa0'
+    cp "$ACT" "$program"
+    serve "$PORT" accept readall close
+    NOTIMEWAIT_LOG=$LOG preload off "$program" "connect:$PORT" close
+    grep -aF 'a\u009b31mb\u009bcé' "$LOG"
+    run ! env LC_ALL=C grep -aP '\xc2[\x80-\x9f]|[^\xc2\xc3]\x9b' "$LOG"
+    NOTIMEWAIT_LOG=$BATS_TEST_TMPDIR/none/$'a\xc2\x9bb\x9bcé' run preload off act say:x
+    echo "$output"
+    [[ ${lines[0]} == *"/none/a?b?cé' cannot be opened"* ]]
+}
