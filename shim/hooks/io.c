@@ -24,30 +24,37 @@ static size_t iov_bytes(const struct iovec *iov, size_t count)
     return bytes;
 }
 
+/** Nothing was received or sent: it failed, or it was the peer's EOF unless we shut that half
+ * down. */
+__attribute__((noinline)) static void note_rest(struct conn *c, uint32_t generation, ssize_t r,
+                                                size_t wanted, int flags)
+{
+    if (!process_is_ours())
+        return;
+    if (r < 0)
+        use_failed(c);
+    else if (wanted > 0 && !(flags & MSG_ERRQUEUE) && !conn_is(c, CONN_SHUT_RD))
+        conn_note(c, generation, LAST_EOF);
+}
+
 /**
  * Notes input: what is only looked at stays, and the error queue is none of the peer's
- * (recv(2)). 0 is the peer's EOF if `wanted` bytes were more, unless we shut it down.
+ * (recv(2)). 0 is the peer's EOF if `wanted` bytes were more.
  */
 static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, size_t wanted,
                               int flags)
 {
-    if (!process_is_ours())
-        return;
-    if (r < 0)
-        use_failed(c);
-    else if (r > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
+    if (__builtin_expect(r <= 0, 0))
+        note_rest(c, generation, r, wanted, flags);
+    else if (!(flags & (MSG_PEEK | MSG_ERRQUEUE)) && process_is_ours())
         conn_note(c, generation, LAST_READ);
-    else if (r == 0 && wanted > 0 && !(flags & MSG_ERRQUEUE) && !conn_is(c, CONN_SHUT_RD))
-        conn_note(c, generation, LAST_EOF);
 }
 
 static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 {
-    if (!process_is_ours())
-        return;
-    if (r < 0)
-        use_failed(c);
-    else if (r > 0)
+    if (__builtin_expect(r < 0, 0))
+        note_rest(c, generation, r, 0, 0);
+    else if (r > 0 && process_is_ours())
         conn_note(c, generation, LAST_WRITE);
 }
 

@@ -131,7 +131,7 @@ void lever_prepare(int fd, enum prepare what, const struct policy *policy, struc
     case PREPARE_NONE:
         break;
     case PREPARE_DISCARD:
-        facts->unread = facts_has_input(fd) && discard(fd, 4, facts) > 0;
+        facts->unread = discard(fd, 4, facts) > 0;
         break;
     case PREPARE_DRAIN:
     case PREPARE_DRAIN_EOF:

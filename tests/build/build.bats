@@ -40,7 +40,7 @@ table() {
     make -s CC=clang BUILD="$BATS_TEST_TMPDIR/clang" all 3>&-
     LIB=$BATS_TEST_TMPDIR/clang/libnotimewait.so
     serve "$PORT" accept readall close
-    preload auto act "connect:$PORT" write:100 close
+    preload fin-rst act "connect:$PORT" write:100 close
     run finish server
     [[ $output == *'readall 100 EOF'* ]]
     settle "$PORT"

@@ -14,7 +14,7 @@ load ../lib/helper
         run nm -u "$BUILD/shim/policy/$object.o"
         echo "$output"
         [[ $status -eq 0 ]]
-        run ! grep -Eqv ' (mem|str)[a-z]+$| (address|config|number|polic(y|ies)|rules|text)_[a-z_]+$| (inet_pton|fnmatch)$| [a-z]+_(names|kinds)$|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|^$' <<<"$output"
+        run ! grep -Eqv ' (mem|str)[a-z]+$| (address|config|number|policies|policy|rules|text)_[a-z_]+$| (inet_pton|fnmatch)$| [a-z]+_(names|kinds)$|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|^$' <<<"$output"
         run ! grep -Eq ' [bBdC] ' <<<"$(nm "$BUILD/shim/policy/$object.o" | grep -Ev '(variables|selectors)$')"
     done
 }
