@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #define YIELDS       100
-#define FORK_WAIT_MS 20
+#define FORK_WAIT_MS 200
 
 /* The lock is lost when so many did without during one hold, and it is as old as that. */
 #define LOST_MISSES 64

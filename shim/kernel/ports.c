@@ -35,8 +35,8 @@
 #define REST_MS 100
 
 /* After EADDRNOTAVAIL, when all entries are too young or a touch cannot be told from a long
- * connection, waits of more than OTHERS_MS, unless nothing was found for a while. */
-#define WAITS     3
+ * connection, waits, together longer than QUIET_MS, unless nothing was found for a while. */
+#define WAITS     12
 #define WAIT_MS   20
 #define HELPED_MS 1000
 
@@ -143,12 +143,11 @@ static enum took take_block(struct peer *peer, const struct taker *taker, int64_
     return took;
 }
 
-/** Also where a lease may have ended only just now: the alternative is to fail. */
+/** Also what the kernel may take itself, and after a new dump: the alternative is to fail. */
 static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
                            struct ports_claim *claim)
 {
     fill(peer, taker->family, now, FILL_TIGHT_MS);
-    taker->quiet = AGE_TIGHT_MS;
     taker->below = TIME_WAIT_MS;
     return take_block(peer, taker, now, claim);
 }
