@@ -7,6 +7,7 @@
 #include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/libc.h"
+#include "kernel/lock.h"
 #include "kernel/ports.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
@@ -122,7 +123,7 @@ static void start(char **env)
         return;
     table_noted_fds = notes_io() ? TABLE_FDS : 0;
     draw_init();
-    pthread_atfork(NULL, NULL, in_child);
+    pthread_atfork(lock_forking, lock_forked, in_child);
     reaper_open();
     settings.cookies =
         settings.config.log || reaper_listens() || settings.config.override_app_linger;

@@ -11,6 +11,7 @@
 #include "connection/share.h"
 #include "hooks/hooks.h"
 #include "hooks/jump.h"
+#include "kernel/lock.h"
 #include "kernel/ports.h"
 #include "report/stats.h"
 
@@ -23,8 +24,10 @@ pid_t hook__Fork(void)
 {
     process_copying();
     draw_forking();
+    lock_forking();
     pid_t pid = next._Fork();
     if (pid != 0) {
+        lock_forked();
         process_copied();
         return pid;
     }
