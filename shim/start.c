@@ -134,6 +134,22 @@ static void start(char **env)
     adopt_inherited(env);
 }
 
+/*
+ * The runtime of a sanitizer that is linked into the program begins in DT_PREINIT_ARRAY, which
+ * the loader runs after a library that has to be the first (-z initfirst). Until it has begun,
+ * libc's functions lead to nowhere; beginning twice does nothing.
+ */
+extern void __tsan_init(void) __attribute__((weak));
+extern void __asan_init(void) __attribute__((weak));
+
+static void begin_sanitizer(void)
+{
+    if (__tsan_init)
+        __tsan_init();
+    else if (__asan_init)
+        __asan_init();
+}
+
 __attribute__((constructor)) static void init(int argc, char **argv, char **env)
 {
     (void)argc;
@@ -141,6 +157,7 @@ __attribute__((constructor)) static void init(int argc, char **argv, char **env)
 #ifndef __GLIBC__
     env = environ; /* only glibc passes arguments to constructors */
 #endif
+    begin_sanitizer();
     next_resolve();
     if (!getauxval(AT_SECURE))
         start(env);

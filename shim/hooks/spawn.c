@@ -15,7 +15,6 @@
 #include "kernel/ports.h"
 #include "report/stats.h"
 
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
