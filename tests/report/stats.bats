@@ -14,27 +14,27 @@ stat() {
 
 @test "the object has the design's fields, in order" {
     serve "$PORT" loop:9 accept readn:10 write:10 readall close end
-    counted auto act loop:9 "connect:$PORT" write:10 readn:10 close end
+    counted fin-rst act loop:9 "connect:$PORT" write:10 readn:10 close end
     cat "$STATS"
     [[ $(wc -l <"$STATS") -eq 1 ]]
     [[ $(jq -c 'keys_unsorted' "$STATS") == '["pid","program","policies"]' ]]
     [[ $(stat '|keys_unsorted') == '["policy","connections","closes","recycled","actions","reasons","time_wait_avoided","time_wait_left","connect_errors","io_errors","close_us","connect_us"]' ]]
     [[ $(stat .actions) == '{"none":0,"rst":0,"fin-rst":9,"linger":0}' ]]
     [[ $(stat .reasons) == '{"armed":9}' && $(stat .connect_errors) == '{"EADDRNOTAVAIL":0}' ]]
-    [[ $(stat '|[.policy,.connections,.closes,.time_wait_avoided,.time_wait_left]') == '["auto",9,9,9,0]' ]]
+    [[ $(stat '|[.policy,.connections,.closes,.time_wait_avoided,.time_wait_left]') == '["fin-rst",9,9,9,0]' ]]
     [[ $(stat .recycled) -eq 0 ]]
     [[ $(stat .io_errors) == '{"ECONNRESET":0,"EPIPE":0,"ETIMEDOUT":0}' ]]
     [[ $(stat '.close_us|.p50 > 0 and .p99 >= .p50 and .max >= .p99') == true ]]
     [[ $(stat '.connect_us|.p50 > 0 and .p99 >= .p50 and .max >= .p99') == true ]]
 }
 
-@test "time_wait_left under off is what ss counts; auto avoids as many" {
+@test "time_wait_left under off is what ss counts; fin-rst avoids as many" {
     serve "$PORT" loop:60 accept readn:1 write:1 readall close end
     counted off act loop:30 "connect:$PORT" write:1 readn:1 close end
     settle "$PORT"
     [[ $(stat .time_wait_left) -eq 30 && $(time_wait_client "$PORT") -eq 30 ]]
     rm "$STATS"
-    counted auto act loop:30 "connect:$PORT" write:1 readn:1 close end
+    counted fin-rst act loop:30 "connect:$PORT" write:1 readn:1 close end
     finish server
     settle "$PORT"
     [[ $(stat '|[.time_wait_avoided,.time_wait_left]') == '[30,0]' && $(time_wait_client "$PORT") -eq 30 ]]
@@ -42,7 +42,7 @@ stat() {
 
 @test "a split within one process: the figures of its policies add up" {
     serve "$PORT" loop:200 accept readn:1 write:1 readall close end
-    NOTIMEWAIT_SEED=1 NOTIMEWAIT_LOG=$LOG counted 'off@3|auto@1' \
+    NOTIMEWAIT_SEED=1 NOTIMEWAIT_LOG=$LOG counted 'off@3|fin-rst@1' \
         act loop:200 "connect:$PORT" write:1 readn:1 close end
     finish server
     settle "$PORT"

@@ -1,17 +1,6 @@
 # The library offers the names, versions and behaviours that the libc underneath has, no others.
 load ../lib/helper
-
-# hooked: the names of the table of hooks.
-hooked() {
-    sed -nE 's/^(HOOK|IO|VARIADIC|TIME64|TIME64_VARIADIC|JUMP|ALIAS)\(([A-Za-z_ ]+ ?\*?, )?([A-Za-z0-9_]+)[,)].*/\3/p' \
-        shim/hooks/entry_points.def | sort
-}
-
-# aliases: a line `ALIAS NAME` for each other name.
-aliases() {
-    sed -nE 's/^ALIAS\([A-Za-z_ ]+ ?\*?, ([A-Za-z0-9_]+), ([A-Za-z0-9_]+),.*/\1 \2/p' \
-        shim/hooks/entry_points.def
-}
+load ../lib/hooked
 
 # symbols FILE: a line `NAME VERSION ADDRESS` for each hooked name that it exports, with `@` or
 # `@@` before the version; `-` where it has none.
@@ -47,7 +36,7 @@ as_libc() {
     [[ $status -eq 0 ]]
     # The others have no version: they serve whatever version is asked for.
     run grep -vwF -f <(changed "$2" | awk '{ print $1 }') <(symbols "$1")
-    [[ ! $(grep -v ' - ' <<<"$output") ]]
+    run ! grep -qv ' - ' <<<"$output"
     run diff <(nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u) \
         <(symbols "$1" | awk '{ print $1 }' | sort -u)
     echo "exported without being hooked:" "${lines[@]}"

@@ -17,6 +17,8 @@ setup_file() {
 
 @test "the tests of ownership" {
     passes ownership
+    passes children
+    passes passed-fds
 }
 
 @test "the tests of reaping" {
@@ -37,4 +39,5 @@ setup_file() {
 
 @test "the tests of start-up" {
     passes start-up
+    passes beside
 }
