@@ -240,7 +240,7 @@ static int take_after(struct ports_claim *claim, const union address *address)
             set_scarce(peer, now);
         return 1;
     }
-    return now < peer->helped_ms + HELPED_MS ? -1 : 0;
+    return now >= peer->alone_ms && now < peer->helped_ms + HELPED_MS ? -1 : 0;
 }
 
 static bool take_or_wait(struct ports_claim *claim, const union address *address)
