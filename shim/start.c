@@ -7,6 +7,7 @@
 #include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/libc.h"
+#include "kernel/lock.h"
 #include "kernel/ports.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
@@ -122,7 +123,7 @@ static void start(char **env)
         return;
     table_noted_fds = notes_io() ? TABLE_FDS : 0;
     draw_init();
-    pthread_atfork(NULL, NULL, in_child);
+    pthread_atfork(lock_forking, lock_forked, in_child);
     reaper_open();
     settings.cookies =
         settings.config.log || reaper_listens() || settings.config.override_app_linger;
@@ -133,6 +134,22 @@ static void start(char **env)
     adopt_inherited(env);
 }
 
+/*
+ * The runtime of a sanitizer that is linked into the program begins in DT_PREINIT_ARRAY, which
+ * the loader runs after a library that has to be the first (-z initfirst). Until it has begun,
+ * libc's functions lead to nowhere; beginning twice does nothing.
+ */
+extern void __tsan_init(void) __attribute__((weak));
+extern void __asan_init(void) __attribute__((weak));
+
+static void begin_sanitizer(void)
+{
+    if (__tsan_init)
+        __tsan_init();
+    else if (__asan_init)
+        __asan_init();
+}
+
 __attribute__((constructor)) static void init(int argc, char **argv, char **env)
 {
     (void)argc;
@@ -140,6 +157,7 @@ __attribute__((constructor)) static void init(int argc, char **argv, char **env)
 #ifndef __GLIBC__
     env = environ; /* only glibc passes arguments to constructors */
 #endif
+    begin_sanitizer();
     next_resolve();
     if (!getauxval(AT_SECURE))
         start(env);

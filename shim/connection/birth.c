@@ -237,19 +237,21 @@ static void connected(const struct birth *birth, struct conn *c, bool done, int6
     }
     if (done && settings.config.stats && is_established(fd))
         birth_count(c);
-    if (done && settings.reporting)
+    if (done && ns >= 0)
         c->connect_ns = ns;
 }
 
 /** For the statistics: connect() took `ns`, and failed with `error` or, 0, did not. */
-static void count_connect(struct conn *c, const union address *peer, int64_t ns, int error)
+static void count_connect(const struct birth *birth, struct conn *c, const union address *peer,
+                          int64_t ns, int error)
 {
     bool again = error == ECONNABORTED && conn_is(c, CONN_FAILED);
     conn_unmark(c, CONN_FAILED);
     if (again)
         return; /* why it failed was told by SO_ERROR, and is not known here any more */
     struct newborn newborn = {.role = ROLE_CLIENT, .peer = *peer};
-    stats_connect(conn_is(c, CONN_BORN) ? c->policy : draw_policy(&newborn), ns, error);
+    const struct policy *policy = conn_is(c, CONN_BORN) ? c->policy : birth->policy;
+    stats_connect(policy ? policy : draw_policy(&newborn), ns, error);
 }
 
 /** The kernel has begun to connect. EINTR: the handshake goes on (connect(2)). */
@@ -279,12 +281,14 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
     union address peer = {.any.sa_family = AF_UNSPEC};
     if (has_read(r, saved))
         address_copy(&peer, addr, len);
+    if (birth->c && conn_is(birth->c, CONN_BORN))
+        ns = -1; /* it began with an earlier call: how long it took in all is not known */
     bool begun = has_begun(r, saved) && peer.any.sa_family != AF_UNSPEC;
     struct conn *c = begun || settings.config.stats ? claim(birth, begun) : NULL;
     if (c && begun)
         connected(birth, c, r >= 0, ns, &peer);
     if (c && settings.config.stats)
-        count_connect(c, &peer, ns, r >= 0 ? 0 : saved);
+        count_connect(birth, c, &peer, ns, r >= 0 ? 0 : saved);
     if (c)
         table_release(c);
     ports_taken(&birth->claim, r >= 0 ? 0 : saved);

@@ -76,12 +76,16 @@ static int duplicate(int old, int new, int flags, bool three)
 {
     share_copying(old);
     struct ending ending;
-    bool ends = ending_matters(new) && replaces(old, new, flags) &&
+    bool matters = ending_matters(new);
+    bool sealed = matters && process_is_sealed();
+    bool ends = matters && !sealed && replaces(old, new, flags) &&
                 !share_same_socket(old, new) &&
                 ending_begin(&ending, new, (struct ending_way){.via = VIA_DUP2});
     int r = three ? next.dup3(old, new, flags) : next.dup2(old, new);
     if (ends)
         ending_finish(&ending, r >= 0);
+    if (sealed && r >= 0 && old != new) /* counted, now that it is certain without asking */
+        (void)ending_begin(&ending, new, (struct ending_way){.via = VIA_DUP2});
     if (r >= 0 && old != new)
         share_copied(old, new);
     return r;
@@ -110,14 +114,31 @@ static void wait_for_connections(unsigned first, unsigned last)
  * all. (Not one by one here: what another thread opens meanwhile would be closed, too.) The
  * caller holds.
  */
-static void end_connections(unsigned first, unsigned last)
+static bool end_connections(unsigned first, unsigned last)
 {
     static const struct ending_way way = {.via = VIA_CLOSE_RANGE, .waited = true};
+    bool any_rst = false;
     for (int fd = table_next(first, last); fd >= 0; fd = table_next((unsigned)fd + 1, last)) {
         struct ending ending;
-        if (ending_begin(&ending, fd, way))
-            ending_finish(&ending, true);
+        if (!ending_begin(&ending, fd, way))
+            continue;
+        any_rst |= ending.held;
+        ending_finish(&ending, true);
     }
+    return any_rst;
+}
+
+/**
+ * Returns whether it holds, for the real call. Not where no connection is reset: a close that
+ * lingers waits, and must take signals.
+ */
+static bool hold_and_end(struct process_hold *hold, unsigned first, unsigned last)
+{
+    process_hold(hold);
+    bool any_rst = end_connections(first, last);
+    if (!any_rst)
+        process_let_go(hold);
+    return any_rst;
 }
 
 /**
@@ -141,13 +162,10 @@ int hook_close_range(unsigned first, unsigned last, int flags)
         wait_for_connections(first, last);
     if (((unsigned)flags & CLOSE_RANGE_UNSHARE) && !certain)
         process_sharing(); /* other threads keep what this one parts from */
-    if (certain) {
-        process_hold(&hold);
-        end_connections(first, last);
-    }
+    bool held = certain && hold_and_end(&hold, first, last);
     errno = saved;
     int r = next.close_range(first, last, flags);
-    if (certain)
+    if (held)
         process_let_go(&hold);
     return r;
 }
@@ -157,19 +175,17 @@ void hook_closefrom(int first)
     unsigned from = first < 0 ? 0 : (unsigned)first;
     struct process_hold hold;
     bool any = process_may_act() && table_next(from, ~0u) >= 0;
-    if (any) {
-        wait_for_connections(from, ~0u);
-        process_hold(&hold);
-        end_connections(from, ~0u);
-    }
-    next.closefrom(first);
     if (any)
+        wait_for_connections(from, ~0u);
+    bool held = any && hold_and_end(&hold, from, ~0u);
+    next.closefrom(first);
+    if (held)
         process_let_go(&hold);
 }
 
 /** fclose(), and freopen(), which closes first: fds without one (fmemopen()) are none of ours.
  */
-static bool stream_ends(struct ending *ending, FILE *stream)
+static bool stream_ends(struct ending *ending, FILE *stream, bool reopens)
 {
     if (!stream)
         return false;
@@ -178,14 +194,15 @@ static bool stream_ends(struct ending *ending, FILE *stream)
     errno = saved;
     if (fd < 0 || !table_find(fd))
         return false;
-    struct ending_way way = {.via = VIA_FCLOSE, .stdio_output = __fpending(stream) > 0};
+    struct ending_way way = {.via = VIA_FCLOSE,
+                             .stdio_output = reopens || __fpending(stream) > 0};
     return ending_begin(ending, fd, way);
 }
 
 int hook_fclose(FILE *stream)
 {
     struct ending ending;
-    if (!stream_ends(&ending, stream))
+    if (!stream_ends(&ending, stream, false))
         return next.fclose(stream);
     int r;
     pthread_cleanup_push(ending_cancelled, &ending);
@@ -219,7 +236,7 @@ EXPORT_OLDER(fclose, _IO_fclose, OLDER_STDIO)
     FILE *hook_##name(const char *path, const char *mode, FILE *stream)                        \
     {                                                                                          \
         struct ending ending;                                                                  \
-        bool ends = path && stream_ends(&ending, stream);                                      \
+        bool ends = path && stream_ends(&ending, stream, true);                                \
         FILE *r = next.name(path, mode, stream);                                               \
         if (ends)                                                                              \
             ending_finish(&ending, true);                                                      \
@@ -229,7 +246,7 @@ EXPORT_OLDER(fclose, _IO_fclose, OLDER_STDIO)
 FREOPEN(freopen)
 FREOPEN(freopen64)
 
-/** Reports what is left open; exit() and quick_exit() do so by their handlers (init.c). */
+/** Reports what is left open; exit() and quick_exit() do so by their handlers (start.c). */
 void hook__exit(int status)
 {
     ending_at_exit();

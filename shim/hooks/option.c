@@ -16,6 +16,12 @@
 #ifndef IP_LOCAL_PORT_RANGE /* linux/in.h, 6.3 */
 #define IP_LOCAL_PORT_RANGE 51
 #endif
+#ifndef IPV6_ADDR_PREFERENCES /* linux/in6.h */
+#define IPV6_ADDR_PREFERENCES 72
+#endif
+#ifndef IPV6_UNICAST_IF /* linux/in6.h */
+#define IPV6_UNICAST_IF 76
+#endif
 #ifndef SO_BINDTOIFINDEX /* asm-generic/socket.h, 5.0 */
 #define SO_BINDTOIFINDEX 62
 #endif
@@ -45,6 +51,8 @@ static void note_socket_option(int fd, struct conn *c, int name, const void *val
         break;
     case SO_REUSEADDR:
     case SO_REUSEPORT:
+    case SO_MARK: /* may lead to another route, so to another source address than the entries'
+                   */
         conn_mark(c, CONN_APP_PORT);
         break;
     case SO_BINDTODEVICE:
@@ -54,6 +62,16 @@ static void note_socket_option(int fd, struct conn *c, int name, const void *val
     default:
         break;
     }
+}
+
+/** Ports are taken over from entries of the source address that connect() chooses by default.
+ */
+static bool chooses_port_or_source(int level, int name)
+{
+    if (level == IPPROTO_IP)
+        return name == IP_LOCAL_PORT_RANGE || name == IP_UNICAST_IF || name == IP_OPTIONS;
+    return level == IPPROTO_IPV6 &&
+           (name == IPV6_UNICAST_IF || name == IPV6_PKTINFO || name == IPV6_ADDR_PREFERENCES);
 }
 
 /** The application has set an option of fd. */
@@ -67,7 +85,7 @@ static void note_option(int fd, int level, int name, const void *value)
         note_socket_option(fd, c, name, value);
     else if (level == IPPROTO_TCP && name == TCP_LINGER2)
         note_linger(fd, c, true, value);
-    else if (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE)
+    else if (chooses_port_or_source(level, name))
         conn_mark(c, CONN_APP_PORT);
     errno = saved;
 }

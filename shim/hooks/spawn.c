@@ -11,10 +11,10 @@
 #include "connection/share.h"
 #include "hooks/hooks.h"
 #include "hooks/jump.h"
+#include "kernel/lock.h"
 #include "kernel/ports.h"
 #include "report/stats.h"
 
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -23,8 +23,10 @@ pid_t hook__Fork(void)
 {
     process_copying();
     draw_forking();
+    lock_forking();
     pid_t pid = next._Fork();
     if (pid != 0) {
+        lock_forked();
         process_copied();
         return pid;
     }

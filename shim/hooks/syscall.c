@@ -11,13 +11,18 @@
 #include "kernel/raw.h"
 
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef JUMP_CODE
+
+/* linux/seccomp.h, which not every libc comes with */
+#ifndef SECCOMP_SET_MODE_STRICT
+#define SECCOMP_SET_MODE_STRICT 0
+#define SECCOMP_SET_MODE_FILTER 1
+#endif
 
 static long close_by_number(long number, int fd)
 {

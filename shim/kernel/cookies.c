@@ -43,7 +43,9 @@ void cookies_text(struct text *text, const struct cookies *cookies)
 /** The number at *at, up to `end`, which has to follow it; *at is moved behind that. */
 static bool parse_number(const char **at, const char *end, uint64_t most, uint64_t *number)
 {
-    size_t len = strspn(*at, "0123456789");
+    size_t len = 0;
+    while ((*at)[len] >= '0' && (*at)[len] <= '9')
+        len++;
     size_t end_len = strlen(end);
     if (!number_parse(*at, len, 1, most, number) || strncmp(*at + len, end, end_len) != 0)
         return false;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,7 +64,11 @@ struct diag_filter {
     uint32_t address[4];
 };
 
-int diag_open(void)
+/* The fd that is open, or -1: what another thread holds must not stay open in a fork's child,
+ * where its netlink address (diag_open_as()) would stay taken, too. */
+static _Atomic int conversation = -1;
+
+static int open_high(void)
 {
     int diag =
         (int)raw_call(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -72,6 +77,13 @@ int diag_open(void)
     int higher = (int)raw_call(SYS_fcntl, diag, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     raw_call(SYS_close, diag);
     return higher;
+}
+
+int diag_open(void)
+{
+    int diag = open_high();
+    atomic_store(&conversation, diag);
+    return diag;
 }
 
 int diag_open_as(uint32_t port)
@@ -88,7 +100,15 @@ int diag_open_as(uint32_t port)
 
 void diag_close(int diag)
 {
+    atomic_store(&conversation, -1);
     raw_call(SYS_close, diag);
+}
+
+void diag_reset(void)
+{
+    int diag = atomic_exchange(&conversation, -1);
+    if (diag >= 0)
+        raw_call(SYS_close, diag);
 }
 
 /** To the kernel's own address: of no use where another thread has closed our fd for us. */

@@ -46,6 +46,9 @@ int diag_open_as(uint32_t port);
 
 void diag_close(int diag);
 
+/** In the child of a fork: closes what another thread had open at that moment. */
+void diag_reset(void);
+
 /** Visits every TCP socket whose state's bit (1 << STATE_...) is set. False with errno. */
 bool diag_each(int diag, unsigned states, diag_visit *visit, void *context);
 

@@ -1,5 +1,7 @@
 #include "kernel/file.h"
 
+#include "kernel/raw.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -23,7 +25,7 @@ static bool directory_of(const char *path, char directory[PATH_MAX])
 bool file_can_be_appended_to(const char *path, int (*close_fd)(int fd))
 {
     char directory[PATH_MAX];
-    int fd = open(path, FILE_APPEND_FLAGS);
+    int fd = (int)raw_call(SYS_openat, AT_FDCWD, path, FILE_APPEND_FLAGS);
     if (fd >= 0)
         return close_fd(fd) == 0;
     if (errno != ENOENT)

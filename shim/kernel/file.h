@@ -8,7 +8,8 @@
 #include <stdbool.h>
 
 /** How records are opened, apart from O_CREAT: no other process's terminal, link or wait. */
-#define FILE_APPEND_FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW)
+#define FILE_APPEND_FLAGS                                                                      \
+    (O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_LARGEFILE)
 
 /**
  * The file can be opened with these flags, or it can be made where it is not there yet; false

@@ -7,7 +7,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define YIELDS 100
+#define YIELDS       100
+#define FORK_WAIT_MS 200
 
 /* The lock is lost when so many did without during one hold, and it is as old as that. */
 #define LOST_MISSES 64
@@ -17,6 +18,7 @@ static _Atomic uintptr_t holder; /* its thread; 0: free */
 static _Atomic int64_t since;
 static _Atomic unsigned misses; /* since then */
 static _Atomic bool lost;
+static _Atomic bool for_fork; /* it is held by a thread that forks */
 
 static bool try(uintptr_t me)
 {
@@ -58,8 +60,23 @@ void lock_release(void)
     atomic_store(&holder, 0);
 }
 
+void lock_forking(void)
+{
+    if (lock_take(FORK_WAIT_MS))
+        for_fork = true;
+}
+
+void lock_forked(void)
+{
+    if (for_fork && atomic_load(&holder) == (uintptr_t)pthread_self()) {
+        for_fork = false;
+        lock_release();
+    }
+}
+
 void lock_reset(void)
 {
+    for_fork = false;
     atomic_store(&lost, false);
     atomic_store(&holder, 0);
 }

@@ -14,6 +14,10 @@ bool lock_take(unsigned wait_ms);
 
 void lock_release(void);
 
+/** Before a fork, and after it in the parent: nobody else holds the lock meanwhile. */
+void lock_forking(void);
+void lock_forked(void);
+
 /** In the child of a fork, which has one thread: the lock is free. */
 void lock_reset(void);
 

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <string.h>
 #include <sys/socket.h>
 
 /* The least age, in ms, of an entry (fact 15). To this host a tick of 4 or 10 ms is added,
@@ -36,9 +35,8 @@
 #define REST_MS 100
 
 /* After EADDRNOTAVAIL, when all entries are too young or a touch cannot be told from a long
- * connection, waits of more than OTHERS_MS, unless nothing was found for this peer for a while.
- */
-#define WAITS     3
+ * connection, waits, together longer than QUIET_MS, unless nothing was found for a while. */
+#define WAITS     12
 #define WAIT_MS   20
 #define HELPED_MS 1000
 
@@ -145,13 +143,11 @@ static enum took take_block(struct peer *peer, const struct taker *taker, int64_
     return took;
 }
 
-/** Also from blocks in which a lease may have ended only just now: the alternative is to fail.
- */
+/** Also what the kernel may take itself, and after a new dump: the alternative is to fail. */
 static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
                            struct ports_claim *claim)
 {
     fill(peer, taker->family, now, FILL_TIGHT_MS);
-    taker->quiet = AGE_TIGHT_MS;
     taker->below = TIME_WAIT_MS;
     return take_block(peer, taker, now, claim);
 }
@@ -244,7 +240,7 @@ static int take_after(struct ports_claim *claim, const union address *address)
             set_scarce(peer, now);
         return 1;
     }
-    return now < peer->helped_ms + HELPED_MS ? -1 : 0;
+    return now >= peer->alone_ms && now < peer->helped_ms + HELPED_MS ? -1 : 0;
 }
 
 static bool take_or_wait(struct ports_claim *claim, const union address *address)
@@ -348,8 +344,7 @@ static void look_scarce(int fd, const union address *address, uint32_t interface
     struct peer *peer = peers_find(address, interface);
     if (!established && !(peer && peer->scarce))
         return; /* not known yet */
-    if (!peer)
-        peer = peers_get(address, interface, now);
+    peer = peer ? peer : peers_get(address, interface, now);
     if (!peer || now < peer->alone_ms)
         return;
     if (established && !timestamps)
@@ -397,6 +392,7 @@ void ports_look(int fd, uint32_t interface)
 
 void ports_reset(void)
 {
+    diag_reset();
     peers_reset();
     atomic_store(&ports_some_scarce, false);
     lock_reset();

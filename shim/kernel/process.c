@@ -24,13 +24,13 @@ static char program[100];
 
 _Atomic uint32_t process_holders;
 _Atomic uint32_t process_seals;
-_Thread_local bool process_maybe_vforked;
+__attribute__((tls_model("initial-exec"))) _Thread_local bool process_maybe_vforked;
 
 /*
  * A child that shares our memory has installed a filter, and may not even ask for its pid. The
  * kernel clears it when the child is gone (set_tid_address(2)).
  */
-static _Thread_local _Atomic pid_t sealed_child __attribute__((tls_model("initial-exec")));
+static __attribute__((tls_model("initial-exec"))) _Thread_local _Atomic pid_t sealed_child;
 
 int process_pid(void)
 {
@@ -187,8 +187,9 @@ void process_init(void)
 {
     const char *path = (const char *)getauxval(AT_EXECFN);
     const char *slash = path ? strrchr(path, '/') : NULL;
-    if (path)
-        strncpy(program, slash ? slash + 1 : path, sizeof(program) - 1);
+    const char *base = slash ? slash + 1 : path;
+    for (size_t i = 0; base && base[i] && i < sizeof(program) - 1; i++)
+        program[i] = base[i];
     atomic_store(&owner, getpid());
     pthread_atfork(process_copying, process_copied, process_is_child);
 }

@@ -153,9 +153,10 @@ static bool parse_entry(const char *entry, struct config *config, char error[CON
 {
     if (strncmp(entry, prefix, strlen(prefix)) != 0)
         return true;
-    size_t name_len = strcspn(entry, "=");
-    if (!entry[name_len] || !entry[name_len + 1])
+    const char *equals = strchr(entry, '=');
+    if (!equals || !equals[1])
         return true;
+    size_t name_len = (size_t)(equals - entry);
     struct refusal refusal;
     const struct variable *variable = find_variable(entry, name_len);
     if (variable && variable->parse(entry + name_len + 1, config, &refusal))

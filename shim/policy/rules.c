@@ -229,7 +229,8 @@ bool rules_parse(const char *value, struct policies *policies, struct rules *rul
                  struct refusal *refusal)
 {
     for (const char *end; *value; value = *end ? end + 1 : end) {
-        end = value + strcspn(value, ";");
+        end = strchr(value, ';');
+        end = end ? end : value + strlen(value);
         if (next_word(&value, end) == 0)
             continue; /* nothing between two semicolons, or after the last */
         if (rules->count == RULES_MAX)

@@ -1,7 +1,9 @@
 #include "report/sink.h"
 
+#include "kernel/file.h"
 #include "kernel/libc.h"
 #include "kernel/process.h"
+#include "kernel/raw.h"
 #include "policy/text.h"
 #include "report/guard.h"
 #include "report/undo.h"
@@ -10,10 +12,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef RWF_NOWAIT /* linux/fs.h */
@@ -23,10 +25,21 @@
 #define RWF_NOSIGNAL 0x100
 #endif
 
-static const int log_flags =
-    O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_LARGEFILE;
+#define ASK_TYPE  0x1   /* STATX_TYPE, linux/stat.h */
+#define ASK_INODE 0x100 /* STATX_INO */
 
-static struct stat stderr_at_start;
+/** What a file is, and which: struct statx (linux/stat.h), which not every libc has. */
+struct identity {
+    uint32_t unused[7];
+    uint16_t mode, unused2;
+    uint64_t inode;
+    uint64_t unused3[12];
+    uint32_t major, minor;
+    uint64_t unused4[14];
+};
+_Static_assert(sizeof(struct identity) == 256, "struct statx");
+
+static struct identity stderr_at_start;
 static bool stderr_usable;
 static _Atomic bool size_limited; /* RLIMIT_FSIZE is set: SIGXFSZ may come */
 static _Atomic bool no_nosignal;  /* this kernel does not know RWF_NOSIGNAL */
@@ -44,11 +57,20 @@ static enum sink_kind kind_of(mode_t mode)
     return S_ISSOCK(mode) ? SINK_SOCKET : SINK_DEVICE;
 }
 
+/**
+ * By its number: at start, fstat() may be a sanitizer's, in the program, and not ready yet.
+ * A filter that refuses statx() leaves stderr alone.
+ */
+static bool identify(int fd, struct identity *identity)
+{
+    return raw_call(SYS_statx, fd, "", AT_EMPTY_PATH, ASK_TYPE | ASK_INODE, identity) == 0;
+}
+
 void sink_init(void)
 {
     struct rlimit limit;
-    stderr_usable = fstat(STDERR_FILENO, &stderr_at_start) == 0;
-    messages.kind = kind_of(stderr_at_start.st_mode);
+    stderr_usable = identify(STDERR_FILENO, &stderr_at_start);
+    messages.kind = kind_of(stderr_at_start.mode);
     size_limited = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
 }
 
@@ -73,9 +95,10 @@ static bool takes_messages(void)
 /** fd 2 is what it was at start: programs close it, and get it again as a socket or a file. */
 static bool stderr_is_stderr(void)
 {
-    struct stat now;
-    return stderr_usable && fstat(STDERR_FILENO, &now) == 0 &&
-           now.st_dev == stderr_at_start.st_dev && now.st_ino == stderr_at_start.st_ino;
+    struct identity now;
+    return stderr_usable && identify(STDERR_FILENO, &now) &&
+           now.major == stderr_at_start.major && now.minor == stderr_at_start.minor &&
+           now.inode == stderr_at_start.inode;
 }
 
 size_t sink_most(const struct sink *sink)
@@ -90,8 +113,10 @@ static ssize_t put(struct sink *sink, int fd, const char *line, size_t len, int 
                           {.iov_base = (void *)(uintptr_t)line, .iov_len = len}};
     bool unfinished = atomic_load(&sink->unfinished);
     if (!unfinished)
-        return flags ? next.pwritev2(fd, iov + 1, 1, -1, flags) : next.write(fd, line, len);
-    ssize_t r = flags ? next.pwritev2(fd, iov, 2, -1, flags) : next.writev(fd, iov, 2);
+        return flags ? raw_call(SYS_pwritev2, fd, iov + 1, 1L, -1L, -1L, flags)
+                     : raw_call(SYS_write, fd, line, len);
+    ssize_t r = flags ? raw_call(SYS_pwritev2, fd, iov, 2L, -1L, -1L, flags)
+                      : raw_call(SYS_writev, fd, iov, 2L);
     if (r > 0)
         atomic_store(&sink->unfinished, false);
     return r > 0 ? r - 1 : r;
@@ -111,7 +136,8 @@ static ssize_t put_now(struct sink *sink, int fd, const char *line, size_t len)
     if (!is_unsupported(r))
         return r;
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+    struct timespec now = {0};
+    if (raw_call(SYS_ppoll, &ready, 1L, &now, NULL, 0L) != 1 || !(ready.revents & POLLOUT))
         return -1;
     return put(sink, fd, line, len, 0);
 }
@@ -152,38 +178,38 @@ static bool put_whole(struct sink *sink, int fd, const char *line, size_t len)
     return r == (ssize_t)len;
 }
 
-/** The path, with the pid in place of each %p of the value's own text. */
-static void file_name(const struct sink *sink, struct text *name)
+/** The path, with the pid in place of each %p of the value's own text; false if it is too long.
+ */
+static bool file_name(const struct sink *sink, char path[SINK_PATH_SIZE])
 {
+    struct text name = text_in(path, SINK_PATH_SIZE);
     for (const char *p = sink->path; *p; p++) {
         if (p >= sink->path + sink->own && p[0] == '%' && p[1] == 'p') {
-            text_number(name, (uint64_t)process_pid(), 1);
+            text_number(&name, (uint64_t)process_pid(), 1);
             p++;
         } else {
-            text_char(name, *p);
+            text_char(&name, *p);
         }
     }
+    errno = name.cut ? ENAMETOOLONG : errno;
+    return !name.cut;
 }
 
-static int open_file(const struct sink *sink, int extra_flags)
+static int open_file(const struct sink *sink)
 {
     char path[SINK_PATH_SIZE];
-    struct text name = text_in(path, sizeof(path));
-    file_name(sink, &name);
-    if (name.cut) {
-        errno = ENAMETOOLONG;
+    if (!file_name(sink, path))
         return -1;
-    }
-    return open(path, log_flags | extra_flags, 0600);
+    return (int)raw_call(SYS_openat, AT_FDCWD, path, FILE_APPEND_FLAGS | O_CREAT, 0600);
 }
 
 static bool write_file(struct sink *sink, const char *line, size_t len)
 {
-    int fd = open_file(sink, O_CREAT);
+    int fd = open_file(sink);
     if (fd < 0)
         return false;
     bool written = put_whole(sink, fd, line, len);
-    next.close(fd);
+    raw_call(SYS_close, fd);
     return written;
 }
 
@@ -192,16 +218,12 @@ static bool write_stderr(struct sink *sink, const char *line, size_t len)
     return stderr_is_stderr() && put_whole(sink, STDERR_FILENO, line, len);
 }
 
-/** open(), write() and close() are cancellation points (pthreads(7)). */
+/* By system calls alone, which are no cancellation points, as open() and write() are. */
 bool sink_write(struct sink *sink, const char *line, size_t len)
 {
-    int cancel;
     if (len > sink_most(sink))
         return false;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    bool written = sink->to_file ? write_file(sink, line, len) : write_stderr(sink, line, len);
-    pthread_setcancelstate(cancel, NULL);
-    return written;
+    return sink->to_file ? write_file(sink, line, len) : write_stderr(sink, line, len);
 }
 
 uint64_t sink_dropped(struct sink *sink)
@@ -240,30 +262,23 @@ static void complain(const struct sink *sink, const char *value, const char *wha
     sink_message(buf);
 }
 
-/** There is none yet, but it can be made there; sets errno if not. */
-static bool can_make(const struct sink *sink)
-{
-    char directory[SINK_PATH_SIZE];
-    struct text name = text_in(directory, sizeof(directory));
-    file_name(sink, &name);
-    char *slash = strrchr(directory, '/');
-    slash[slash == directory ? 1 : 0] = '\0';
-    return access(directory, W_OK | X_OK) == 0;
-}
-
-/** The file can be opened, or made where it is not there yet; sets errno if not. */
+/**
+ * The file can be opened, or made where it is not there yet; sets errno if not. A FIFO that
+ * nobody reads yet, or a socket, is neither, and may become a pipe (open(2): ENXIO).
+ */
 static bool can_open(struct sink *sink)
 {
-    struct stat now;
-    int fd = open_file(sink, 0);
-    if (fd < 0 && errno == ENXIO)
-        sink->kind = SINK_PIPE; /* a FIFO that nobody reads yet, or a socket (open(2)) */
-    if (fd < 0)
-        return errno == ENOENT && can_make(sink);
-    if (fstat(fd, &now) == 0)
-        sink->kind = kind_of(now.st_mode);
-    next.close(fd);
-    return true;
+    struct identity now;
+    char path[SINK_PATH_SIZE];
+    if (!file_name(sink, path))
+        return false;
+    if (raw_call(SYS_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, ASK_TYPE, &now) == 0)
+        sink->kind = kind_of(now.mode);
+    if (file_can_be_appended_to(path, next.close))
+        return true;
+    if (errno == ENXIO)
+        sink->kind = SINK_PIPE;
+    return false;
 }
 
 /** The program may chdir(): a relative name is taken from where it started. */
@@ -271,7 +286,8 @@ static bool make_absolute(struct sink *sink, const char *file)
 {
     struct text path = text_in(sink->path, sizeof(sink->path));
     if (file[0] != '/') {
-        if (!getcwd(sink->path, sizeof(sink->path)))
+        long size = raw_call(SYS_getcwd, sink->path, sizeof(sink->path));
+        if (size < 1 || sink->path[0] != '/') /* the kernel says "(unreachable)" (getcwd(3)) */
             return false;
         path.len = strlen(sink->path);
         text_char(&path, '/');
@@ -292,7 +308,7 @@ static bool open_stderr(struct sink *sink)
 
 bool sink_open(struct sink *sink, const char *value)
 {
-    if (strcmp(value, "stderr") == 0)
+    if (strlen(value) == 6 && memcmp(value, "stderr", 6) == 0)
         return open_stderr(sink);
     sink->to_file = make_absolute(sink, value);
     if (sink->to_file && can_open(sink))

@@ -9,6 +9,13 @@
 
 #include "recycle_server.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
 static struct shared *shared;
 
 static void note(struct worker *worker, int error, int64_t ns, uint16_t port)
@@ -56,6 +63,8 @@ static void connect_once(struct worker *worker, bool keep)
     int type = SOCK_STREAM | SOCK_CLOEXEC | (word("nonblock") ? SOCK_NONBLOCK : 0);
     int fd = socket(to->ss_family, type, 0);
     REQUIRE(fd >= 0);
+    if (word("device"))
+        REQUIRE(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "veth77", 7) == 0);
     int64_t begin = now_ns();
     int error = connect_whole(fd, to);
     int64_t end = now_ns();
@@ -71,6 +80,31 @@ static void connect_once(struct worker *worker, bool keep)
     close(fd);
 }
 
+/** Whatever the handler's thread is doing, it may be in connect(). */
+static void connect_in_handler(int signal)
+{
+    static struct worker worker;
+    int saved = errno;
+    (void)signal;
+    if (worker.done < (unsigned long)word("n"))
+        connect_once(&worker, false);
+    errno = saved;
+}
+
+static void start_signals(void)
+{
+    struct sigaction action = {.sa_handler = connect_in_handler, .sa_flags = SA_RESTART};
+    struct itimerval timer = {{0, word("signals")}, {0, word("signals")}};
+    REQUIRE(sigaction(SIGALRM, &action, NULL) == 0);
+    REQUIRE(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+}
+
+static void stop_signals(void)
+{
+    struct itimerval none = {0};
+    setitimer(ITIMER_REAL, &none, NULL);
+}
+
 static void *work(void *argument)
 {
     struct worker *worker = argument;
@@ -84,16 +118,53 @@ static void *work(void *argument)
     return NULL;
 }
 
+/** A child has the fds that the threads have: but no netlink socket of theirs. */
+static void fork_once(void)
+{
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    for (int fd = 3; pid == 0 && fd < 64; fd++) {
+        int domain = 0;
+        socklen_t len = sizeof(domain);
+        getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+        atomic_fetch_add(&shared->leaked, domain == AF_NETLINK);
+    }
+    if (pid == 0)
+        _exit(0);
+    REQUIRE(waitpid(pid, NULL, 0) == pid);
+}
+
 static void work_in_threads(void)
 {
     long threads = word("threads");
     pthread_t ids[threads];
     struct worker workers[threads];
     memset(workers, 0, sizeof(workers));
+    if (word("signals"))
+        start_signals();
     for (long i = 0; i < threads; i++)
         REQUIRE(pthread_create(&ids[i], NULL, work, &workers[i]) == 0);
+    for (int i = 0; i < 300 && word("forks"); i++)
+        fork_once();
     for (long i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
+    stop_signals();
+}
+
+/** As a sandbox does, and systemd's RestrictAddressFamilies. */
+static void refuse_netlink(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)word("blind")),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+    REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    REQUIRE(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
 /** A process that is loaded anew, and inherits `shared` and the addresses by an fd. */
@@ -102,6 +173,8 @@ static void exec_worker(char **argv)
     char fds[32];
     (void)snprintf(fds, sizeof(fds), "%d", shared->fd);
     setenv("RECYCLE_WORKER", fds, 1);
+    if (word("blind"))
+        refuse_netlink();
     execv("/proc/self/exe", argv);
     _exit(127);
 }
@@ -163,8 +236,9 @@ static void print_all(int64_t ns)
     unsigned long ports = 0;
     for (unsigned i = 0; i < 65536; i++)
         ports += shared->ports[i];
-    printf("connects=%lu\nfailed=%lu\nEADDRNOTAVAIL=%lu\nports=%lu\nms=%ld\n", shared->connects,
-           shared->failed, shared->none_free, ports, (long)(ns / 1000000));
+    printf("connects=%lu\nfailed=%lu\nEADDRNOTAVAIL=%lu\nports=%lu\nleaked=%lu\nms=%ld\n",
+           shared->connects, shared->failed, shared->none_free, ports, shared->leaked,
+           (long)(ns / 1000000));
     print_times();
     printf("whole=%ld\nbroken=%ld\n", shared->whole, shared->broken);
 }
@@ -174,7 +248,7 @@ static void wait_for_server(void)
 {
     long last = -1, all = (long)(shared->connects - shared->failed) -
                           word("hold") * word("processes") * word("threads");
-    for (int idle = 0; idle < 300 && last < all && !word("deaf"); idle++) {
+    for (int idle = 0; idle < 300 && last < all && !word("deaf") && !word("remote"); idle++) {
         long count = shared->whole + shared->broken;
         if (count != last)
             idle = 0;
@@ -187,11 +261,21 @@ static void map_shared(int fd)
 {
     size_t connects = (size_t)((word("n") + word("hold")) * word("threads") *
                                word("processes") * word("runs"));
+    connects *= word("signals") ? 2 : 1;
     size_t size = sizeof(*shared) + connects * sizeof(shared->ns[0]);
     REQUIRE(ftruncate(fd, (off_t)size) == 0);
     shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     REQUIRE(shared != MAP_FAILED);
     shared->fd = fd;
+}
+
+/** Until its time is over or its standard input ends. */
+static int serve_alone(void)
+{
+    pid_t pid = server_start(shared);
+    struct pollfd end = {.fd = STDIN_FILENO, .events = POLLIN};
+    poll(&end, 1, (int)word("serve") * 1000);
+    return kill(pid, SIGKILL);
 }
 
 int main(int argc, char **argv)
@@ -205,7 +289,11 @@ int main(int argc, char **argv)
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
-    pid_t pid = server_start(shared);
+    if (word("serve"))
+        return serve_alone();
+    pid_t pid = word("remote") ? 0 : server_start(shared);
+    if (!pid)
+        server_elsewhere();
     int64_t begin = now_ns();
     if (word("processes") * word("runs") == 1)
         work_in_threads();
@@ -213,7 +301,8 @@ int main(int argc, char **argv)
         run_processes(argv);
     int64_t end = now_ns();
     wait_for_server();
-    kill(pid, SIGKILL);
+    if (pid)
+        kill(pid, SIGKILL);
     print_all(end - begin);
     return 0;
 }

@@ -43,7 +43,7 @@ static struct server {
 struct shared {
     int fd;
     struct server server;
-    _Atomic unsigned long connects, failed, none_free;
+    _Atomic unsigned long connects, failed, none_free, leaked;
     _Atomic long whole, broken; /* what the server read */
     _Atomic bool ports[65536];
     uint32_t ns[]; /* each connect()'s; 0: before `warm` */
@@ -69,6 +69,12 @@ static struct word {
     {"family", 4},       /* 4, 6, or 46: an IPv6 socket to a v4-mapped address */
     {"port", 0},         /* the server's; 0: any */
     {"destinations", 1}, /* of those ports, 1,000 apart, used by turns */
+    {"serve", 0},        /* only the server, for so many seconds, on every address */
+    {"remote", 0},       /* no server: there is one at 10.77.0.2 */
+    {"device", 0},       /* SO_BINDTODEVICE, to veth77 */
+    {"blind", 0},        /* with exec: socket(AF_NETLINK) fails with this errno (seccomp) */
+    {"signals", 0},      /* a handler connects, too, every so many us, n times at most */
+    {"forks", 0},        /* the first thread forks meanwhile, and looks at the child's fds */
     {"deaf", 0},         /* the server reads nothing and closes nothing */
     {"warm", 0},         /* first connects of each thread that the times leave out */
 };

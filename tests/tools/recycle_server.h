@@ -16,7 +16,8 @@ static int listeners[DESTINATIONS];
 static void server_listen(unsigned i)
 {
     bool v6 = word("family") == 6;
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    in_addr_t at = word("serve") ? INADDR_ANY : INADDR_LOOPBACK;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(at)};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     struct sockaddr_in6 bound;
     int on = 1;
@@ -85,6 +86,15 @@ static void server_run(struct shared *shared)
                 server_read(shared, events[i].data.fd, read_bytes);
         }
     }
+}
+
+/** Of another host. */
+static void server_elsewhere(void)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)word("port"))};
+    REQUIRE(inet_pton(AF_INET, "10.77.0.2", &in.sin_addr) == 1);
+    memcpy(&server.at[0], &in, sizeof(in));
+    server.count = 1;
 }
 
 /** In a process of its own, which ends with this one. */

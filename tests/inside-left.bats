@@ -1,0 +1,52 @@
+# A close() that waits, and does not return: a handler leaves it by siglongjmp(), or the thread is
+# cancelled. The thread is as it was, and the fd is closed rightly afterwards.
+load helper
+
+# slow_server: takes what comes only after a second.
+slow_server() {
+    PORT=$(port)
+    rm -f "$LOG"
+    serve "$PORT" rcvbuf:4096 time-limit:20 accept sleep:600 readall close
+}
+
+@test "siglongjmp out of a close that waits leaves the thread, and the fd, as they were" {
+    local policy
+    for policy in drain:400 drain-eof:400 delay:400; do
+        slow_server
+        NOTIMEWAIT_LOG=$LOG run preload "$policy" "$BUILD/tests/inside" jump "$PORT"
+        echo "$policy: $output"
+        cat "$LOG"
+        [[ $output == $'cancellation enabled, no signal blocked, fd open\nclose 0' ]]
+        [[ $(json '.via + " " + .policy' "$LOG") == "close $policy" ]]
+        finish server || true
+    done
+}
+
+@test "siglongjmp out of a blocking close: the kernel has closed the fd" {
+    slow_server
+    run preload linger:3 "$BUILD/tests/inside" jump "$PORT"
+    echo "$output"
+    [[ $output == $'cancellation enabled, no signal blocked, fd closed\nclose -1' ]]
+}
+
+@test "cancelled in a close that waits: the fd is open, and what closes it is recorded" {
+    local policy
+    for policy in drain:400 drain-eof:400; do
+        slow_server
+        NOTIMEWAIT_LOG=$LOG run preload "$policy" "$BUILD/tests/inside" cancel "$PORT"
+        echo "$policy: $output"
+        cat "$LOG"
+        [[ $output == $'cancelled\ncancellation enabled, no signal blocked, fd open\nclose 0' ]]
+        [[ $(json '.via + " " + .policy' "$LOG") == "close $policy" ]]
+        finish server || true
+    done
+}
+
+@test "cancelled in a blocking close: the record says that it was closed" {
+    slow_server
+    NOTIMEWAIT_LOG=$LOG run preload linger:3 "$BUILD/tests/inside" cancel "$PORT"
+    echo "$output"
+    cat "$LOG"
+    [[ $output == $'cancelled\ncancellation enabled, no signal blocked, fd closed\nclose -1' ]]
+    [[ $(json '.via + " " + .action' "$LOG") == 'close linger' ]]
+}

@@ -1,0 +1,40 @@
+# A program that installs a seccomp filter: from then on no system call but its own.
+load helper
+load each-policy
+
+sealed() {
+    local variables=(NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_STATS="$LOG.stats" "$@")
+    for way in prctl syscall; do
+        PORT=$(port)
+        serve "$PORT" time-limit:30 loop:4 accept end
+        run env "${variables[@]}" LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" \
+            "$BUILD/tests/inside" sealed "$PORT" "$way"
+        echo "$policy, $way: $status $output"
+        [[ $status -eq 0 && ${lines[-1]} == alive ]]
+        kill "$(pid_of server)" || true
+    done
+}
+
+@test "a filter that kills at any other call lets the program live, under every policy" {
+    each_policy sealed
+    each_policy sealed NOTIMEWAIT_RULES='peer=10.0.0.0/8 => off; role=client, port=1-9 => abort'
+    ONLY=auto each_policy sealed NOTIMEWAIT_LINGER=override
+}
+
+@test "the same where ports are scarce" {
+    local before policy=auto
+    before=$(</proc/sys/net/ipv4/ip_local_port_range)
+    echo '40000 40011' >/proc/sys/net/ipv4/ip_local_port_range
+    PORT=$(port)
+    serve "$PORT" time-limit:30 loop:40 accept readall close end
+    preload auto act "loop:8" "connect:$PORT" write:1 close end
+    sealed
+    echo "$before" >/proc/sys/net/ipv4/ip_local_port_range
+}
+
+@test "a probe for seccomp that fails changes nothing" {
+    serve "$PORT" time-limit:30 loop:4 accept end
+    NOTIMEWAIT_LOG=$LOG run preload abort "$BUILD/tests/inside" sealed "$PORT" probe
+    cat "$LOG"
+    [[ $status -eq 0 && $output == alive && $(json action "$LOG") == $'rst\nrst\nnone' ]]
+}

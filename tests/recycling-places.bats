@@ -1,0 +1,78 @@
+# connect() takes over ports in TIME_WAIT: towards other hosts, by a device, in
+# a child of a fork, and where the kernel does not tell what is in TIME_WAIT.
+# shellcheck disable=SC2154 # run_recycle sets them
+load helper
+load recycling
+
+setup() {
+    ports 300
+}
+
+teardown() {
+    ip link del veth77 2>/dev/null || true
+    [[ -z ${far_pid-} ]] || kill "$far_pid" || true
+}
+
+# link: another host, 10.77.0.2, behind veth77, with recycle's server at the port $at; commands
+# there begin with "${far[@]}".
+link() {
+    at=$(port)
+    unshare -n sleep 100 </dev/null >/dev/null 2>&1 3>&- &
+    far_pid=$!
+    far=(nsenter -n -t "$far_pid")
+    until [[ $("${far[@]}" readlink /proc/self/ns/net) != "$(readlink /proc/self/ns/net)" ]]; do
+        sleep 0.05
+    done
+    ip link add veth77 type veth peer name far77 netns "$far_pid"
+    ip addr add 10.77.0.1/24 dev veth77
+    ip link set veth77 up
+    "${far[@]}" ip addr add 10.77.0.2/24 dev far77
+    "${far[@]}" ip link set far77 up
+    "${far[@]}" ip link set lo up
+    "${far[@]}" "$BUILD/tests/recycle" serve=60 port="$at" < <(sleep 60) >/dev/null 2>&1 3>&- &
+    timeout 10 "${far[@]}" sh -c "until ss -Htln 'sport = :$at' | grep -q .; do sleep 0.1; done"
+}
+
+@test "another host: entries of a second, and younger ones where none is free" {
+    link
+    plain n=600 remote=1 port="$at"
+    [[ $failed -ge 300 ]]
+    ports 300
+    under auto n=1500 remote=1 port="$at"
+    [[ $failed -eq 0 && $connects -eq 1500 && $resets -eq 0 ]]
+}
+
+@test "sockets bound to a device" {
+    link
+    under auto n=1500 remote=1 port="$at" device=1
+    [[ $failed -eq 0 && $connects -eq 1500 && $resets -eq 0 ]]
+}
+
+@test "another host without timestamps: no connect() fails that a plain one would make" {
+    link
+    "${far[@]}" sh -c 'echo 0 >/proc/sys/net/ipv4/tcp_timestamps'
+    plain n=280 remote=1 port="$at"
+    [[ $failed -eq 0 ]]
+    ports 300
+    under auto n=280 remote=1 port="$at"
+    [[ $failed -eq 0 ]]
+    under auto n=100 remote=1 port="$at"
+    [[ $failed -eq $((280 + 100 - 300)) && $resets -eq 0 ]]
+}
+
+@test "no netlink, refused by seccomp in the words of a sandbox and of systemd: as without us" {
+    local errno
+    for errno in 1 97; do # EPERM, EAFNOSUPPORT
+        ports 100
+        under auto n=150 runs=2 exec=1 blind=$errno
+        [[ $failed -eq 200 && $connects -eq 300 && $whole -eq 100 && $resets -eq 0 ]]
+    done
+    ports 100
+    under auto n=150 runs=2 exec=1
+    [[ $failed -eq 0 ]]
+}
+
+@test "processes that fork while another thread takes a port over leave nothing behind" {
+    under auto n=1500 threads=4 forks=1
+    [[ $failed -eq 0 && $whole -eq $connects && $leaked -eq 0 ]]
+}

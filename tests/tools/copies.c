@@ -1,0 +1,240 @@
+/*
+ * copies: a connection is closed while another thread makes a copy of it, and goes on with
+ * that.
+ *
+ * `copies WAY ROUNDS`; ways: fork, _Fork, dup, dup2, dup3, fcntl, rights, spawn, vfork. In a
+ * plain program every byte that is written to a copy arrives, and a copy has no linger. It is
+ * the host program, and knows nothing of the library.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BYTES = 200000, AT = 300, WAS_GONE = 2, LINGERS = 3, LOST = 4 };
+
+extern char **environ;
+
+static int fd; /* of the connection */
+static int passage[2];
+static _Atomic bool go, closed;
+static struct sockaddr_in server;
+
+static int connected(void)
+{
+    int made = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(made, (struct sockaddr *)&server, sizeof(server)) != 0) {
+        perror("connect");
+        exit(1);
+    }
+    return made;
+}
+
+/* Writes everything to the copy: 0, or what went wrong. */
+static int go_on(int copy)
+{
+    static char bytes[BYTES];
+    struct linger linger = {0};
+    socklen_t len = sizeof(linger);
+    ssize_t all = 0, r = 0;
+    if (getsockopt(copy, SOL_SOCKET, SO_LINGER, &linger, &len) != 0)
+        return WAS_GONE;
+    if (linger.l_onoff)
+        return LINGERS;
+    while (all < BYTES && (r = write(copy, bytes + all, (size_t)(BYTES - all))) > 0)
+        all += r;
+    return all == BYTES ? 0 : LOST;
+}
+
+/* In a child, or in what it executes: the parent has closed its copy by now. */
+static int go_on_as_child(void)
+{
+    usleep(3000);
+    return go_on(fd);
+}
+
+static int status_of(pid_t pid)
+{
+    int status = -1;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        return LOST;
+    return WEXITSTATUS(status);
+}
+
+static int by_child(pid_t pid)
+{
+    if (pid == 0)
+        _exit(go_on_as_child());
+    return status_of(pid);
+}
+
+static int by_exec(bool vforks)
+{
+    char number[16];
+    char *argv[] = {"copies", "child", number, NULL};
+    pid_t pid = -1;
+    (void)snprintf(number, sizeof(number), "%d", fd);
+    if (!vforks)
+        return posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ) == 0
+                   ? status_of(pid)
+                   : LOST;
+    pid = vfork();
+    if (pid == 0) {
+        execv("/proc/self/exe", argv);
+        _exit(LOST);
+    }
+    return status_of(pid);
+}
+
+static int by_rights(void)
+{
+    char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof(control)};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+    *head = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+    int copy = -1;
+    if (sendmsg(passage[0], &msg, 0) != 1 || recvmsg(passage[1], &msg, 0) != 1)
+        return -1;
+    memcpy(&copy, CMSG_DATA(head), sizeof(copy));
+    return copy;
+}
+
+static int copy_by(const char *way)
+{
+    if (strcmp(way, "dup") == 0)
+        return dup(fd);
+    if (strcmp(way, "dup2") == 0)
+        return dup2(fd, AT);
+    if (strcmp(way, "dup3") == 0)
+        return dup3(fd, AT, O_CLOEXEC);
+    if (strcmp(way, "fcntl") == 0)
+        return fcntl(fd, F_DUPFD, AT);
+    return by_rights();
+}
+
+/* The copy is of this process: looks at it once the close is over. */
+static int by_fd(const char *way)
+{
+    int copy = copy_by(way);
+    while (!atomic_load(&closed))
+        ;
+    if (copy < 0)
+        return WAS_GONE;
+    int result = go_on(copy);
+    close(copy);
+    return result;
+}
+
+static void *copier(void *way)
+{
+    while (!atomic_load(&go))
+        ;
+    int result;
+    if (strcmp(way, "fork") == 0)
+        result = by_child(fork());
+    else if (strcmp(way, "_Fork") == 0)
+        result = by_child(_Fork());
+    else if (strcmp(way, "spawn") == 0 || strcmp(way, "vfork") == 0)
+        result = by_exec(strcmp(way, "vfork") == 0);
+    else
+        result = by_fd(way);
+    return (void *)(intptr_t)result;
+}
+
+static void spin(long ns)
+{
+    struct timespec from, now;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - from.tv_sec) * 1000000000L + now.tv_nsec - from.tv_nsec < ns);
+}
+
+/* One connection: 0, or what went wrong. */
+static int one_round(int listener, char *way, long after_ns)
+{
+    char buf[65536];
+    long got = 0;
+    ssize_t r;
+    pthread_t thread;
+    void *result;
+    fd = connected();
+    int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (write(peer, "x", 1) != 1 || read(fd, buf, 1) != 1)
+        return LOST;
+    atomic_store(&go, false);
+    atomic_store(&closed, false);
+    pthread_create(&thread, NULL, copier, way);
+    usleep(50);
+    atomic_store(&go, true);
+    spin(after_ns);
+    close(fd);
+    atomic_store(&closed, true);
+    while ((r = read(peer, buf, sizeof(buf))) > 0)
+        got += r;
+    pthread_join(thread, &result);
+    close(peer);
+    int wrong = (int)(intptr_t)result;
+    return wrong == 0 && (got != BYTES || r != 0) ? LOST : wrong;
+}
+
+static int listen_somewhere(void)
+{
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t len = sizeof(server);
+    server = (struct sockaddr_in){.sin_family = AF_INET};
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(listener, (struct sockaddr *)&server, len) != 0 || listen(listener, 64) != 0 ||
+        getsockname(listener, (struct sockaddr *)&server, &len) != 0)
+        exit(1);
+    return listener;
+}
+
+/* Until when after the copier was let go the close begins: about as long as the copy takes. */
+static long most_ns(const char *way)
+{
+    bool child = strcmp(way, "fork") == 0 || strcmp(way, "_Fork") == 0 ||
+                 strcmp(way, "spawn") == 0 || strcmp(way, "vfork") == 0;
+    return child ? 200000 : 4000;
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc != 3)
+        return 1;
+    if (strcmp(argv[1], "child") == 0) {
+        fd = atoi(argv[2]);
+        return go_on_as_child();
+    }
+    long copies = 0, lost = 0, linger = 0, rounds = atol(argv[2]), most = most_ns(argv[1]);
+    int listener = listen_somewhere();
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, passage) != 0)
+        return 1;
+    for (long i = 0; i < rounds; i++) {
+        int wrong = one_round(listener, argv[1], i * 997 % most);
+        copies += wrong != WAS_GONE;
+        lost += wrong == LOST;
+        linger += wrong == LINGERS;
+    }
+    printf("%s: %ld rounds, %ld copies, bytes lost in %ld, a linger on %ld\n", argv[1], rounds,
+           copies, lost, linger);
+    return lost + linger > 0;
+}

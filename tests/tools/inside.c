@@ -1,0 +1,264 @@
+/*
+ * inside: what a program does to itself that its libraries must bear: `inside MODE PORT [WAY]`,
+ * with a server on PORT.
+ *
+ * vfork, clone: a child that runs in its parent's memory does WAY to the fd of a connection of
+ * the parent. sealed: the program installs a filter (WAY: prctl, syscall, probe) that kills it
+ * at any call but its own. jump, cancel: a close() that waits is left by siglongjmp(), or by
+ * pthread_cancel(). It is the host program, and knows nothing of the library.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *way;
+static struct sockaddr_in server;
+static int fd;
+
+static int connected(void)
+{
+    int made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(made, (struct sockaddr *)&server, sizeof(server)) != 0)
+        perror("connect");
+    return made;
+}
+
+/* --- vfork, clone --- */
+
+#define ALLOW(number)                                                                          \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),                                         \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+/* What the program itself calls from here on; all else kills. */
+static struct sock_filter own_calls[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    ALLOW(SYS_read),
+    ALLOW(SYS_write),
+    ALLOW(SYS_close),
+    ALLOW(SYS_exit_group),
+    ALLOW(SYS_dup),
+    ALLOW(SYS_socket),
+    ALLOW(SYS_connect),
+    ALLOW(SYS_shutdown),
+    ALLOW(SYS_setsockopt),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+};
+static struct sock_fprog filter = {.len = sizeof(own_calls) / sizeof(own_calls[0]),
+                                   .filter = own_calls};
+
+static int install(int by_prctl)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return -1;
+    if (by_prctl)
+        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
+}
+
+/* The child's fds are its own, its memory is not. */
+static int harm(void *unused)
+{
+    struct linger linger = {1, 0};
+    char byte;
+    int other = socket(AF_UNIX, SOCK_STREAM, 0);
+    (void)unused;
+    if (strcmp(way, "close") == 0)
+        close(fd);
+    else if (strcmp(way, "dup2") == 0)
+        dup2(other, fd);
+    else if (strcmp(way, "dup3") == 0)
+        dup3(other, fd, O_CLOEXEC);
+    else if (strcmp(way, "close_range") == 0)
+        close_range((unsigned)fd, (unsigned)fd, 0);
+    else if (strcmp(way, "closefrom") == 0)
+        closefrom(fd);
+    else if (strcmp(way, "number") == 0)
+        syscall(SYS_close, fd);
+    else if (strcmp(way, "dup") == 0 && close(fd) == 0)
+        (void)!dup(other);
+    else if (strcmp(way, "fcntl") == 0 && close(fd) == 0)
+        fcntl(other, F_DUPFD, fd);
+    else if (strcmp(way, "socket") == 0 && close(fd) == 0)
+        (void)!socket(AF_UNIX, SOCK_STREAM, 0);
+    else if (strcmp(way, "fclose") == 0)
+        (void)fclose(fdopen(fd, "w"));
+    else if (strcmp(way, "connect") == 0 && close(fd) == 0)
+        dup2(connected(), fd);
+    else if (strcmp(way, "linger") == 0 && dup2(socket(AF_INET, SOCK_STREAM, 0), fd) == fd)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    else if (strcmp(way, "shutdown") == 0 && dup2(connected(), fd) == fd)
+        shutdown(fd, SHUT_RD);
+    else if (strcmp(way, "read") == 0 && dup2(open("/dev/zero", O_RDONLY), fd) == fd)
+        (void)!read(fd, &byte, 1);
+    else if (strcmp(way, "unshare") == 0)
+        (void)unshare(CLONE_NEWNET);
+    else if (strcmp(way, "prctl") == 0 || strcmp(way, "syscall") == 0) {
+        if (install(strcmp(way, "prctl") == 0) != 0)
+            _exit(3);
+        close(fd);
+        (void)!dup(other);
+        (void)!write(other, "", 1);
+    }
+    _exit(0);
+}
+
+static int child_status(pid_t pid)
+{
+    int status = -1;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+/* A connection from before it, which counts as shared, and one from afterwards, on an fd that
+ * the child had to do with. */
+static void with_child(int by_clone)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    char byte;
+    pid_t pid;
+    fd = connected();
+    (void)!write(fd, "hello", 5);
+    if (by_clone)
+        pid = clone(harm, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+    else if ((pid = vfork()) == 0)
+        harm(NULL);
+    printf("child %d\n", child_status(pid));
+    close(fd);
+    fd = connected();
+    (void)!write(fd, "hello", 5);
+    (void)!read(fd, &byte, 1); /* once the peer has read all */
+    (void)!write(fd, "!", 1);
+    close(fd);
+}
+
+/* --- sealed --- */
+
+static void sealed(void)
+{
+    struct linger off = {0, 0};
+    int first = connected(), second = connected();
+    (void)fflush(stdout);
+    if (strcmp(way, "probe") == 0) {
+        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) != -1 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) != -1)
+            _exit(3);
+    } else if (install(strcmp(way, "prctl") == 0) != 0) {
+        _exit(3);
+    }
+    (void)!write(first, "hello", 5);
+    setsockopt(first, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+    close(first);
+    first = connected();
+    (void)!write(first, "hello", 5);
+    shutdown(first, SHUT_WR);
+    (void)!dup(first);
+    close(first);
+    close(second);
+    (void)!write(1, "alive\n", 6);
+    _exit(0);
+}
+
+/* --- jump, cancel --- */
+
+static sigjmp_buf outside;
+
+static void jump(int sig)
+{
+    (void)sig;
+    siglongjmp(outside, 1);
+}
+
+static void tell_state(void)
+{
+    int cancel;
+    sigset_t mask, none;
+    sigemptyset(&none);
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel);
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    printf("cancellation %s, %s, fd %s\n",
+           cancel == PTHREAD_CANCEL_ENABLE ? "enabled" : "disabled",
+           memcmp(&mask, &none, sizeof(unsigned long)) == 0 ? "no signal blocked" : "blocked",
+           fcntl(fd, F_GETFD) < 0 ? "closed" : "open");
+}
+
+/* The peer reads nothing for a while: what is written stays unacknowledged. */
+static void connect_and_fill(void)
+{
+    static char much[1 << 16];
+    fd = connected();
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    while (write(fd, much, sizeof(much)) > 0)
+        ;
+    fcntl(fd, F_SETFL, 0);
+}
+
+static void leave_by_jump(void)
+{
+    struct itimerval soon = {.it_value = {.tv_usec = 100000}};
+    (void)signal(SIGALRM, jump);
+    connect_and_fill();
+    if (sigsetjmp(outside, 1) == 0) {
+        setitimer(ITIMER_REAL, &soon, NULL);
+        close(fd);
+        puts("close returned");
+    }
+    tell_state();
+    printf("close %d\n", close(fd));
+}
+
+static void *close_it(void *unused)
+{
+    close(fd);
+    return unused;
+}
+
+static void leave_by_cancel(void)
+{
+    pthread_t thread;
+    void *result;
+    connect_and_fill();
+    pthread_create(&thread, NULL, close_it, NULL);
+    usleep(100000);
+    pthread_cancel(thread);
+    pthread_join(thread, &result);
+    printf("%s\n", result == PTHREAD_CANCELED ? "cancelled" : "returned");
+    tell_state();
+    printf("close %d\n", close(fd));
+}
+
+int main(int argc, char **argv)
+{
+    (void)alarm(60);
+    if (argc < 3)
+        return 2;
+    way = argc > 3 ? argv[3] : "";
+    server = (struct sockaddr_in){.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(argv[2])),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (strcmp(argv[1], "sealed") == 0)
+        sealed();
+    else if (strcmp(argv[1], "jump") == 0)
+        leave_by_jump();
+    else if (strcmp(argv[1], "cancel") == 0)
+        leave_by_cancel();
+    else
+        with_child(strcmp(argv[1], "clone") == 0);
+    return 0;
+}
