@@ -3,8 +3,8 @@
  *
  * Each call is made 100 and 300 times on one kind of fd; a dump named "CALL KIND TIMES" follows
  * each time. Half of the difference, with the preload minus without, is what it adds to 100
- * calls: what a first call costs is in neither (tests/cost/budget.bats). What else a loop needs is
- * done by raw system calls, which no preload sees, or outside what is counted.
+ * calls: what a first call costs is in neither (tests/cost/budget.bats). What else a loop needs
+ * is done by raw system calls, which no preload sees, or outside what is counted.
  */
 #include "../tools/raw.h"
 
