@@ -206,8 +206,8 @@ static bool stream_ends(struct ending *ending, FILE *stream, bool reopens)
     if (fd < 0 || !table_find(fd))
         return false;
     struct ending_way way = {.via = VIA_FCLOSE,
-                             .stdio_output = reopens || is_locked(stream) ||
-                                             __fpending(stream) > 0};
+                             .stdio_output =
+                                 reopens || is_locked(stream) || __fpending(stream) > 0};
     return ending_begin(ending, fd, way);
 }
 
