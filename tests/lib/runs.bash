@@ -15,25 +15,13 @@ FILTER="cat"               # what its output passes through before it is compare
 under=()                   # what stands before a program: the arm
 unset -v LD_PRELOAD "${!NOTIMEWAIT_@}"
 
-# Arms: a name, and its environment. Only `admin` keeps CAP_NET_ADMIN (for root), which reaping
-# needs: the others run as an ordinary user's programs do.
-ARMS=(none auto auto+reap auto+owed last-read last-read+owed)
-declare -gA ENVIRONMENT=(
-    [auto]='NOTIMEWAIT_POLICY=auto'
-    [auto+reap]='admin NOTIMEWAIT_POLICY=auto NOTIMEWAIT_REAP=on'
-    [auto+owed]='NOTIMEWAIT_POLICY=auto NOTIMEWAIT_SHUTDOWN=owed'
-    [last-read]='NOTIMEWAIT_POLICY=last-read'
-    [last-read+owed]='NOTIMEWAIT_POLICY=last-read NOTIMEWAIT_SHUTDOWN=owed'
-)
+# Arms: without the library, and policies.
+ARMS=(none auto fin-rst last-read)
 
-# use_arm ARM: sets `under`.
+# use_arm ARM: sets `under`. Without CAP_NET_ADMIN, as an ordinary user's programs run.
 use_arm() {
-    local words
-    read -ra words <<<"${ENVIRONMENT[$1]-}"
-    under=()
-    [[ ${words[0]-} == admin ]] || under=(setpriv --bounding-set=-net_admin --inh-caps=-net_admin)
-    [[ ${words[0]-} != admin ]] || words=("${words[@]:1}")
-    [[ $1 == none ]] || under+=(env "LD_PRELOAD=$LIB" "${words[@]}")
+    under=(setpriv --bounding-set=-net_admin --inh-caps=-net_admin)
+    [[ $1 == none ]] || under+=(env "LD_PRELOAD=$LIB" "NOTIMEWAIT_POLICY=$1")
 }
 
 # --- programs ---

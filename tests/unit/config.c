@@ -34,7 +34,8 @@ static void print_config(const struct config *config)
         printf("%llu", (unsigned long long)config->seed);
     else
         printf("none");
-    printf(" rules %u recycle %s\n", config->rules.count, config->no_recycling ? "off" : "auto");
+    printf(" rules %u recycle %s\n", config->rules.count,
+           config->no_recycling ? "off" : "auto");
 }
 
 /** "127.0.0.1 80" or "::1 80" */
