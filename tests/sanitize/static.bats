@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Programs with a sanitizer's runtime of their own, linked statically: it begins after the library.
 
-load ../helper
+load ../lib/helper
 
 # begins SANITIZER: in whatever the library does at its start, and its connections are recorded.
 begins() {

@@ -1,7 +1,7 @@
 # A connection is closed while another thread makes a copy of it, in this process or another: no
 # byte that is written to the copy is lost, and no lever stays on it. FORKRACE=N: N rounds for
 # each way and policy, in place of some hundred.
-load helper
+load ../lib/helper
 
 # races WAY ROUNDS: under each policy whose lever is not safe for shared sockets, all at once.
 races() {

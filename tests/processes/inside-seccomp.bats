@@ -1,6 +1,6 @@
 # A program that installs a seccomp filter: from then on no system call but its own.
-load helper
-load each-policy
+load ../lib/helper
+load ../lib/each-policy
 
 sealed() {
     local variables=(NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_STATS="$LOG.stats" "$@")

@@ -1,8 +1,8 @@
 # connect() takes over ports in TIME_WAIT: towards other hosts, by a device, in
 # a child of a fork, and where the kernel does not tell what is in TIME_WAIT.
 # shellcheck disable=SC2154 # run_recycle sets them
-load helper
-load recycling
+load ../lib/helper
+load ../lib/recycling
 
 setup() {
     ports 300

@@ -1,6 +1,6 @@
 # A close() that waits, and does not return: a handler leaves it by siglongjmp(), or the thread is
 # cancelled. The thread is as it was, and the fd is closed rightly afterwards.
-load helper
+load ../lib/helper
 
 # slow_server: takes what comes only after a second.
 slow_server() {

@@ -1,6 +1,6 @@
 # A child that runs in its parent's memory, but with fds of its own: nothing that it does changes
 # what the parent's connections get.
-load helper
+load ../lib/helper
 
 WAYS=(close dup2 dup3 dup fcntl socket connect linger shutdown read close_range closefrom number
     fclose unshare prctl syscall)
