@@ -169,11 +169,12 @@ static void born(int fd, struct conn *c, enum role role, const struct birth *bir
     struct newborn newborn = {.role = role, .local = c->local, .peer = c->peer};
     c->role = role;
     c->policy = birth && birth->policy ? birth->policy : draw_policy(&newborn);
-    if (process_may_act())
+    if (process_may_act()) {
         prepare(fd, c, birth);
+        if (c->policy->kind != POLICY_OFF)
+            reaper_note(c->cookie);
+    }
     conn_mark(c, CONN_BORN);
-    if (c->policy->kind != POLICY_OFF)
-        reaper_note(c->cookie);
 }
 
 void birth_failed(int fd, int error)

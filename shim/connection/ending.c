@@ -220,7 +220,7 @@ static void count_only(int fd, struct conn *c)
     struct facts facts = {.state = STATE_CLOSE, .app_linger = arming_app_lingers(c)};
     if (!table_remove(fd, c) || !conn_put(c))
         return;
-    if (conn_is(c, CONN_BORN) && settings.config.stats) {
+    if (conn_is(c, CONN_COUNTED)) {
         record.decision = policy_decide(c->policy, &facts);
         describe(&record, c);
         stats_close(&record);

@@ -183,7 +183,18 @@ void hook_closefrom(int first)
         process_let_go(&hold);
 }
 
-/** fclose(), and freopen(), which closes first: fds without one (fmemopen()) are none of ours.
+/** Another thread uses the stream: fclose() waits for it, which must not be while we hold. */
+static bool is_locked(FILE *stream)
+{
+    if (ftrylockfile(stream) != 0)
+        return true;
+    funlockfile(stream);
+    return false;
+}
+
+/**
+ * fclose(), and freopen(), which closes first: fds without one (fmemopen()) are none of ours.
+ * freopen() may wait where it opens the path, so it pulls no lever that nobody may copy.
  */
 static bool stream_ends(struct ending *ending, FILE *stream, bool reopens)
 {
@@ -195,7 +206,8 @@ static bool stream_ends(struct ending *ending, FILE *stream, bool reopens)
     if (fd < 0 || !table_find(fd))
         return false;
     struct ending_way way = {.via = VIA_FCLOSE,
-                             .stdio_output = reopens || __fpending(stream) > 0};
+                             .stdio_output =
+                                 reopens || is_locked(stream) || __fpending(stream) > 0};
     return ending_begin(ending, fd, way);
 }
 

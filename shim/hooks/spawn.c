@@ -128,19 +128,20 @@ int hook_pidfd_getfd(int pidfd, int fd, unsigned flags)
 /** A namespace of 0 is whatever the fd is of. */
 int hook_setns(int fd, int type)
 {
-    if (type == 0 || (type & CLONE_NEWNET))
+    int r = next.setns(fd, type);
+    if (r == 0 && (type == 0 || (type & CLONE_NEWNET)))
         process_goes_elsewhere();
-    return next.setns(fd, type);
+    return r;
 }
 
 /** With CLONE_FILES the thread gets copies of all fds. */
 int hook_unshare(int flags)
 {
-    if (flags & CLONE_NEWNET)
-        process_goes_elsewhere();
     process_copying();
     int r = next.unshare(flags);
     process_copied();
+    if (r == 0 && (flags & CLONE_NEWNET))
+        process_goes_elsewhere();
     return r;
 }
 

@@ -110,6 +110,8 @@ static void *before_call(long number, long first, long second)
         process_sharing();
     if (makes_children(number))
         process_vforking();
+    if (number == SYS_setns || (number == SYS_unshare && (first & CLONE_NEWNET)))
+        process_goes_elsewhere();
     if (seals(number, first))
         return (void *)seal_by_number;
     return next.syscall;

@@ -13,17 +13,6 @@
 static const char prefix[] = "/proc/";
 static const char memory[] = "/mem:";
 
-void cookies_add(struct cookies *cookies, uint64_t cookie)
-{
-    atomic_store_explicit(&cookies->all[cookie % COOKIES_MAX], cookie, memory_order_relaxed);
-}
-
-void cookies_forget(struct cookies *cookies, uint64_t cookie)
-{
-    uint64_t expected = cookie;
-    atomic_compare_exchange_strong(&cookies->all[cookie % COOKIES_MAX], &expected, 0);
-}
-
 bool cookies_has(const struct cookies *cookies, uint64_t cookie)
 {
     return cookie != 0 && atomic_load_explicit(&cookies->all[cookie % COOKIES_MAX],

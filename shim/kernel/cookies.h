@@ -31,8 +31,6 @@ struct cookies {
     _Atomic uint64_t all[COOKIES_MAX];
 };
 
-void cookies_add(struct cookies *cookies, uint64_t cookie);
-void cookies_forget(struct cookies *cookies, uint64_t cookie);
 bool cookies_has(const struct cookies *cookies, uint64_t cookie);
 
 /** A set in the memory of another process. */

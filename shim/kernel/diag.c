@@ -197,7 +197,7 @@ static bool receive(int diag, diag_visit *visit, void *context)
         long len = raw_call(SYS_recvfrom, diag, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL);
         if (len < 0 && errno == EINTR)
             continue;
-        int more = len < 0 ? -1 : take_messages(buf, (size_t)len, visit, context);
+        int more = len <= 0 ? -1 : take_messages(buf, (size_t)len, visit, context);
         if (more <= 0)
             return more == 0;
     }
@@ -248,17 +248,6 @@ bool diag_each_to(int diag, const struct diag_socket *peer, uint8_t family, unsi
 {
     struct diag_filter filter = filter_to(peer);
     return dump_to(diag, family, states, &filter) && receive(diag, visit, context);
-}
-
-static void take_reply(const struct diag_socket *reply, void *socket)
-{
-    *(struct diag_socket *)socket = *reply;
-}
-
-bool diag_find(int diag, struct diag_socket *socket)
-{
-    return request(diag, SOCK_DIAG_BY_FAMILY, NLM_F_ACK, socket->family, 0, &socket->id) &&
-           receive(diag, take_reply, socket);
 }
 
 /* What one look-up is answered by, as far as it is read: a reply, or an error with the request
@@ -323,26 +312,6 @@ bool diag_look(int diag, struct diag_socket *sockets, size_t count)
         if (!take_answer(&batch.answers[i], batch.messages[i].msg_len, sockets, count))
             return false;
     return true;
-}
-
-static void put_address(uint32_t to[4], uint16_t *port, const union address *address)
-{
-    if (address->any.sa_family == AF_INET6)
-        memcpy(to, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
-    else
-        memcpy(to, &address->in.sin_addr, sizeof(address->in.sin_addr));
-    *port = htons(address_port(address));
-}
-
-struct diag_socket diag_socket(const union address *local, const union address *peer,
-                               uint64_t cookie)
-{
-    struct diag_socket socket = {.family = (uint8_t)local->any.sa_family};
-    put_address(socket.id.local, &socket.id.local_port, local);
-    put_address(socket.id.peer, &socket.id.peer_port, peer);
-    socket.id.cookie[0] = (uint32_t)cookie;
-    socket.id.cookie[1] = (uint32_t)(cookie >> 32);
-    return socket;
 }
 
 uint64_t diag_cookie(const struct diag_socket *socket)

@@ -69,15 +69,6 @@ bool diag_each_to(int diag, const struct diag_socket *peer, uint8_t family, unsi
  */
 bool diag_look(int diag, struct diag_socket *sockets, size_t count);
 
-/** The connection of these addresses and SO_COOKIE, as diag_find() and diag_destroy() take it.
- */
-struct diag_socket diag_socket(const union address *local, const union address *peer,
-                               uint64_t cookie);
-
-/** The rest of *socket, found by its id: its state. False with errno, ENOENT where it is gone.
- */
-bool diag_find(int diag, struct diag_socket *socket);
-
 uint64_t diag_cookie(const struct diag_socket *socket);
 
 /**

@@ -145,6 +145,10 @@ void process_is_child(void)
 
 bool process_is_ours_after_vfork(void)
 {
+    if (atomic_load(&owner) == 0) { /* the library is not active */
+        process_maybe_vforked = false;
+        return true;
+    }
     if (atomic_load(&sealed_child) != 0 || process_is_sealed() ||
         raw_call(SYS_getpid) != atomic_load(&owner))
         return false;

@@ -143,7 +143,7 @@ static void text_error(struct text *text, int error, uint64_t n)
     json_number(text, error_names[error] ? error_names[error] : number, n);
 }
 
-/** Those that are not zero; EADDRNOTAVAIL, which everybody came for, always. */
+/** Those that occurred, and EADDRNOTAVAIL always: that is what the library is there for. */
 static void text_connect_errors(struct text *text, struct counters *c)
 {
     json_key(text, "connect_errors");

@@ -177,13 +177,19 @@ delivers_under() {
 
 @test "each call that ends a connection pulls the policy's lever" {
     for steps in close 'open:/dev/null@b dup2:a@b' 'open:/dev/null@b dup3:a@b' \
-        'fdopen fclose' 'fdopen freopen:/dev/null' close_range:fd:fd closefrom:fd; do
+        'fdopen fclose' close_range:fd:fd closefrom:fd; do
         echo "$steps:"
         # shellcheck disable=SC2086 # steps
         ends abort wait-acked $steps
         the_server_read '1000 ECONNRESET'
         [ "$(logged action reason)" = 'rst abort' ]
     done
+}
+
+@test "freopen() pulls none: it may wait where it opens the path" {
+    ends abort wait-acked fdopen freopen:/dev/null
+    the_server_read '1000 EOF'
+    [ "$(logged action reason)" = 'none stdio-output' ]
 }
 
 @test "the end of the process pulls none" {
