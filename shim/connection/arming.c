@@ -43,8 +43,10 @@ void arming_inherited(int fd, struct conn *c, struct conn *listener)
 
 void arming_app_changed(int fd, struct conn *c, bool linger2)
 {
-    if (!conn_is(c, CONN_BORN))
-        return;
+    if (!conn_is(c, CONN_BORN) || !conn_is_behind(c, fd))
+        return; /* another socket is on the fd, or may be */
+    if (c->cookie == 0)
+        c->cookie = facts_cookie(fd); /* TCP_LINGER2 will tell no more */
     if (linger2)
         conn_unmark(c, CONN_ARMED); /* the value is the application's now */
     if (!wanted(c))

@@ -268,11 +268,20 @@ static bool has_read(long r, int error)
            error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
+/** Another socket is on the fd of a connection that was closed unseen, and connects. */
+static bool is_stale(const struct birth *birth, bool begun)
+{
+    struct conn *c = birth->c;
+    bool told = c->cookie != 0 || conn_is(c, CONN_ARMED);
+    return begun && conn_is(c, CONN_BORN) && told && process_may_act() &&
+           !conn_is_behind(c, birth->fd);
+}
+
 static struct conn *claim(const struct birth *birth, bool begun)
 {
-    if (birth->c)
+    if (birth->c && !is_stale(birth, begun))
         return table_claim(birth->fd, birth->c, birth->generation);
-    return birth->foreign && begun && process_may_act() ? adopt(birth->fd) : NULL;
+    return (birth->c || birth->foreign) && begun && process_may_act() ? adopt(birth->fd) : NULL;
 }
 
 void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)

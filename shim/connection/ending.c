@@ -50,7 +50,7 @@ static bool ends_here(int fd, struct conn *c)
     if (!conn_is(c, CONN_BORN) || atomic_load(&c->refs) != 1)
         return false;
     if (c->cookie != 0)
-        return conn_is_behind(c, fd);
+        return process_has_our_pid() && conn_is_behind(c, fd);
     if (!conn_is(c, CONN_ARMED))
         return settings.reporting && no_lever_left(c);
     return (settings.reporting || facts_has_input(fd)) && conn_is_behind(c, fd);
@@ -350,7 +350,7 @@ static void report_at_exit(void)
 /** `tell`: what there is to tell. */
 static bool at_end(void (*tell)(void))
 {
-    if (!settings.reporting || !process_may_act())
+    if (!settings.reporting || !process_may_act() || !process_has_our_pid())
         return false;
     int saved = errno;
     tell();

@@ -156,6 +156,11 @@ bool process_is_ours_after_vfork(void)
     return true;
 }
 
+bool process_has_our_pid(void)
+{
+    return raw_call(SYS_getpid) == atomic_load(&owner);
+}
+
 void process_goes_elsewhere(void)
 {
     if (process_is_ours())

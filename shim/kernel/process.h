@@ -127,6 +127,9 @@ static inline bool process_is_ours(void)
     return !__builtin_expect(process_maybe_vforked, 0) || process_is_ours_after_vfork();
 }
 
+/** The same of a child that no hook saw being made. One getpid(). */
+bool process_has_our_pid(void);
+
 /** Whether system calls of our own may be made, about fds of our own. */
 static inline bool process_may_act(void)
 {

@@ -75,15 +75,15 @@ echo_server() {
     adds 2 fin-rst "connect:$PORT@b" accept close readall@b close@b
 }
 
-@test "the others: 2 at birth (SO_REUSEADDR, SO_COOKIE), at most 7 at close" {
+@test "the others: 2 at birth (SO_REUSEADDR, SO_COOKIE), at most 8 at close" {
     echo_server
-    # SO_COOKIE, TCP_INFO, SO_LINGER, sigprocmask twice around RST; drain looks and discards, too
-    adds 7 last-read "connect:$PORT" write:10 readn:10 close
-    adds 4 last-read "connect:$PORT" write:10 readn:10 write:1 close # no lever
-    adds 9 drain "connect:$PORT" write:10 readn:10 close
-    adds 7 abort "connect:$PORT" write:10 readn:10 close
-    adds 8 delay:1 "connect:$PORT" write:10 readn:10 close
-    adds 5 linger:1 "connect:$PORT" write:10 readn:10 close
+    # getpid, SO_COOKIE, TCP_INFO, SO_LINGER, sigprocmask twice around RST; drain looks and discards, too
+    adds 8 last-read "connect:$PORT" write:10 readn:10 close
+    adds 5 last-read "connect:$PORT" write:10 readn:10 write:1 close # no lever
+    adds 10 drain "connect:$PORT" write:10 readn:10 close
+    adds 8 abort "connect:$PORT" write:10 readn:10 close
+    adds 9 delay:1 "connect:$PORT" write:10 readn:10 close
+    adds 6 linger:1 "connect:$PORT" write:10 readn:10 close
 }
 
 @test "STATS: 1 more at birth (TCP_INFO), 2 more at close (TCP_INFO, SIOCINQ)" {
@@ -93,13 +93,13 @@ echo_server() {
     adds 4 auto "connect:$PORT" write:10 readn:10 close
 }
 
-@test "LOG: 6 more to know (SO_COOKIE, both addresses, TCP_INFO, SIOCINQ), and 3 for each record" {
+@test "LOG: 7 more to know (getpid, SO_COOKIE, both addresses, TCP_INFO, SIOCINQ), and 3 for each record" {
     # open, write, close
     echo_server
     export NOTIMEWAIT_LOG=$LOG
     : >"$LOG" # making it is one more
-    adds 10 auto "connect:$PORT" write:10 readn:10 close
-    adds 9 off "connect:$PORT" write:10 readn:10 close
+    adds 11 auto "connect:$PORT" write:10 readn:10 close
+    adds 10 off "connect:$PORT" write:10 readn:10 close
 }
 
 @test "a read or a write of a connection adds nothing" {
