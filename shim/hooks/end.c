@@ -183,6 +183,9 @@ void hook_closefrom(int first)
         process_let_go(&hold);
 }
 
+/** A stream is closed that may hold output, or a call that may wait closes it. */
+static const struct ending_way unsure = {.via = VIA_FCLOSE, .stdio_output = true};
+
 /** Another thread uses the stream: fclose() waits for it, which must not be while we hold. */
 static bool is_locked(FILE *stream)
 {
@@ -192,29 +195,22 @@ static bool is_locked(FILE *stream)
     return false;
 }
 
-/**
- * fclose(), and freopen(), which closes first: fds without one (fmemopen()) are none of ours.
- * freopen() may wait where it opens the path, so it pulls no lever that nobody may copy.
+/** The fd of a connection that the stream is over; -1: there is none (fmemopen(), a file...).
  */
-static bool stream_ends(struct ending *ending, FILE *stream, bool reopens)
+static inline int connection_of(FILE *stream)
 {
-    if (!stream)
-        return false;
-    int saved = errno;
-    int fd = fileno(stream);
-    errno = saved;
-    if (fd < 0 || !table_find(fd))
-        return false;
-    struct ending_way way = {.via = VIA_FCLOSE,
-                             .stdio_output =
-                                 reopens || is_locked(stream) || __fpending(stream) > 0};
-    return ending_begin(ending, fd, way);
+    int *error = &errno, saved = *error;
+    int fd = stream ? fileno(stream) : -1;
+    *error = saved;
+    return fd >= 0 && table_find(fd) ? fd : -1;
 }
 
-int hook_fclose(FILE *stream)
+__attribute__((noinline)) static int fclose_tcp(FILE *stream, int fd)
 {
     struct ending ending;
-    if (!stream_ends(&ending, stream, false))
+    struct ending_way way = {.via = VIA_FCLOSE,
+                             .stdio_output = is_locked(stream) || __fpending(stream) > 0};
+    if (!ending_begin(&ending, fd, way))
         return next.fclose(stream);
     int r;
     pthread_cleanup_push(ending_cancelled, &ending);
@@ -224,15 +220,19 @@ int hook_fclose(FILE *stream)
     return r;
 }
 
+int hook_fclose(FILE *stream)
+{
+    int fd = connection_of(stream);
+    return fd < 0 ? next.fclose(stream) : fclose_tcp(stream, fd);
+}
+
 #ifdef OLDER_STDIO
 /* __fpending() reads what the FILE of then does not have: it may hold output. */
 int hook_older_fclose(FILE *stream)
 {
     struct ending ending;
-    int fd = stream ? fileno(stream) : -1;
-    bool ends =
-        fd >= 0 && table_find(fd) &&
-        ending_begin(&ending, fd, (struct ending_way){.via = VIA_FCLOSE, .stdio_output = true});
+    int fd = connection_of(stream);
+    bool ends = fd >= 0 && ending_begin(&ending, fd, unsure);
     int r = next.older_fclose(stream);
     if (ends)
         ending_finish(&ending, true);
@@ -244,11 +244,13 @@ EXPORT_OLDER(fclose, _IO_fclose, OLDER_STDIO)
 #endif
 
 /* Without a path, musl changes the mode of the fd that there is: glibc closes it. */
+/* It may wait where it opens the path, so it pulls no lever that nobody may copy meanwhile. */
 #define FREOPEN(name)                                                                          \
     FILE *hook_##name(const char *path, const char *mode, FILE *stream)                        \
     {                                                                                          \
         struct ending ending;                                                                  \
-        bool ends = path && stream_ends(&ending, stream, true);                                \
+        int fd = path ? connection_of(stream) : -1;                                            \
+        bool ends = fd >= 0 && ending_begin(&ending, fd, unsure);                              \
         FILE *r = next.name(path, mode, stream);                                               \
         if (ends)                                                                              \
             ending_finish(&ending, true);                                                      \
