@@ -2,6 +2,7 @@
 load ../lib/helper
 load ../lib/each-policy
 
+# shellcheck disable=SC2154 # $policy is of each_policy
 sealed() {
     local variables=(NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_STATS="$LOG.stats" "$@")
     for way in prctl syscall; do
