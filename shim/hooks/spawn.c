@@ -89,7 +89,8 @@ AROUND_LONG(int, system, (const char *command), (command))
 AROUND(FILE *, popen, (const char *command, const char *mode), (command, mode))
 AROUND(FILE *, _IO_proc_open, (FILE *stream, const char *command, const char *mode),
        (stream, command, mode))
-AROUND_LONG(int, wordexp, (const char *words, wordexp_t *result, int flags), (words, result, flags))
+AROUND_LONG(int, wordexp, (const char *words, wordexp_t *result, int flags),
+            (words, result, flags))
 
 #ifdef OLDER_SPAWN
 AROUND(int, older_posix_spawn,

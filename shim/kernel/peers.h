@@ -13,22 +13,22 @@
 #define PEERS 64
 
 struct peer {
-    bool used;
-    bool scarce; /* take over ports before connect() finds none */
-    bool filled; /* blocks are known since filled_ms */
     int64_t used_ms, filled_ms;
     int64_t alone_ms;  /* left alone until then */
     int64_t tight_ms;  /* said EADDRNOTAVAIL: young entries, too, until then */
     int64_t probe_ms;  /* when a plain connect is to look whether ports are still scarce */
     int64_t helped_ms; /* when a port was last taken, or looked for in vain */
     int64_t rest_ms;   /* no look before connect() until then */
-    unsigned misses;   /* looks in vain, in a row */
-    unsigned takes;    /* since the last such look */
-    unsigned plenty;   /* how many of them found ports of the first parity, in a row */
-    bool local;        /* of this host: no segment is delayed for long */
-    struct diag_socket wanted;
-    struct lease lease;
     struct blocks *blocks;
+    struct lease lease;
+    struct diag_socket wanted;
+    unsigned misses; /* looks in vain, in a row */
+    unsigned takes;  /* since the last such look */
+    unsigned plenty; /* how many of them found ports of the first parity, in a row */
+    bool used;
+    bool scarce; /* take over ports before connect() finds none */
+    bool filled; /* blocks are known since filled_ms */
+    bool local;  /* of this host: no segment is delayed for long */
 };
 
 /** The peer, a v4-mapped address counting as the IPv4 one; NULL where it is not in the table.

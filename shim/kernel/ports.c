@@ -19,7 +19,7 @@
 #define AGE_KERNEL_MS 900
 
 #define ALONE_MS      60000 /* a peer that cannot be helped is left alone */
-#define TIGHT_MS      1000 /* after EADDRNOTAVAIL, young entries are taken before connect(), too */
+#define TIGHT_MS      1000 /* so long after EADDRNOTAVAIL, young entries are taken first, too */
 #define PROBE_MS      2000 /* scarcity is looked at again then, */
 #define PROBE_TAKES   256  /* but not so often that its cost is seen in the 99th percentile */
 #define PLENTY        64   /* so many plain connects that chose the other parity end it */

@@ -31,7 +31,6 @@ of_file() {
 }
 
 setup() {
-    PORT=$(port)
     { hooked && older; } >"$BATS_TEST_TMPDIR/hooked"
     aliases >"$BATS_TEST_TMPDIR/aliases"
 }

@@ -89,7 +89,7 @@ static int by_exec(bool vforks)
         return posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ) == 0
                    ? status_of(pid)
                    : LOST;
-    pid = vfork();
+    pid = vfork(); /* NOLINT: what is tested */
     if (pid == 0) {
         execv("/proc/self/exe", argv);
         _exit(LOST);
@@ -221,10 +221,11 @@ int main(int argc, char **argv)
     if (argc != 3)
         return 1;
     if (strcmp(argv[1], "child") == 0) {
-        fd = atoi(argv[2]);
+        fd = (int)strtol(argv[2], NULL, 10);
         return go_on_as_child();
     }
-    long copies = 0, lost = 0, linger = 0, rounds = atol(argv[2]), most = most_ns(argv[1]);
+    long copies = 0, lost = 0, linger = 0, rounds = strtol(argv[2], NULL, 10),
+         most = most_ns(argv[1]);
     int listener = listen_somewhere();
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, passage) != 0)
         return 1;

@@ -74,7 +74,7 @@ static int open_client(uint16_t port)
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_in own;
+    struct sockaddr_in own = {0};
     socklen_t size = sizeof own;
 
     if (getsockname(fd, (struct sockaddr *)&own, &size) != 0)
@@ -117,7 +117,7 @@ static void live_and_die(struct trial *t)
 
 static void connect_again(struct trial *t)
 {
-    int64_t end = now() + RETRY_MS * 1000;
+    int64_t end = now() + RETRY_MS * INT64_C(1000);
     bool connected = false;
 
     while (!connected && now() < end) {

@@ -282,7 +282,7 @@ int main(int argc, char **argv)
 {
     read_words(argc, argv);
     const char *inherited = getenv("RECYCLE_WORKER");
-    map_shared(inherited ? atoi(inherited) : memfd_create("recycle", 0));
+    map_shared(inherited ? (int)strtol(inherited, NULL, 10) : memfd_create("recycle", 0));
     if (inherited) {
         server = shared->server;
         work_in_threads();

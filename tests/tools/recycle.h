@@ -92,12 +92,13 @@ static long word(const char *name)
 static void read_words(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        size_t at = 0, len = strcspn(argv[i], "=");
-        while (at < WORDS &&
-               (strlen(words[at].name) != len || strncmp(words[at].name, argv[i], len) != 0))
-            at++;
-        REQUIRE(at < WORDS && argv[i][len] == '=');
-        words[at].value = strtol(argv[i] + len + 1, NULL, 10);
+        size_t len = strcspn(argv[i], "=");
+        struct word *at = NULL;
+        for (size_t w = 0; w < WORDS && !at; w++)
+            if (strlen(words[w].name) == len && strncmp(words[w].name, argv[i], len) == 0)
+                at = &words[w];
+        REQUIRE(at && argv[i][len] == '=');
+        at->value = strtol(argv[i] + len + 1, NULL, 10);
     }
     REQUIRE(word("destinations") <= DESTINATIONS);
 }

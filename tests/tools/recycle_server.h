@@ -19,7 +19,7 @@ static void server_listen(unsigned i)
     in_addr_t at = word("serve") ? INADDR_ANY : INADDR_LOOPBACK;
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(at)};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    struct sockaddr_in6 bound;
+    struct sockaddr_in6 bound = {0};
     int on = 1;
     in.sin_port = in6.sin6_port =
         htons((uint16_t)(word("port") + (word("port") ? 1000 * i : 0)));

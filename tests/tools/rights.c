@@ -247,7 +247,7 @@ static void wait_for_call(void)
 static int to(const char *port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    at.sin_port = htons((uint16_t)atoi(port));
+    at.sin_port = htons((uint16_t)strtol(port, NULL, 10));
     return connected(0, &at);
 }
 

@@ -145,15 +145,13 @@ static void read_options(char **words)
     for (; *words; words += 2) {
         long value = words[1] ? strtol(words[1], NULL, 10) : -1;
 
-        if (value < 0)
-            help();
-        else if (strcmp(*words, "--parallel") == 0 && value >= 1 && value <= MAX_PARALLEL)
+        if (strcmp(*words, "--parallel") == 0 && value >= 1 && value <= MAX_PARALLEL)
             job.parallel = value;
-        else if (strcmp(*words, "--ports") == 0 && value <= MAX_OWN)
+        else if (strcmp(*words, "--ports") == 0 && value >= 0 && value <= MAX_OWN)
             job.ports = value;
-        else if (strcmp(*words, "--age") == 0)
+        else if (strcmp(*words, "--age") == 0 && value >= 0)
             least_age_ms = value;
-        else if (strcmp(*words, "--seconds") == 0)
+        else if (strcmp(*words, "--seconds") == 0 && value >= 0)
             job.seconds = value;
         else
             help();

@@ -47,7 +47,7 @@ static long age_of(const struct ports *own, in_port_t port, const struct sockadd
     union {
         struct nlmsghdr head;
         char bytes[4096];
-    } answer;
+    } answer = {0};
     const struct inet_diag_msg *socket_of = NLMSG_DATA(&answer.head);
     int diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     ssize_t n = send(diag, &request, sizeof request, 0);
@@ -64,7 +64,7 @@ static long age_of(const struct ports *own, in_port_t port, const struct sockadd
 
 static bool wait_for_age(const struct ports *own, in_port_t port, const struct sockaddr_in *to)
 {
-    for (int64_t end = now() + PATIENCE_MS * 1000; now() < end; (void)usleep(1000))
+    for (int64_t end = now() + PATIENCE_MS * INT64_C(1000); now() < end; (void)usleep(1000))
         if (age_of(own, port, to) >= least_age_ms)
             return true;
     return false;
@@ -89,7 +89,7 @@ static bool bind_own(struct ports *own, int fd, const struct sockaddr_in *to, lo
 /* Before it is closed. */
 static void note_own(struct ports *own, int fd)
 {
-    struct sockaddr_in at;
+    struct sockaddr_in at = {0};
     socklen_t size = sizeof at;
 
     if (getsockname(fd, (struct sockaddr *)&at, &size) != 0)

@@ -48,7 +48,7 @@ static void accept_one(int listener)
         return;
     accepted++;
     (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, 128 * 1024);
+    (void)pthread_attr_setstacksize(&attributes, (size_t)128 * 1024);
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (pthread_create(&thread, &attributes, serve, (void *)(intptr_t)fd) != 0)
         die("pthread_create");
