@@ -79,10 +79,11 @@ static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t 
     bool taken = false;
     if (peer.any.sa_family != AF_UNSPEC) {
         birth->policy = birth->policy ? birth->policy : draw_policy(&newborn);
-        birth->shared =
-            may_be_recycled(c, birth->policy) && (birth->shared || ports_share(birth->fd));
-        taken = birth->shared && ports_take(birth->fd, &peer, interface_of(birth->fd, c, &peer),
-                                            why, &birth->claim);
+        birth->reusable = may_be_recycled(c, birth->policy) &&
+                          (birth->reusable || ports_make_reusable(birth->fd));
+        taken =
+            birth->reusable &&
+            ports_take(birth->fd, &peer, interface_of(birth->fd, c, &peer), why, &birth->claim);
     }
     errno = saved;
     return taken;
@@ -157,8 +158,8 @@ static bool needs_cookie(struct conn *c)
 static void prepare(int fd, struct conn *c, const struct birth *birth)
 {
     arming_at_birth(fd, c);
-    if (birth && !birth->shared && may_be_recycled(c, c->policy))
-        ports_share(fd);
+    if (birth && !birth->reusable && may_be_recycled(c, c->policy))
+        ports_make_reusable(fd);
     if (needs_cookie(c))
         c->cookie = facts_cookie(fd);
 }
@@ -277,7 +278,7 @@ static bool is_stale(const struct birth *birth, bool begun)
            !conn_is_behind(c, birth->fd);
 }
 
-static struct conn *claim(const struct birth *birth, bool begun)
+static struct conn *claim_conn(const struct birth *birth, bool begun)
 {
     if (birth->c && !is_stale(birth, begun))
         return table_claim(birth->fd, birth->c, birth->generation);
@@ -294,7 +295,7 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
     if (birth->c && conn_is(birth->c, CONN_BORN))
         ns = -1; /* it began with an earlier call: how long it took in all is not known */
     bool begun = has_begun(r, saved) && peer.any.sa_family != AF_UNSPEC;
-    struct conn *c = begun || settings.config.stats ? claim(birth, begun) : NULL;
+    struct conn *c = begun || settings.config.stats ? claim_conn(birth, begun) : NULL;
     if (c && begun)
         connected(birth, c, r >= 0, ns, &peer);
     if (c && settings.config.stats)

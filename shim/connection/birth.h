@@ -27,7 +27,7 @@ struct birth {
     int64_t begun;               /* clock_now(), for records and statistics */
     int saved;                   /* errno, which a call that succeeds leaves alone */
     const struct policy *policy; /* settled already, to decide on its port; or NULL */
-    bool shared;                 /* ports_share() was called */
+    bool reusable;               /* ports_make_reusable() was called */
     struct ports_claim claim;    /* of a port that is taken over */
 };
 

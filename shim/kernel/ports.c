@@ -63,7 +63,7 @@ static void update_scarce(int64_t now)
     atomic_store(&ports_some_scarce, peers_any_scarce(now));
 }
 
-bool ports_share(int fd)
+bool ports_make_reusable(int fd)
 {
     static const int on = 1;
     return raw_call(SYS_setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
@@ -318,7 +318,7 @@ bool ports_again(struct ports_claim *claim)
 void ports_finish(struct ports_claim *claim, int error)
 {
     if (claim->kind == CLAIM_TOUCHED)
-        ports_share(claim->fd);
+        ports_make_reusable(claim->fd);
     if (claim->probe && (error == 0 || error == EINPROGRESS))
         ports_look(claim->fd, claim->interface);
     claim->kind = CLAIM_NONE;

@@ -51,7 +51,7 @@ static inline bool ports_scarce(void)
  * Sets SO_REUSEADDR, which makes the port one that can be taken over later; before connect(),
  * and before ports_take(). False with errno.
  */
-bool ports_share(int fd);
+bool ports_make_reusable(int fd);
 
 /**
  * Looks at the port of a connection that is established and was not bound: to be called for
