@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <wordexp.h>
 
@@ -301,8 +302,26 @@ static void try_own_process(void)
     CALL("prctl", prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0), "PR_SET_NO_NEW_PRIVS, 0");
 }
 
+/* The limit of a file's size is looked at by the log, and set to what it is. */
+static void results_limits(void)
+{
+    struct rlimit limit;
+    struct rlimit64 limit64;
+    CALL("prlimit", prlimit(0, RLIMIT_FSIZE, NULL, &limit), "asked for");
+    CALL("prlimit64", prlimit64(0, RLIMIT_FSIZE, NULL, &limit64), "asked for");
+    CALL("prlimit", prlimit(0, RLIMIT_FSIZE, &limit, NULL), "as it is");
+    CALL("prlimit64", prlimit64(0, RLIMIT_FSIZE, &limit64, NULL), "as it is");
+    CALL("prlimit", prlimit(0, RLIMIT_FSIZE, bad, NULL), "bad pointer");
+    CALL("prlimit64", prlimit64(0, -1, NULL, &limit64), "no such resource");
+    CALL("setrlimit", setrlimit(RLIMIT_FSIZE, &limit), "as it is");
+    CALL("setrlimit64", setrlimit64(RLIMIT_FSIZE, &limit64), "as it is");
+    CALL("setrlimit", setrlimit(RLIMIT_FSIZE, bad), "bad pointer");
+    CALL("setrlimit64", setrlimit64(-1, &limit64), "no such resource");
+}
+
 static void results_process(void)
 {
+    results_limits();
     for (int i = 0; i < COUNT(ends); i++) {
         try_end(&ends[i], "fork", fork);
         try_end(&ends[i], "_Fork", _Fork);
