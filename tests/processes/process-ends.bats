@@ -139,7 +139,9 @@ crowd() {
             [ "$(jq -s length "$LOG")" -le "$(grep -c '^accept' "$BATS_TEST_TMPDIR/read")" ]
             run ! grep -Ev '"via":"(close|exit)"' "$LOG"
             run ! grep -E '"via":"exit".*"(action":"(rst|linger)"|close_us":[0-9])' "$LOG"
-            [ "$policy" != fin-rst ] || [ "$(time_wait_client "$PORT")" -eq 0 ]
+            # The end may come between a thread's connect() and what it sets right after: four
+            # threads.
+            [ "$policy" != fin-rst ] || [ "$(time_wait_client "$PORT")" -le 4 ]
             kill "$(pid_of server)"
             finish server >/dev/null || true
         done
