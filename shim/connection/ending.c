@@ -167,7 +167,8 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
     e->begun = settings.reporting ? clock_now() : 0;
     struct facts facts = {.sole = conn_is_sole(c),
                           .app_linger = arming_app_lingers(c),
-                          .stdio_output = way.stdio_output};
+                          .stdio_output = way.stdio_output ||
+                                          (way.may_wait && c->policy->kind != POLICY_FIN_RST)};
     ask(e, &facts);
     enum prepare what = policy_prepare(c->policy, &facts);
     if (!way.waited || what == PREPARE_DISCARD)

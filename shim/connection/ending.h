@@ -28,6 +28,7 @@ bool ending_matters(int fd);
 struct ending_way {
     enum via via;
     bool stdio_output; /* the stream over fd still holds output: no RST */
+    bool may_wait;     /* the call may wait: no RST, for which nobody may copy the socket */
     bool waited;       /* ending_wait() was called: waits no more */
 };
 

@@ -183,8 +183,10 @@ void hook_closefrom(int first)
         process_let_go(&hold);
 }
 
-/** A stream is closed that may hold output, or a call that may wait closes it. */
+#ifdef OLDER_STDIO
+/** The stream may hold output. */
 static const struct ending_way unsure = {.via = VIA_FCLOSE, .stdio_output = true};
+#endif
 
 /** Another thread uses the stream: fclose() waits for it, which must not be while we hold. */
 static bool is_locked(FILE *stream)
@@ -209,7 +211,8 @@ __attribute__((noinline)) static int fclose_tcp(FILE *stream, int fd)
 {
     struct ending ending;
     struct ending_way way = {.via = VIA_FCLOSE,
-                             .stdio_output = is_locked(stream) || __fpending(stream) > 0};
+                             .may_wait = is_locked(stream),
+                             .stdio_output = __fpending(stream) > 0};
     if (!ending_begin(&ending, fd, way))
         return next.fclose(stream);
     int r;
@@ -250,7 +253,10 @@ EXPORT_OLDER(fclose, _IO_fclose, OLDER_STDIO)
     {                                                                                          \
         struct ending ending;                                                                  \
         int fd = path ? connection_of(stream) : -1;                                            \
-        bool ends = fd >= 0 && ending_begin(&ending, fd, unsure);                              \
+        struct ending_way way = {.via = VIA_FCLOSE,                                            \
+                                 .may_wait = true,                                             \
+                                 .stdio_output = fd >= 0 && __fpending(stream) > 0};           \
+        bool ends = fd >= 0 && ending_begin(&ending, fd, way);                                 \
         FILE *r = next.name(path, mode, stream);                                               \
         if (ends)                                                                              \
             ending_finish(&ending, true);                                                      \
