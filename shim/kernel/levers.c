@@ -49,6 +49,9 @@ bool lever_fin_rst_off(int fd)
     return set_linger2(fd, 0);
 }
 
+#define UNTOLD 65536u /* bytes: in SYN_RECV, SIOCINQ says 0 of the data of a Fast Open's SYN   \
+                       */
+
 /**
  * Discards what has arrived, without copying it and never waiting (fact 7): at most `calls`
  * times, since MSG_TRUNC stops at an urgent byte. Returns what the last call did: > 0 when
@@ -62,7 +65,7 @@ static long discard(int fd, int calls, struct facts *facts)
     long r = -1;
     while (calls-- > 0) {
         uint32_t unread = facts_unread(fd);
-        struct iovec nowhere = {.iov_len = unread > 0 ? unread : 1};
+        struct iovec nowhere = {.iov_len = unread > 0 ? unread : UNTOLD};
         struct msghdr msg = {.msg_iov = &nowhere, .msg_iovlen = 1};
         r = raw_call(SYS_recvmsg, fd, &msg, MSG_TRUNC | MSG_DONTWAIT);
         if (r <= 0)
