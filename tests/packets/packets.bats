@@ -75,8 +75,8 @@ load ../lib/packets
     OURS='write:8 wait-acked shutdown:wr wait-state:FIN_WAIT2 close'
     THEIRS="readn:8 readall wait-file:$STEP.go close"
     BEFORE=('> PSH,ACK 1 1 8' '< ACK 1 9 0' '> FIN,ACK 9 1 0' '< ACK 1 10 0')
-    sends 'off auto reap linger:2 last-read' '< FIN,ACK 1 10 0' '> ACK 10 2 0' 'left client'
-    sends 'fin-rst drain:60000 drain-eof:50 abort delay:1' '> RST,ACK 10 1 0' 'left none'
+    sends 'off auto reap linger:2 last-read drain-eof:50' '< FIN,ACK 1 10 0' '> ACK 10 2 0' 'left client'
+    sends 'fin-rst drain:60000 abort delay:1' '> RST,ACK 10 1 0' 'left none'
     all_policies_covered
 }
 
