@@ -144,6 +144,9 @@ extern void __asan_init(void) __attribute__((weak));
 
 static void begin_sanitizer(void)
 {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    return; /* the library is built with one, which begins by itself */
+#endif
     if (__tsan_init)
         __tsan_init();
     else if (__asan_init)
