@@ -49,8 +49,7 @@ bool lever_fin_rst_off(int fd)
     return set_linger2(fd, 0);
 }
 
-#define UNTOLD 65536u /* bytes: in SYN_RECV, SIOCINQ says 0 of the data of a Fast Open's SYN   \
-                       */
+#define UNTOLD 65536u /* bytes: SIOCINQ says 0 of a Fast Open's data in SYN_RECV */
 
 /**
  * Discards what has arrived, without copying it and never waiting (fact 7): at most `calls`
