@@ -10,7 +10,9 @@
 #include "kernel/lock.h"
 #include "kernel/ports.h"
 #include "kernel/process.h"
+#include "policy/number.h"
 #include "policy/settings.h"
+#include "policy/text.h"
 #include "report/reaper.h"
 #include "report/sink.h"
 #include "report/stats.h"
@@ -29,14 +31,16 @@ static void at_exit(void *unused)
     ending_at_exit();
 }
 
-/** The value of a variable of `env` as a number; 0 where it is none. */
+/** The value of a variable of `env`, named with its "=", as a number; 0 where it is none. */
 static long number_of(char **env, const char *name)
 {
-    size_t len = strlen(name);
-    for (; *env; env++)
-        if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
-            return strtol(*env + len + 1, NULL, 10);
-    return 0;
+    uint64_t number = 0;
+    for (; *env; env++) {
+        const char *value = text_behind(*env, name);
+        if (value && number_parse(value, strlen(value), 0, INT32_MAX, &number))
+            break;
+    }
+    return (long)number;
 }
 
 /** Connections that came with the process: inetd's fds 0 to 2, systemd's 3...
@@ -44,8 +48,8 @@ static long number_of(char **env, const char *name)
 static void adopt_inherited(char **env)
 {
     int last = STDERR_FILENO;
-    long passed = number_of(env, "LISTEN_FDS");
-    if (passed > 0 && passed < 1024 && number_of(env, "LISTEN_PID") == getpid())
+    long passed = number_of(env, "LISTEN_FDS=");
+    if (passed > 0 && passed < 1024 && number_of(env, "LISTEN_PID=") == process_pid())
         last += (int)passed;
     for (int fd = 0; fd <= last; fd++)
         birth_inherited(fd);

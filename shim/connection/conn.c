@@ -1,6 +1,7 @@
 #include "connection/conn.h"
 
 #include "kernel/facts.h"
+#include "kernel/memory.h"
 #include "kernel/process.h"
 
 #include <stddef.h>
@@ -32,13 +33,11 @@ static bool map_chunk(uint32_t index)
     if (process_is_sealed())
         return false;
     size_t size = CHUNK_CONNS * sizeof(struct conn);
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return false;
+    void *memory = memory_map(size);
     struct conn *expected = NULL;
-    if (!atomic_compare_exchange_strong(slot, &expected, memory))
+    if (memory && !atomic_compare_exchange_strong(slot, &expected, memory))
         munmap(memory, size);
-    return true;
+    return memory != NULL;
 }
 
 static struct conn *pop_free(void)

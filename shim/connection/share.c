@@ -1,8 +1,5 @@
 #include "connection/share.h"
 
-#include "connection/table.h"
-#include "kernel/process.h"
-
 #include <errno.h>
 #include <stddef.h>
 

@@ -7,6 +7,9 @@
 #ifndef SHARE_H
 #define SHARE_H
 
+#include "connection/table.h"
+#include "kernel/process.h"
+
 #include <stdbool.h>
 
 /**
@@ -14,6 +17,14 @@
  * connection begins, and one that has begun is over when this returns.
  */
 void share_copying(int fd);
+
+/** Nothing is known of what is behind fd, and no close holds: share_copying() has nothing to
+ * do.
+ */
+static inline bool share_is_plain(int fd)
+{
+    return !table_peek(fd) && atomic_load(&process_holders) == 0;
+}
 
 /** `to` is now a copy of `from`; whatever was behind `to` is gone. */
 void share_copied(int from, int to);

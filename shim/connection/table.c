@@ -1,5 +1,6 @@
 #include "connection/table.h"
 
+#include "kernel/memory.h"
 #include "kernel/process.h"
 
 #include <stddef.h>
@@ -22,13 +23,11 @@ static bool map_page(int fd)
     if (process_is_sealed())
         return false;
     size_t size = TABLE_PAGE_FDS * sizeof(table_slot);
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return false;
+    void *memory = memory_map(size);
     table_slot *expected = empty;
-    if (!atomic_compare_exchange_strong(page, &expected, memory))
+    if (memory && !atomic_compare_exchange_strong(page, &expected, memory))
         munmap(memory, size);
-    return true;
+    return memory != NULL;
 }
 
 /** The slot of fd, to write to; NULL where there can be none. */
@@ -70,6 +69,13 @@ static struct conn *get(int fd)
         return c;
     drop(c); /* it was recycled before we got it, perhaps */
     return NULL;
+}
+
+struct conn *table_peek_far(int fd)
+{
+    if ((unsigned)fd >= TABLE_FDS)
+        return NULL;
+    return atomic_load_explicit(table_slot_at(fd), memory_order_acquire);
 }
 
 void table_copy(int from, int to)

@@ -34,12 +34,16 @@ static inline table_slot *table_slot_at(int fd)
     return &page[(unsigned)fd % TABLE_PAGE_FDS];
 }
 
+/** table_peek() of an fd beyond the first page. */
+struct conn *table_peek_far(int fd);
+
 /** The slot's content as it is: NULL, TABLE_NO_TCP or a connection. Does no harm on any fd. */
 static inline struct conn *table_peek(int fd)
 {
-    if ((unsigned)fd >= TABLE_FDS)
-        return NULL;
-    return atomic_load_explicit(table_slot_at(fd), memory_order_acquire);
+    if (__builtin_expect((unsigned)fd >= TABLE_PAGE_FDS, 0))
+        return table_peek_far(fd);
+    table_slot *page = atomic_load_explicit(&table_pages[0], memory_order_acquire);
+    return atomic_load_explicit(&page[fd], memory_order_acquire);
 }
 
 static inline bool table_is_conn(struct conn *c)

@@ -22,9 +22,9 @@
 #endif
 
 /**
- * Apart from hook_close(), like close_other(): that would make room on the stack for both in
- * every call. What was pending of pthread_cancel() acts before anything is done, as in close()
- * itself.
+ * Apart from hook_close(), like close_after_vfork(): that would make room on the stack for both
+ * in every call. What was pending of pthread_cancel() acts before anything is done, as in
+ * close() itself.
  */
 __attribute__((noinline)) static int close_tcp(int fd)
 {
@@ -43,8 +43,8 @@ __attribute__((noinline)) static int close_tcp(int fd)
     return r;
 }
 
-/** What is known to be no TCP socket is a file, perhaps, that will get the fd next. */
-__attribute__((noinline)) static int close_other(int fd)
+/** Behind an fd that is known to be no TCP socket: in the child of a vfork(), perhaps. */
+__attribute__((noinline)) static int close_after_vfork(int fd)
 {
     if (process_is_ours())
         table_remove(fd, TABLE_NO_TCP);
@@ -53,10 +53,18 @@ __attribute__((noinline)) static int close_other(int fd)
 
 int hook_close(int fd)
 {
-    struct conn *c = table_peek(fd);
+    if ((unsigned)fd >= TABLE_FDS)
+        return next.close(fd);
+    table_slot *slot = table_slot_at(fd);
+    struct conn *c = atomic_load_explicit(slot, memory_order_acquire);
     if (__builtin_expect(!c, 1))
         return next.close(fd);
-    return table_is_conn(c) ? close_tcp(fd) : close_other(fd);
+    if (table_is_conn(c))
+        return close_tcp(fd);
+    if (__builtin_expect(process_maybe_vforked, 0))
+        return close_after_vfork(fd);
+    atomic_compare_exchange_strong(slot, &c, NULL); /* a file, perhaps, will get the fd next */
+    return next.close(fd);
 }
 
 /** dup2() and dup3() close `new` where `old` is open, `new` can be, and both are not the same.
@@ -66,7 +74,7 @@ static bool replaces(int old, int new, int flags)
     if (old == new || new < 0 || (flags & ~O_CLOEXEC))
         return false;
     int saved = errno;
-    bool valid = new < sysconf(_SC_OPEN_MAX) && next.fcntl(old, F_GETFD) >= 0;
+    bool valid = new < process_fds_limit() && next.fcntl(old, F_GETFD) >= 0;
     errno = saved;
     return valid;
 }
@@ -191,6 +199,8 @@ static const struct ending_way unsure = {.via = VIA_FCLOSE, .stdio_output = true
 /** Another thread uses the stream: fclose() waits for it, which must not be while we hold. */
 static bool is_locked(FILE *stream)
 {
+    if (process_is_one_thread())
+        return false;
     if (ftrylockfile(stream) != 0)
         return true;
     funlockfile(stream);
@@ -223,10 +233,20 @@ __attribute__((noinline)) static int fclose_tcp(FILE *stream, int fd)
     return r;
 }
 
+/** Of a stream over no fd, or over one beyond the first page of the table. */
+__attribute__((noinline)) static int fclose_rare(FILE *stream, int fd, int saved)
+{
+    errno = saved;
+    return fd >= 0 && table_find(fd) ? fclose_tcp(stream, fd) : next.fclose(stream);
+}
+
 int hook_fclose(FILE *stream)
 {
-    int fd = connection_of(stream);
-    return fd < 0 ? next.fclose(stream) : fclose_tcp(stream, fd);
+    int saved = errno;
+    int fd = fileno(stream);
+    if (__builtin_expect((unsigned)fd >= TABLE_PAGE_FDS, 0))
+        return fclose_rare(stream, fd, saved);
+    return table_find(fd) ? fclose_tcp(stream, fd) : next.fclose(stream);
 }
 
 #ifdef OLDER_STDIO

@@ -7,12 +7,22 @@
 #include <fcntl.h>
 #include <stdarg.h>
 
-int hook_dup(int fd)
+__attribute__((noinline)) static int dup_socket(int fd)
 {
     share_copying(fd);
     int copy = next.dup(fd);
     if (copy >= 0)
         share_copied(fd, copy);
+    return copy;
+}
+
+int hook_dup(int fd)
+{
+    if (__builtin_expect(!share_is_plain(fd), 0))
+        return dup_socket(fd);
+    int copy = next.dup(fd);
+    if (__builtin_expect(table_peek(copy) != NULL, 0)) /* of -1, too, it is NULL */
+        share_forget(copy);
     return copy;
 }
 

@@ -1,5 +1,6 @@
 #include "kernel/cookies.h"
 
+#include "kernel/raw.h"
 #include "policy/number.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ bool cookies_has(const struct cookies *cookies, uint64_t cookie)
 void cookies_text(struct text *text, const struct cookies *cookies)
 {
     text_str(text, prefix);
-    text_number(text, (uint64_t)getpid(), 1);
+    text_number(text, (uint64_t)raw_call(SYS_getpid), 1);
     text_str(text, memory);
     text_number(text, (uintptr_t)cookies, 1);
     text_char(text, ':');
@@ -35,19 +36,16 @@ static bool parse_number(const char **at, const char *end, uint64_t most, uint64
     size_t len = 0;
     while ((*at)[len] >= '0' && (*at)[len] <= '9')
         len++;
-    size_t end_len = strlen(end);
-    if (!number_parse(*at, len, 1, most, number) || strncmp(*at + len, end, end_len) != 0)
-        return false;
-    *at += len + end_len;
-    return true;
+    bool parsed = number_parse(*at, len, 1, most, number);
+    *at = text_behind(*at + len, end);
+    return parsed && *at;
 }
 
 bool cookies_remote_parse(const char *value, struct cookies_remote *remote)
 {
     uint64_t pid;
-    const char *at = value + strlen(prefix);
-    if (strncmp(value, prefix, strlen(prefix)) != 0 ||
-        !parse_number(&at, memory, INT32_MAX, &pid) ||
+    const char *at = text_behind(value, prefix);
+    if (!at || !parse_number(&at, memory, INT32_MAX, &pid) ||
         !parse_number(&at, ":", UINT64_MAX, &remote->address) ||
         !parse_number(&at, "", UINT64_MAX, &remote->mark) || *at != '\0')
         return false;
@@ -70,7 +68,8 @@ bool cookies_remote_reached(const struct cookies_remote *remote)
     errno = EFAULT; /* a 64-bit address that a 32-bit process cannot name */
     if (remote->address > UINTPTR_MAX - sizeof(struct cookies))
         return false;
-    return process_vm_readv(remote->pid, &local, 1, &there, 1, 0) == (ssize_t)sizeof(mark) &&
+    return raw_call(SYS_process_vm_readv, (long)remote->pid, &local, 1L, &there, 1L, 0L) ==
+               (ssize_t)sizeof(mark) &&
            mark == remote->mark;
 }
 
@@ -80,7 +79,8 @@ bool cookies_remote_add(const struct cookies_remote *remote, uint64_t cookie)
     struct iovec there =
         remote_word(remote, offsetof(struct cookies, all[cookie % COOKIES_MAX]));
     return cookies_remote_reached(remote) &&
-           process_vm_writev(remote->pid, &local, 1, &there, 1, 0) == (ssize_t)sizeof(cookie);
+           raw_call(SYS_process_vm_writev, (long)remote->pid, &local, 1L, &there, 1L, 0L) ==
+               (ssize_t)sizeof(cookie);
 }
 
 /** What one dump finds. */

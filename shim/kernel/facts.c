@@ -14,9 +14,6 @@
 #include <linux/tcp.h> /* its own struct tcp_info ends before the byte counts */
 #else
 #include <netinet/tcp.h>
-
-/* musl's ioctl() takes an int */
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #endif
 
 /* As linux/sockios.h has them, which not every libc's headers come with. */
@@ -61,19 +58,18 @@ bool facts_linger(int fd)
     return next.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff;
 }
 
-typedef int name_function(int fd, struct sockaddr *addr, socklen_t *len);
-
-static void ask_address(int fd, union address *to, name_function *name)
+/** `call`: SYS_getsockname or SYS_getpeername. */
+static void ask_address(long call, int fd, union address *to)
 {
     socklen_t len = sizeof(*to);
-    if (name(fd, &to->any, &len) != 0)
+    if (raw_call(call, fd, &to->any, &len) != 0)
         to->any.sa_family = AF_UNSPEC;
 }
 
 void facts_addresses(int fd, union address *local, union address *peer)
 {
-    ask_address(fd, local, getsockname);
-    ask_address(fd, peer, getpeername);
+    ask_address(SYS_getsockname, fd, local);
+    ask_address(SYS_getpeername, fd, peer);
 }
 
 uint64_t facts_cookie(int fd)
@@ -124,10 +120,10 @@ struct tcp_facts facts_ask(int fd)
     return tcp;
 }
 
-static uint32_t queue(int fd, unsigned request)
+static uint32_t queue(int fd, unsigned long request)
 {
     int bytes = 0;
-    return ioctl(fd, request, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
+    return raw_call(SYS_ioctl, fd, request, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
 }
 
 uint32_t facts_unread(int fd)

@@ -14,11 +14,11 @@ static bool directory_of(const char *path, char directory[PATH_MAX])
     if (len >= PATH_MAX)
         return false;
     memcpy(directory, path, len + 1);
-    char *slash = strrchr(directory, '/');
-    if (!slash)
-        memcpy(directory, ".", sizeof("."));
-    else
-        slash[slash == directory ? 1 : 0] = '\0';
+    while (len > 1 && directory[len - 1] != '/')
+        len--;
+    if (len == 1 && directory[0] != '/')
+        directory[0] = '.';
+    directory[len > 1 ? len - 1 : 1] = '\0';
     return true;
 }
 
@@ -31,7 +31,7 @@ bool file_can_be_appended_to(const char *path, int (*close_fd)(int fd))
     if (errno != ENOENT)
         return false;
     if (directory_of(path, directory))
-        return access(directory, W_OK | X_OK) == 0;
+        return raw_call(SYS_faccessat, AT_FDCWD, directory, (long)(W_OK | X_OK)) == 0;
     errno = ENAMETOOLONG;
     return false;
 }

@@ -43,7 +43,11 @@ extern struct next next __attribute__((visibility("hidden"))); /* without the GO
 /** Resolves one of JUMP's, which a hook needs before all are. */
 void next_resolve_one(void **slot, const char *name);
 
-/** Resolves all of `next`, so that no later call needs the dynamic linker (and its locks). */
+/**
+ * Resolves what a signal handler may call (signal-safety(7)), so that no such call needs the
+ * dynamic linker and its locks. The others, LATE in entry_points.def, wait for their first
+ * call: each costs 850 instructions at the start of every process.
+ */
 void next_resolve(void);
 
 /** A name that we offer and this libc lacks, being older than the one we were built for; NULL.

@@ -1,9 +1,9 @@
 #include "kernel/lock.h"
 
 #include "kernel/clock.h"
+#include "kernel/process.h"
 #include "kernel/raw.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -30,6 +30,12 @@ static bool try(uintptr_t me)
     return true;
 }
 
+/** An address that no other living thread has. */
+static uintptr_t this_thread(void)
+{
+    return (uintptr_t)&process_maybe_vforked;
+}
+
 /** For good: a thread that a signal handler took out of here by longjmp() never lets go. */
 static bool give_up(void)
 {
@@ -41,7 +47,7 @@ static bool give_up(void)
 
 bool lock_take(unsigned wait_ms)
 {
-    uintptr_t me = (uintptr_t)pthread_self();
+    uintptr_t me = this_thread();
     for (unsigned i = 0; i < YIELDS + wait_ms; i++) {
         if (atomic_load(&lost) || atomic_load(&holder) == me)
             break;
@@ -68,7 +74,7 @@ void lock_forking(void)
 
 void lock_forked(void)
 {
-    if (for_fork && atomic_load(&holder) == (uintptr_t)pthread_self()) {
+    if (for_fork && atomic_load(&holder) == this_thread()) {
         for_fork = false;
         lock_release();
     }

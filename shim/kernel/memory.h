@@ -1,5 +1,6 @@
 /*
- * memory: reads what the program hands to the kernel, before the kernel has looked at it.
+ * memory: memory of our own, where malloc() may not be called; and reading what the program
+ * hands to the kernel, before the kernel has looked at it.
  *
  * A bad pointer must be EFAULT for the program, never a crash of ours.
  */
@@ -7,6 +8,9 @@
 #define MEMORY_H
 
 #include <stddef.h>
+
+/** `size` zero bytes of pages of their own; NULL without memory. Given back by munmap(2). */
+void *memory_map(size_t size);
 
 enum memory {
     MEMORY_READ,

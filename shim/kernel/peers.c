@@ -1,11 +1,11 @@
 #include "kernel/peers.h"
 
+#include "kernel/memory.h"
 #include "kernel/process.h"
 #include "kernel/raw.h"
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 /* A peer that no connect() went to for so long is not scarce any more. */
@@ -27,6 +27,8 @@ static void put_address(uint32_t to[4], uint8_t *family, const union address *ad
     }
 }
 
+static const uint32_t unspecified[4]; /* 0.0.0.0, :: */
+
 static void put_loopback(uint32_t to[4], uint8_t family)
 {
     if (family == AF_INET)
@@ -40,7 +42,7 @@ static struct diag_socket key_of(const union address *address, uint32_t interfac
     struct diag_socket key = {.id.interface = interface};
     put_address(key.id.peer, &key.family, address);
     key.id.peer_port = htons(address_port(address));
-    if (memcmp(key.id.peer, &in6addr_any, sizeof(key.id.peer)) == 0)
+    if (memcmp(key.id.peer, unspecified, sizeof(unspecified)) == 0)
         put_loopback(key.id.peer, key.family); /* as connect() does */
     return key;
 }
@@ -87,11 +89,9 @@ struct peer *peers_get(const union address *address, uint32_t interface, int64_t
         return peer;
     peer = least_used();
     if (!peer->blocks) {
-        void *blocks = mmap(NULL, sizeof(*peer->blocks), PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (blocks == MAP_FAILED)
+        peer->blocks = memory_map(sizeof(*peer->blocks));
+        if (!peer->blocks)
             return NULL;
-        peer->blocks = blocks;
     } else {
         memset(peer->blocks, 0, sizeof(*peer->blocks));
     }
@@ -127,9 +127,11 @@ void peers_reset(void)
 bool peer_is_loopback(const struct peer *peer)
 {
     const uint32_t *to = peer->wanted.id.peer;
+    uint32_t loopback[4] = {0};
     if (peer->wanted.family == AF_INET)
         return ntohl(to[0]) >> 24 == IN_LOOPBACKNET;
-    return memcmp(to, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
+    put_loopback(loopback, AF_INET6);
+    return memcmp(to, loopback, sizeof(loopback)) == 0;
 }
 
 static union address address_of(const struct diag_socket *wanted)

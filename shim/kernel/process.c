@@ -2,10 +2,11 @@
 
 #include "kernel/raw.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +41,14 @@ int process_pid(void)
 const char *process_program(void)
 {
     return program;
+}
+
+int process_fds_limit(void)
+{
+    struct rlimit64 limit;
+    if (raw_call(SYS_prlimit64, 0L, RLIMIT_NOFILE, NULL, &limit) != 0)
+        return 0;
+    return limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
 }
 
 uint32_t process_epoch(void)
@@ -195,10 +204,13 @@ void process_unseal(void)
 void process_init(void)
 {
     const char *path = (const char *)getauxval(AT_EXECFN);
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    const char *base = slash ? slash + 1 : path;
-    for (size_t i = 0; base && base[i] && i < sizeof(program) - 1; i++)
-        program[i] = base[i];
-    atomic_store(&owner, getpid());
+    size_t len = 0;
+    for (; path && *path; path++) {
+        len = *path == '/' ? 0 : len;
+        if (*path != '/' && len < sizeof(program) - 1)
+            program[len++] = *path;
+        program[len] = '\0';
+    }
+    atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
     pthread_atfork(process_copying, process_copied, process_is_child);
 }

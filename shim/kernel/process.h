@@ -23,6 +23,9 @@ int process_pid(void);
 /** The basename of AT_EXECFN, at most 99 bytes of it. */
 const char *process_program(void);
 
+/** What every fd is below (RLIMIT_NOFILE); 0 where it cannot be told. */
+int process_fds_limit(void);
+
 /** The epoch: read it before the call that makes a socket. */
 uint32_t process_epoch(void);
 

@@ -121,7 +121,7 @@ static int prefix_bits(const char *slash, int most)
 bool address_parse_cidr(const char *s, struct cidr *cidr)
 {
     char network[INET6_ADDRSTRLEN];
-    const char *slash = strchr(s, '/');
+    const char *slash = text_find(s, '/');
     size_t len = slash ? (size_t)(slash - s) : strlen(s);
     if (len >= sizeof(network))
         return false;

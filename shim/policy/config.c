@@ -30,8 +30,8 @@ static void accepted_linger(struct text *text)
 
 static bool parse_linger(const char *value, struct config *config, struct refusal *refusal)
 {
-    config->override_app_linger = strcmp(value, "override") == 0;
-    if (config->override_app_linger || strcmp(value, "respect") == 0)
+    config->override_app_linger = text_is(value, "override");
+    if (config->override_app_linger || text_is(value, "respect"))
         return true;
     return refuse_value(value, accepted_linger, refusal);
 }
@@ -43,8 +43,8 @@ static void accepted_recycle(struct text *text)
 
 static bool parse_recycle(const char *value, struct config *config, struct refusal *refusal)
 {
-    config->no_recycling = strcmp(value, "off") == 0;
-    if (config->no_recycling || strcmp(value, "auto") == 0)
+    config->no_recycling = text_is(value, "off");
+    if (config->no_recycling || text_is(value, "auto"))
         return true;
     return refuse_value(value, accepted_recycle, refusal);
 }
@@ -68,7 +68,7 @@ static void accepted_reaper(struct text *text)
 static bool parse_reaper(const char *value, struct config *config, struct refusal *refusal)
 {
     config->reaper = value;
-    return strncmp(value, "/proc/", 6) == 0 || refuse_value(value, accepted_reaper, refusal);
+    return text_behind(value, "/proc/") || refuse_value(value, accepted_reaper, refusal);
 }
 
 static bool parse_log(const char *value, struct config *config, struct refusal *refusal)
@@ -151,9 +151,9 @@ static const struct variable *find_variable(const char *name, size_t len)
 /** One entry of environ: true unless it is ours and bad. */
 static bool parse_entry(const char *entry, struct config *config, char error[CONFIG_ERROR_SIZE])
 {
-    if (strncmp(entry, prefix, strlen(prefix)) != 0)
+    if (!text_behind(entry, prefix))
         return true;
-    const char *equals = strchr(entry, '=');
+    const char *equals = text_find(entry, '=');
     if (!equals || !equals[1])
         return true;
     size_t name_len = (size_t)(equals - entry);

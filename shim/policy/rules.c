@@ -174,13 +174,18 @@ static int parse_selector(const char *word, size_t len, struct rule *rule)
     return -1;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n';
+}
+
 /** The next word of *at[..end), apart by blanks; its length, 0 at the end. */
 static size_t next_word(const char **at, const char *end)
 {
-    while (*at < end && strchr(" \t\n", **at))
+    while (*at < end && is_blank(**at))
         (*at)++;
     const char *word = *at;
-    while (word < end && !strchr(" \t\n", *word))
+    while (word < end && !is_blank(*word))
         word++;
     return (size_t)(word - *at);
 }
@@ -188,7 +193,9 @@ static size_t next_word(const char **at, const char *end)
 /** The "=>" in text[..end), or NULL. */
 static const char *find_arrow(const char *text, const char *end)
 {
-    return memmem(text, (size_t)(end - text), "=>", 2);
+    while (text < end && !text_behind(text, "=>"))
+        text++;
+    return text < end ? text : NULL;
 }
 
 /** "SELECTOR..." in at[..end): one at least, and each name once, as all have to match. */
@@ -229,7 +236,7 @@ bool rules_parse(const char *value, struct policies *policies, struct rules *rul
                  struct refusal *refusal)
 {
     for (const char *end; *value; value = *end ? end + 1 : end) {
-        end = strchr(value, ';');
+        end = text_find(value, ';');
         end = end ? end : value + strlen(value);
         if (next_word(&value, end) == 0)
             continue; /* nothing between two semicolons, or after the last */

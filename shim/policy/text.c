@@ -8,6 +8,27 @@ struct text text_in(char *buf, size_t size)
     return (struct text){.buf = buf, .size = size};
 }
 
+const char *text_behind(const char *s, const char *prefix)
+{
+    for (; *prefix; s++, prefix++)
+        if (*s != *prefix)
+            return NULL;
+    return s;
+}
+
+const char *text_find(const char *s, char c)
+{
+    while (*s && *s != c)
+        s++;
+    return *s == c ? s : NULL;
+}
+
+bool text_is(const char *s, const char *word)
+{
+    const char *end = text_behind(s, word);
+    return end && !*end;
+}
+
 void text_char(struct text *text, char c)
 {
     if (text->len + 1 >= text->size) {

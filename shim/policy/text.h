@@ -24,6 +24,15 @@ struct text text_in(char *buf, size_t size);
 void text_char(struct text *text, char c);
 void text_str(struct text *text, const char *s);
 
+/** Behind `prefix` in s, or NULL where s does not begin so. */
+const char *text_behind(const char *s, const char *prefix);
+
+/** The first c of s, or NULL. */
+const char *text_find(const char *s, char c);
+
+/** Whether s is this word. */
+bool text_is(const char *s, const char *word);
+
 /** Decimal, with at least `digits` digits (leading zeros). */
 void text_number(struct text *text, uint64_t number, unsigned digits);
 void text_hex(struct text *text, unsigned number);

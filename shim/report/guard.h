@@ -7,12 +7,12 @@
 #ifndef GUARD_H
 #define GUARD_H
 
-#include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct guard {
-    sigset_t before;  /* the thread's mask */
-    sigset_t pending; /* of ours, those that were pending already: the program's own */
+    uint64_t before;  /* the thread's mask */
+    uint64_t pending; /* of ours, those that were pending already: the program's own */
 };
 
 void guard_begin(struct guard *guard);

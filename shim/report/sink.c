@@ -68,10 +68,11 @@ static bool identify(int fd, struct identity *identity)
 
 void sink_init(void)
 {
-    struct rlimit limit;
+    struct rlimit64 limit;
     stderr_usable = identify(STDERR_FILENO, &stderr_at_start);
     messages.kind = kind_of(stderr_at_start.mode);
-    size_limited = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
+    size_limited = raw_call(SYS_prlimit64, 0L, RLIMIT_FSIZE, NULL, &limit) != 0 ||
+                   limit.rlim_cur != RLIM64_INFINITY;
 }
 
 void sink_size_limited(void)
@@ -308,7 +309,7 @@ static bool open_stderr(struct sink *sink)
 
 bool sink_open(struct sink *sink, const char *value)
 {
-    if (strlen(value) == 6 && memcmp(value, "stderr", 6) == 0)
+    if (text_is(value, "stderr"))
         return open_stderr(sink);
     sink->to_file = make_absolute(sink, value);
     if (sink->to_file && can_open(sink))

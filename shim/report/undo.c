@@ -1,6 +1,7 @@
 #include "report/undo.h"
 
 #include "kernel/libc.h"
+#include "kernel/raw.h"
 #include "policy/text.h"
 
 #include <fcntl.h>
@@ -67,8 +68,9 @@ bool undo_shared(int fd, const char *line, size_t part)
     text_str(&name, "/proc/self/fd/");
     text_number(&name, (uint64_t)fd, 1);
     off64_t end = lseek64(fd, 0, SEEK_CUR);
-    int own =
-        end < (off64_t)part ? -1 : open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_LARGEFILE);
+    int own = end < (off64_t)part ? -1
+                                  : (int)raw_call(SYS_openat, AT_FDCWD, path,
+                                                  O_RDWR | O_CLOEXEC | O_NOCTTY | O_LARGEFILE);
     if (own < 0)
         return false;
     off64_t at = end - (off64_t)part;

@@ -5,6 +5,7 @@
 # are its own, a directory $BATS_TEST_TMPDIR, and an end of TCP that follows a script, `act`
 # (see `act --help`). What a test starts in the background ends with the test.
 
+set +T # bats traces no command: its trap before each takes longer than most commands
 PATH=$PATH:/usr/sbin:/sbin
 # shellcheck disable=SC2034 # some are for the tests only
 {
@@ -80,20 +81,38 @@ output_of() {
     cat "$BATS_TEST_TMPDIR/$1.out"
 }
 
-# until_true MS CMD...: repeats CMD until it succeeds, less often when that takes long; fails after
-# MS milliseconds.
+# pause SECONDS: as sleep(1), without a process.
+pause() {
+    local fifo=$BATS_RUN_TMPDIR/nothing
+    [[ -p $fifo ]] || mkfifo "$fifo" 2>/dev/null || true
+    read -rt "$1" <>"$fifo" || true
+}
+
+# has_line FILE REGEX: one of its lines matches.
+has_line() {
+    local line
+    while IFS= read -r line || [[ -n $line ]]; do
+        [[ ! $line =~ $2 ]] || return 0
+    done <"$1"
+    return 1
+}
+
+# until_true MS CMD...: repeats CMD until it succeeds, less often the longer that takes; fails
+# after MS milliseconds.
 until_true() {
-    local tries=0 end=$((${EPOCHREALTIME/./} + $1 * 1000))
+    local seconds nap=5 end=$((${EPOCHREALTIME/./} + $1 * 1000)) # ms
     shift
     until "$@"; do
         [[ ${EPOCHREALTIME/./} -lt $end ]] || return 1
-        sleep "0.0$((++tries < 40 ? 0 : 2))5"
+        printf -v seconds 0.%03d $nap
+        pause "$seconds"
+        nap=$((nap < 60 ? nap + nap / 4 + 1 : 60))
     done
 }
 
 # wait_output NAME REGEX [MS]: waits until a line of its output matches.
 wait_output() {
-    until_true "${3:-20000}" grep -Eq -- "$2" "$BATS_TEST_TMPDIR/$1.out" && return
+    until_true "${3:-20000}" has_line "$BATS_TEST_TMPDIR/$1.out" "$2" && return
     echo "no line '$2' from $1, which printed:"
     output_of "$1"
     return 1
@@ -174,9 +193,20 @@ json() {
 
 # --- bats' own ---
 
+# Where a test failed, which bats does not tell without its trap: the calls, innermost first.
+tell_failure() {
+    local i
+    for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
+        [[ ${FUNCNAME[i]} != bats_* && ${FUNCNAME[i]} != main ]] || break
+        echo "at ${BASH_SOURCE[i]}:${BASH_LINENO[i - 1]}, in ${FUNCNAME[i]}()"
+    done
+}
+
 # shellcheck disable=SC2034 # PORT is for the tests
 setup() {
+    trap 'tell_failure; bats_error_trap' ERR
     PORT=$(port)
+    ! declare -F prepare >/dev/null || prepare # the file's own
 }
 
 teardown() {

@@ -18,7 +18,7 @@ VIEW_POLICIES=(off linger:1 reap auto fin-rst last-read drain:2000 drain-eof:200
 # shellcheck disable=SC2034
 SITUATIONS=(read queued window polling prompt late late_accept getpeername shutdown err_hup
     unread sending half half_reply closed nginx tls tls_both)
-WAIT_MS=20000 # for what must come
+WAIT_MS=60000 # for what must come
 
 # --- the situations: TITLE, OURS, PEERS; and what else `situation` lists ---
 

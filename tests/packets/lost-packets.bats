@@ -9,7 +9,7 @@ load ../lib/peerview
 load ../lib/peerview_lost
 load ../lib/peerview_expected
 
-setup() {
+prepare() {
     need_tun
 }
 

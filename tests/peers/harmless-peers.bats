@@ -13,8 +13,7 @@ setup_file() {
     cat /proc/sys/net/ipv4/ip_local_port_range >"$BATS_FILE_TMPDIR/ports"
 }
 
-setup() {
-    PORT=$(port)
+prepare() {
     FEW_PORT=$(port) # the recycled ones' server
 }
 

@@ -8,7 +8,7 @@ load ../lib/each-policy
 MIB=1048576
 policy=off # each_policy sets it
 
-setup() {
+prepare() {
     need nginx python3
     WWW=$BATS_TEST_TMPDIR/www
     ERRORS=$BATS_TEST_TMPDIR/error.log

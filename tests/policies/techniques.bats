@@ -5,7 +5,7 @@
 load ../lib/helper
 load ../lib/badnet
 
-setup() {
+prepare() {
     need_tun
     PCAP=$BATS_TEST_TMPDIR/pcap
 }

@@ -4,7 +4,7 @@
 load ../lib/helper
 load ../lib/recycling
 
-setup() {
+prepare() {
     ports 300
 }
 

@@ -9,8 +9,7 @@ load ../lib/badnet
 ALL_PORTS='32768 60999'
 
 # Each test's client has a port of its own: a listener that had it marks it for a minute.
-setup() {
-    PORT=$(port)
+prepare() {
     ONE=$((PORT + 11000))
 }
 

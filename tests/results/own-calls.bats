@@ -30,7 +30,7 @@ of_file() {
         $NF in hook { print "undefined", $NF }' <(hooked) -
 }
 
-setup() {
+prepare() {
     { hooked && older; } >"$BATS_TEST_TMPDIR/hooked"
     aliases >"$BATS_TEST_TMPDIR/aliases"
 }
