@@ -146,7 +146,7 @@ static union address address_of(const struct diag_socket *wanted)
 }
 
 /** By a UDP socket that connects, which sends nothing (udp(7)): it gets the route's source. */
-static bool ask_source(long fd, struct diag_socket *wanted)
+static bool ask_source(int fd, struct diag_socket *wanted)
 {
     union address address = address_of(wanted);
     int interface = (int)wanted->id.interface;
@@ -164,7 +164,8 @@ static bool ask_source(long fd, struct diag_socket *wanted)
 
 static bool find_source(struct peer *peer)
 {
-    long fd = raw_call(SYS_socket, peer->wanted.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = raw_above_stderr(
+        raw_call(SYS_socket, peer->wanted.family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return false;
     bool found = ask_source(fd, &peer->wanted);
