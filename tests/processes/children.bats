@@ -117,7 +117,7 @@ python_server() {
             wait-acked close
         delivered "$MIB" 'EOF|ECONNRESET'
         [[ $(logged via action last_op | tail -n 1) =~ ^'close '(none|rst|fin-rst|linger)' write'$ ]]
-        [[ -z $(logged action | head -n -1 | grep -Ev '^(none|fin-rst)$') ]]
+        if logged action | head -n -1 | grep -Ev '^(none|fin-rst)$'; then return 1; fi
     }
     each_policy raw close
     for step in dup2:a@b dup3:a@b close_range:fd:fd closefrom:fd linger:0:0 exit; do

@@ -1,5 +1,6 @@
 # An inherited filter that refuses system calls of ours, as a container's or systemd's does: what
 # fails is left out, and doubt makes no close more abortive.
+# shellcheck disable=SC2154 # run_recycle sets them
 load ../lib/helper
 load ../lib/each-policy
 load ../lib/recycling

@@ -3,6 +3,8 @@
 load ../lib/helper
 load ../lib/each-policy
 
+policy=auto # each_policy sets it
+
 # public: a directory, $PUBLIC, where another user can read the library, and write.
 public() {
     PUBLIC=$(mktemp -d -p /tmp)
@@ -20,7 +22,9 @@ teardown() {
 
 # real_root: this user may become others, and mount.
 real_root() {
-    setpriv --reuid=65534 --clear-groups true && unshare -m true || skip 'there is no other user here'
+    if ! setpriv --reuid=65534 --clear-groups true || ! unshare -m true; then
+        skip 'there is no other user here'
+    fi
 }
 
 # --- sshd, whose child of before the login reads the network under a filter that kills ---
