@@ -21,9 +21,9 @@ lingering() {
 # positive: more connections than ports; each leaves TIME_WAIT, as without the library.
 positive() {
     ports 4
-    lingering 5 20 EOF
+    lingering 5 10 EOF
     settle "$PORT"
-    [[ $(time_wait_client "$PORT") -eq 4 && $(logged recycled | uniq -c | xargs) == '4 false 16 true' ]]
+    [[ $(time_wait_client "$PORT") -eq 4 && $(logged recycled | uniq -c | xargs) == '4 false 6 true' ]]
 }
 
 @test "SO_LINGER {1,5}: the close is the application's, and its port comes again" {
