@@ -1,5 +1,6 @@
 #include "kernel/peers.h"
 
+#include "kernel/lock.h"
 #include "kernel/process.h"
 #include "kernel/raw.h"
 
@@ -79,13 +80,9 @@ static struct peer *least_used(void)
     return oldest;
 }
 
-struct peer *peers_get(const union address *address, uint32_t interface, int64_t now_ms)
+static struct peer *put(const struct diag_socket *key, int64_t now_ms)
 {
-    struct diag_socket key = key_of(address, interface);
-    struct peer *peer = find(&key);
-    if (peer)
-        return peer;
-    peer = least_used();
+    struct peer *peer = least_used();
     if (!peer->blocks) {
         void *blocks = mmap(NULL, sizeof(*peer->blocks), PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -97,7 +94,7 @@ struct peer *peers_get(const union address *address, uint32_t interface, int64_t
     }
     *peer = (struct peer){
         .used = true,
-        .wanted = key,
+        .wanted = *key,
         .blocks = peer->blocks,
         .used_ms = now_ms,
         .alone_ms = now_ms,
@@ -105,6 +102,19 @@ struct peer *peers_get(const union address *address, uint32_t interface, int64_t
         .helped_ms = now_ms,
         .rest_ms = now_ms,
     };
+    return peer;
+}
+
+struct peer *peers_get(const union address *address, uint32_t interface, int64_t now_ms)
+{
+    struct lock_signals before;
+    struct diag_socket key = key_of(address, interface);
+    struct peer *peer = find(&key);
+    if (peer)
+        return peer;
+    lock_hold_signals(&before);
+    peer = put(&key, now_ms);
+    lock_let_signals(&before);
     return peer;
 }
 
