@@ -73,6 +73,14 @@ static void in_child(void)
     rights_in_child();
 }
 
+/** The same, and what other files have registered for fork(), which did not call it. */
+static void in_unseen_child(void)
+{
+    draw_in_child();
+    in_child();
+    stats_reset();
+}
+
 static void start_reporting(void)
 {
     if (settings.config.log && !sink_open(&sink_log, settings.config.log))
@@ -120,7 +128,7 @@ static void start(char **env)
         sink_message(error);
         return;
     }
-    process_init();
+    process_init(in_unseen_child);
     rules_for_program(&settings.config.rules, process_program());
     derive_settings();
     if (!settings.active)

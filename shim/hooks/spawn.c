@@ -7,12 +7,10 @@
  */
 #include "connection/draw.h"
 #include "connection/ending.h"
-#include "connection/rights.h"
 #include "connection/share.h"
 #include "hooks/hooks.h"
 #include "hooks/jump.h"
 #include "kernel/lock.h"
-#include "kernel/ports.h"
 #include "report/stats.h"
 
 #include <sched.h>
@@ -30,11 +28,7 @@ pid_t hook__Fork(void)
         process_copied();
         return pid;
     }
-    process_is_child();
-    draw_in_child();
-    ports_reset();
-    rights_in_child();
-    stats_reset();
+    process_is_unseen_child();
     return 0;
 }
 

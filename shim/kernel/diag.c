@@ -68,20 +68,10 @@ struct diag_filter {
  * where its netlink address (diag_open_as()) would stay taken, too. */
 static _Atomic int conversation = -1;
 
-static int open_high(void)
-{
-    int diag =
-        (int)raw_call(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (diag < 0 || diag > STDERR_FILENO)
-        return diag;
-    int higher = (int)raw_call(SYS_fcntl, diag, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    raw_call(SYS_close, diag);
-    return higher;
-}
-
 int diag_open(void)
 {
-    int diag = open_high();
+    int diag = raw_above_stderr(
+        raw_call(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
     atomic_store(&conversation, diag);
     return diag;
 }

@@ -1,9 +1,11 @@
 #include "kernel/lease.h"
 
+#include "kernel/lock.h"
 #include "kernel/raw.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -183,10 +185,13 @@ enum took lease_take(const struct taker *taker, unsigned number, struct block *b
 
 enum took lease_pop(const struct taker *taker, struct lease *lease, struct lease_entry *entry)
 {
-    if (lease->count > 0 && clock_now() >= lease->until)
-        lease->count = 0;
-    while (lease->count > 0) {
-        *entry = lease->entries[--lease->count];
+    unsigned count = lease->count;
+    if (count > 0 && clock_now() >= lease->until)
+        lease->count = count = 0;
+    for (; count > 0; count = lease->count) {
+        *entry = lease->entries[count - 1];
+        if (!atomic_compare_exchange_strong(&lease->count, &count, count - 1))
+            continue;
         if (bind_port(taker, entry->port))
             return TOOK;
         if (errno != EADDRINUSE)
@@ -197,10 +202,13 @@ enum took lease_pop(const struct taker *taker, struct lease *lease, struct lease
 
 bool lease_look(struct diag_socket *socket, uint16_t port)
 {
+    struct lock_signals before;
     socket->id.local_port = htons(port);
+    lock_hold_signals(&before);
     int diag = diag_open();
     bool told = diag >= 0 && diag_look(diag, socket, 1);
     if (diag >= 0)
         diag_close(diag);
+    lock_let_signals(&before);
     return told;
 }

@@ -36,8 +36,8 @@ struct lease_entry {
 };
 
 struct lease {
-    int64_t until; /* clock_now() */
-    unsigned count;
+    int64_t until;          /* clock_now() */
+    _Atomic unsigned count; /* a signal handler may take one, too, at any time */
     struct lease_entry entries[BLOCK_PORTS]; /* the oldest last */
 };
 

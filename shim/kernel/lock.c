@@ -4,6 +4,7 @@
 #include "kernel/process.h"
 #include "kernel/raw.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -18,7 +19,8 @@ static _Atomic uintptr_t holder; /* its thread; 0: free */
 static _Atomic int64_t since;
 static _Atomic unsigned misses; /* since then */
 static _Atomic bool lost;
-static _Atomic bool for_fork; /* it is held by a thread that forks */
+static _Atomic bool for_fork;  /* it is held by a thread that forks */
+static _Atomic unsigned depth; /* how often its thread holds it */
 
 static bool try(uintptr_t me)
 {
@@ -27,6 +29,16 @@ static bool try(uintptr_t me)
         return false;
     atomic_store(&since, clock_now());
     atomic_store(&misses, 0);
+    atomic_store(&depth, 1);
+    return true;
+}
+
+/** A signal handler that interrupted the holder: what it finds can be used, see lock.h. */
+static bool enter_again(uintptr_t me)
+{
+    if (atomic_load(&holder) != me || atomic_load(&for_fork))
+        return false;
+    atomic_fetch_add(&depth, 1);
     return true;
 }
 
@@ -49,9 +61,9 @@ bool lock_take(unsigned wait_ms)
 {
     uintptr_t me = this_thread();
     for (unsigned i = 0; i < YIELDS + wait_ms; i++) {
-        if (atomic_load(&lost) || atomic_load(&holder) == me)
+        if (atomic_load(&lost))
             break;
-        if (try(me))
+        if (try(me) || enter_again(me))
             return true;
         if (i < YIELDS)
             raw_call(SYS_sched_yield);
@@ -63,7 +75,19 @@ bool lock_take(unsigned wait_ms)
 
 void lock_release(void)
 {
-    atomic_store(&holder, 0);
+    if (atomic_fetch_sub(&depth, 1) == 1)
+        atomic_store(&holder, 0);
+}
+
+void lock_hold_signals(struct lock_signals *before)
+{
+    uint64_t all = ~UINT64_C(0);
+    raw_call(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before->mask, sizeof(all));
+}
+
+void lock_let_signals(const struct lock_signals *before)
+{
+    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &before->mask, NULL, sizeof(before->mask));
 }
 
 void lock_forking(void)

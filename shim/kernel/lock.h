@@ -2,17 +2,28 @@
  * lock: one thread of the process at a time looks after ports.
  *
  * Nobody waits for ever: connect() is async-signal-safe, and a signal handler may have
- * interrupted the holder, or take it away by longjmp(). Who does not get the lock does without.
+ * interrupted the holder, or take it away by longjmp(). Such a handler gets the lock, too: what
+ * it must not find half done is done while signals are held back. Other threads that do not get
+ * it do without.
  */
 #ifndef LOCK_H
 #define LOCK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /** True with the lock. After some yields it tries for about wait_ms more. */
 bool lock_take(unsigned wait_ms);
 
 void lock_release(void);
+
+/** Around what no handler may find half done. */
+struct lock_signals {
+    uint64_t mask; /* the thread's, as the kernel has it */
+};
+
+void lock_hold_signals(struct lock_signals *before);
+void lock_let_signals(const struct lock_signals *before);
 
 /** Before a fork, and after it in the parent: nobody else holds the lock meanwhile. */
 void lock_forking(void);

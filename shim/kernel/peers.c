@@ -1,5 +1,6 @@
 #include "kernel/peers.h"
 
+#include "kernel/lock.h"
 #include "kernel/memory.h"
 #include "kernel/process.h"
 #include "kernel/raw.h"
@@ -81,13 +82,9 @@ static struct peer *least_used(void)
     return oldest;
 }
 
-struct peer *peers_get(const union address *address, uint32_t interface, int64_t now_ms)
+static struct peer *put(const struct diag_socket *key, int64_t now_ms)
 {
-    struct diag_socket key = key_of(address, interface);
-    struct peer *peer = find(&key);
-    if (peer)
-        return peer;
-    peer = least_used();
+    struct peer *peer = least_used();
     if (!peer->blocks) {
         peer->blocks = memory_map(sizeof(*peer->blocks));
         if (!peer->blocks)
@@ -97,7 +94,7 @@ struct peer *peers_get(const union address *address, uint32_t interface, int64_t
     }
     *peer = (struct peer){
         .used = true,
-        .wanted = key,
+        .wanted = *key,
         .blocks = peer->blocks,
         .used_ms = now_ms,
         .alone_ms = now_ms,
@@ -105,6 +102,19 @@ struct peer *peers_get(const union address *address, uint32_t interface, int64_t
         .helped_ms = now_ms,
         .rest_ms = now_ms,
     };
+    return peer;
+}
+
+struct peer *peers_get(const union address *address, uint32_t interface, int64_t now_ms)
+{
+    struct lock_signals before;
+    struct diag_socket key = key_of(address, interface);
+    struct peer *peer = find(&key);
+    if (peer)
+        return peer;
+    lock_hold_signals(&before);
+    peer = put(&key, now_ms);
+    lock_let_signals(&before);
     return peer;
 }
 
@@ -148,7 +158,7 @@ static union address address_of(const struct diag_socket *wanted)
 }
 
 /** By a UDP socket that connects, which sends nothing (udp(7)): it gets the route's source. */
-static bool ask_source(long fd, struct diag_socket *wanted)
+static bool ask_source(int fd, struct diag_socket *wanted)
 {
     union address address = address_of(wanted);
     int interface = (int)wanted->id.interface;
@@ -166,7 +176,8 @@ static bool ask_source(long fd, struct diag_socket *wanted)
 
 static bool find_source(struct peer *peer)
 {
-    long fd = raw_call(SYS_socket, peer->wanted.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = raw_above_stderr(
+        raw_call(SYS_socket, peer->wanted.family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return false;
     bool found = ask_source(fd, &peer->wanted);

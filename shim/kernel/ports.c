@@ -29,8 +29,7 @@
 #define TRIES       4 /* blocks that are looked at before connect() */
 #define TRIES_TIGHT 16
 
-/* Where so many looks before connect() were in vain, in a row, there is none for a while: other
- * programs' entries without SO_REUSEADDR, to whatever peer, may hold the ports. */
+/* So many looks in vain, in a row, and there is none for a while: others may hold the ports. */
 #define MISSES  8
 #define REST_MS 100
 
@@ -45,8 +44,7 @@
 #define AGAIN_WAITS 40
 #define AGAIN_MS    5
 
-/* After EADDRNOTAVAIL, in ms, for the lock. */
-#define LOCK_WAIT_MS 200
+#define LOCK_WAIT_MS 200 /* for the lock, after EADDRNOTAVAIL */
 
 _Atomic bool ports_some_scarce;
 
@@ -174,6 +172,7 @@ static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
 {
     int64_t now = now_ms();
     struct taker taker = {.fd = claim->fd, .family = family, .sysctls = &sysctls};
+    struct lock_signals before;
     peer->used_ms = now;
     enum took took = lease_pop(&taker, &peer->lease, &claim->entry);
     if (took == TOOK)
@@ -182,7 +181,9 @@ static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
         taker.age = least_age(peer, now);
         taker.below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS;
         taker.quiet = QUIET_MS;
+        lock_hold_signals(&before);
         took = take_touch(peer, &taker, now, claim);
+        lock_let_signals(&before);
     }
     if (took != TOOK)
         return false;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -22,6 +23,14 @@ static _Atomic uint32_t copying;
 static _Atomic bool threads;
 static _Atomic bool elsewhere;
 static char program[100];
+
+/*
+ * A page that the kernel clears in the child of a fork (madvise(2), MADV_WIPEONFORK), but not
+ * in a child that shares our memory: true where no fork has happened that was not seen. NULL:
+ * this kernel does not do that.
+ */
+static _Atomic bool *here;
+static void (*told_of_child)(void);
 
 _Atomic uint32_t process_holders;
 _Atomic uint32_t process_seals;
@@ -140,7 +149,7 @@ bool process_is_one_thread(void)
     return &__libc_single_threaded && __libc_single_threaded && !atomic_load(&threads);
 }
 
-void process_is_child(void)
+static void become_child(void)
 {
     process_maybe_vforked = false;
     if (atomic_exchange(&sealed_child, 0) != 0)
@@ -150,6 +159,23 @@ void process_is_child(void)
     atomic_store(&process_holders, 0);
     atomic_store(&copying, 0);
     atomic_store(&first_epoch, atomic_fetch_add(&epoch, 1) + 1);
+    if (here)
+        atomic_store(here, true);
+}
+
+void process_is_unseen_child(void)
+{
+    become_child();
+    told_of_child();
+}
+
+/** Whether this is a child that nobody saw being made until now. */
+static bool became_child(void)
+{
+    if (!here || atomic_load(here) || atomic_exchange(here, true))
+        return false;
+    process_is_unseen_child();
+    return true;
 }
 
 bool process_is_ours_after_vfork(void)
@@ -158,6 +184,8 @@ bool process_is_ours_after_vfork(void)
         process_maybe_vforked = false;
         return true;
     }
+    if (became_child())
+        return true;
     if (atomic_load(&sealed_child) != 0 || process_is_sealed() ||
         raw_call(SYS_getpid) != atomic_load(&owner))
         return false;
@@ -167,7 +195,7 @@ bool process_is_ours_after_vfork(void)
 
 bool process_has_our_pid(void)
 {
-    return raw_call(SYS_getpid) == atomic_load(&owner);
+    return became_child() || raw_call(SYS_getpid) == atomic_load(&owner);
 }
 
 void process_goes_elsewhere(void)
@@ -201,7 +229,25 @@ void process_unseal(void)
     atomic_store(&sealed_child, 0);
 }
 
-void process_init(void)
+#ifndef MADV_WIPEONFORK /* linux/mman.h, 4.14 */
+#define MADV_WIPEONFORK 18
+#endif
+
+static void map_here(void)
+{
+    size_t page = (size_t)getauxval(AT_PAGESZ);
+    void *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return;
+    if (madvise(memory, page, MADV_WIPEONFORK) != 0) {
+        munmap(memory, page);
+        return;
+    }
+    here = memory;
+    atomic_store(here, true);
+}
+
+void process_init(void (*in_child)(void))
 {
     const char *path = (const char *)getauxval(AT_EXECFN);
     size_t len = 0;
@@ -211,6 +257,8 @@ void process_init(void)
             program[len++] = *path;
         program[len] = '\0';
     }
+    told_of_child = in_child;
+    map_here();
     atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
-    pthread_atfork(process_copying, process_copied, process_is_child);
+    pthread_atfork(process_copying, process_copied, become_child);
 }

@@ -14,8 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Records the pid and the program, and registers for fork(); called once, before main. */
-void process_init(void);
+/**
+ * Records the pid and the program, and registers for fork(); called once, before main.
+ * `in_child` is called in the child of a fork that ran no pthread_atfork() handlers.
+ */
+void process_init(void (*in_child)(void));
 
 /** The pid of this process, without a system call. */
 int process_pid(void);
@@ -67,7 +70,7 @@ void process_has_thread(void);
 bool process_is_one_thread(void);
 
 /** This process is the child of a fork that ran no pthread_atfork() handlers. */
-void process_is_child(void);
+void process_is_unseen_child(void);
 
 /**
  * Between an abortive lever and the close() that it is for. Whoever wants to copy sockets waits
@@ -123,14 +126,18 @@ bool process_is_ours_after_vfork(void);
 
 /**
  * Whether the connection table belongs to this process: false in a child of vfork(), which
- * runs in our memory but with fds of its own, and in one of a raw clone().
+ * runs in our memory but with fds of its own. A child that clone() made as fork() does becomes
+ * a process of its own when it first asks.
  */
 static inline bool process_is_ours(void)
 {
     return !__builtin_expect(process_maybe_vforked, 0) || process_is_ours_after_vfork();
 }
 
-/** The same of a child that no hook saw being made. One getpid(). */
+/**
+ * The same of a child that no hook saw being made, which becomes a process of its own here
+ * unless it shares our memory. One getpid().
+ */
 bool process_has_our_pid(void);
 
 /** Whether system calls of our own may be made, about fds of our own. */

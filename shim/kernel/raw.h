@@ -8,7 +8,9 @@
 #ifndef RAW_H
 #define RAW_H
 
+#include <fcntl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 typedef long raw_function(long number, ...);
 
@@ -16,5 +18,19 @@ raw_function *raw_libc(void);
 
 /** As syscall(2): -1 with errno. No cancellation point. */
 #define raw_call(...) raw_libc()(__VA_ARGS__)
+
+/**
+ * A fd that was just opened, or a copy above 2 in its place: while one of 0 to 2 is closed,
+ * what other threads print must not go into a file or socket of ours. -1 with errno where fd
+ * is.
+ */
+static inline int raw_above_stderr(long fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return (int)fd;
+    long higher = raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    raw_call(SYS_close, fd);
+    return (int)higher;
+}
 
 #endif

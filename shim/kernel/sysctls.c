@@ -12,7 +12,7 @@
 static bool read_numbers(const char *path, unsigned *numbers, unsigned count)
 {
     char buf[64];
-    long fd = raw_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    int fd = raw_above_stderr(raw_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
     if (fd < 0)
         return false;
     long len = raw_call(SYS_read, fd, buf, sizeof(buf));

@@ -201,7 +201,8 @@ static int open_file(const struct sink *sink)
     char path[SINK_PATH_SIZE];
     if (!file_name(sink, path))
         return -1;
-    return (int)raw_call(SYS_openat, AT_FDCWD, path, FILE_APPEND_FLAGS | O_CREAT, 0600);
+    return raw_above_stderr(
+        raw_call(SYS_openat, AT_FDCWD, path, FILE_APPEND_FLAGS | O_CREAT, 0600));
 }
 
 static bool write_file(struct sink *sink, const char *line, size_t len)

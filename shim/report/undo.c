@@ -7,13 +7,19 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #ifndef __GLIBC__ /* musl's are of 64 bits always */
-#define lseek64  lseek
-#define pread64  pread
-#define pwrite64 pwrite
+#define lseek64 lseek
 #endif
+
+/** preadv() or pwritev(), by its number: libc's are cancellation points. */
+static bool move(long number, int fd, void *buf, size_t n, off64_t at)
+{
+    struct iovec iov = {.iov_base = buf, .iov_len = n};
+    return raw_call(number, fd, &iov, 1L, (long)at, (long)(at >> 32)) == (long)n;
+}
 
 /** The bytes at `at` are still those of `line`: nobody has moved the position meanwhile. */
 static bool are_ours(int fd, const char *line, size_t part, off64_t at)
@@ -21,7 +27,7 @@ static bool are_ours(int fd, const char *line, size_t part, off64_t at)
     char there[256];
     for (size_t done = 0, n; done < part; done += n) {
         n = part - done < sizeof(there) ? part - done : sizeof(there);
-        if (pread64(fd, there, n, at + (off64_t)done) != (ssize_t)n ||
+        if (!move(SYS_preadv, fd, there, n, at + (off64_t)done) ||
             memcmp(there, line + done, n) != 0)
             return false;
     }
@@ -37,7 +43,7 @@ static bool blank(int fd, size_t part, off64_t at)
         n = part - done < sizeof(blanks) ? part - done : sizeof(blanks);
         if (done + n == part)
             blanks[n - 1] = '\n';
-        if (pwrite64(fd, blanks, n, at + (off64_t)done) != (ssize_t)n)
+        if (!move(SYS_pwritev, fd, blanks, n, at + (off64_t)done))
             return false;
     }
     return true;
@@ -68,13 +74,14 @@ bool undo_shared(int fd, const char *line, size_t part)
     text_str(&name, "/proc/self/fd/");
     text_number(&name, (uint64_t)fd, 1);
     off64_t end = lseek64(fd, 0, SEEK_CUR);
-    int own = end < (off64_t)part ? -1
-                                  : (int)raw_call(SYS_openat, AT_FDCWD, path,
-                                                  O_RDWR | O_CLOEXEC | O_NOCTTY | O_LARGEFILE);
+    if (end < (off64_t)part)
+        return false;
+    int flags = O_RDWR | O_CLOEXEC | O_NOCTTY | O_LARGEFILE;
+    int own = raw_above_stderr(raw_call(SYS_openat, AT_FDCWD, path, flags));
     if (own < 0)
         return false;
     off64_t at = end - (off64_t)part;
     bool done = are_ours(own, line, part, at) && blank(own, part, at);
-    next.close(own);
+    raw_call(SYS_close, own);
     return done;
 }

@@ -138,8 +138,24 @@ left() {
 }
 
 @test "a positive linger of the application's own changes no removal" {
+    local steps
+    for steps in close 'shutdown:wr wait-state:CLOSE close' exit; do
+        for policy in auto fin-rst last-read reap; do
+            echo "$policy: $steps"
+            PORT=$(port)
+            serve "$PORT" accept readall close
+            # shellcheck disable=SC2086 # steps
+            "$BUILD/notimewait" -p "$policy" --reap -- "$ACT" "connect:$PORT" linger:1:5 write:10 $steps
+            [[ $(finish server) == *'readall 10 EOF'* ]]
+            settle "$PORT"
+            gone "$PORT"
+        done
+    done
+}
+
+@test "where the application's linger is zero, its reset leaves nothing to remove" {
     serve "$PORT" accept readall close
-    "$BUILD/notimewait" --reap -- "$ACT" "connect:$PORT" linger:1:2 write:10 shutdown:wr wait-state:CLOSE close
-    finish server
+    "$BUILD/notimewait" --log "$LOG" --reap -- "$ACT" "connect:$PORT" linger:1:0 write:10 wait-acked close
+    [[ $(finish server) == *'readall 10 ECONNRESET'* && $(logged action reason) == 'none app-linger' ]]
     gone "$PORT"
 }

@@ -196,7 +196,7 @@ json() {
 # Where a test failed, which bats does not tell without its trap: the calls, innermost first.
 tell_failure() {
     local i
-    for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
+    for ((i = 1; BASH_SUBSHELL == 0 && i < ${#FUNCNAME[@]}; i++)); do
         [[ ${FUNCNAME[i]} != bats_* && ${FUNCNAME[i]} != main ]] || break
         echo "at ${BASH_SOURCE[i]}:${BASH_LINENO[i - 1]}, in ${FUNCNAME[i]}()"
     done

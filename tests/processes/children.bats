@@ -116,7 +116,8 @@ python_server() {
         holder "connect:$PORT" open:/dev/null@b fork:raw "$@" end wait "writen:$MIB" \
             wait-acked close
         delivered "$MIB" 'EOF|ECONNRESET'
-        [ "$(logged via last_op)" = 'close write' ]
+        [[ $(logged via action last_op | tail -n 1) =~ ^'close '(none|rst|fin-rst|linger)' write'$ ]]
+        if logged action | head -n -1 | grep -Ev '^(none|fin-rst)$'; then return 1; fi
     }
     each_policy raw close
     for step in dup2:a@b dup3:a@b close_range:fd:fd closefrom:fd linger:0:0 exit; do
@@ -131,6 +132,18 @@ python_server() {
         delivered "$MIB"
     }
     ONLY='auto fin-rst' each_policy kernel_carries
+}
+
+@test "a child that clone() makes as fork() does is a process of its own" {
+    serve "$PORT" loop:3 accept readall close end
+    NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG.stats run preload abort "$BUILD/tests/inside" zygote "$PORT" open
+    echo "$output"
+    cat "$LOG"
+    [[ $output == 'child 0' && $(json pid "$LOG" | uniq -c | awk '{ print $1 }' | xargs) == '3 1' ]]
+    # What it passed on, what it made, what it inherited; and its parent's.
+    [[ $(logged action reason) == $'none shared\nrst abort\nnone shared\nnone shared' ]]
+    [[ $(json '.policies[0].closes' "$LOG.stats" | xargs) == '3 1' ]]
+    finish server
 }
 
 @test "vfork: the child's close has no effect on its parent's connection" {

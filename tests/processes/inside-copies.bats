@@ -39,21 +39,23 @@ races() {
     races rights 800
 }
 
-# refusing CMD...: CMD, in which dup2() and dup3() fail.
-refusing() {
-    python3 - "$@" <<'END'
-import ctypes, os, platform, struct, sys
-numbers = {"x86_64": (33, 292), "aarch64": (24, 24), "i686": (63, 330)}[platform.machine()]
-filters = struct.pack("HBBI", 0x20, 0, 0, 0)
-for number in numbers:
-    filters += struct.pack("HBBI", 0x15, 0, 1, number) + struct.pack("HBBI", 0x06, 0, 0, 0x50010)
-filters += struct.pack("HBBI", 0x06, 0, 0, 0x7fff0000)
-libc = ctypes.CDLL(None)
-buffer = ctypes.create_string_buffer(filters)
-program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(filters) // 8, ctypes.addressof(buffer)))
-assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
-os.execv(sys.argv[1], sys.argv[1:])
-END
+# late WAY: the copy is made while the close has pulled its lever, and has not begun in the kernel;
+# where this machine is slow, before. Adds those to $copies.
+late() {
+    run strace -f -o /dev/null -e trace=close -e inject=close:delay_enter=60000 -E LD_PRELOAD="$LIB" \
+        -E NOTIMEWAIT_POLICY=abort "$BUILD/tests/copies" "$1" 2 20000
+    echo "$output"
+    [[ $output =~ "$1: 2 rounds, "([0-9])" copies, bytes lost in 0, a linger on 0" ]]
+    copies=$((copies + BASH_REMATCH[1]))
+}
+
+@test "whoever copies it between the lever and the close waits, and finds it closed" {
+    need strace
+    local way copies=0
+    for way in dup dup2 dup3 fcntl rights fork _Fork; do
+        late "$way"
+    done
+    [[ $copies -lt 14 ]]
 }
 
 @test "a dup2 or dup3 that fails takes the lever back, and the connection goes on" {
@@ -63,12 +65,12 @@ END
             PORT=$(port)
             rm -f "$LOG"
             serve "$PORT" accept readall close
-            NOTIMEWAIT_LOG=$LOG LD_PRELOAD=$LIB NOTIMEWAIT_POLICY=$policy run refusing "$ACT" \
-                "connect:$PORT@b" write:1000@b fd:1@n "$verb:b@n" getlinger@b write:500@b \
-                wait-acked@b close@b
+            NOTIMEWAIT_LOG=$LOG LD_PRELOAD=$LIB NOTIMEWAIT_POLICY=$policy run \
+                "$BUILD/tests/refuse" dup2 dup3 -- "$ACT" "connect:$PORT@b" write:1000@b fd:1@n \
+                "$verb:b@n" getlinger@b write:500@b wait-acked@b close@b
             echo "$output"
             cat "$LOG"
-            [[ $output == *EBUSY*'getlinger 0:'*'write 500'* ]]
+            [[ $output == *ENOSYS*'getlinger 0:'*'write 500'* ]]
             [[ $(json 'via + " " + .policy' "$LOG") == "close $policy" ]]
             run finish server
             [[ $output == *'readall 1500 '* ]]

@@ -39,3 +39,18 @@ sealed() {
     cat "$LOG"
     [[ $status -eq 0 && $output == alive && $(json action "$LOG") == $'rst\nrst\nnone' ]]
 }
+
+@test "the same in a child that clone() makes, as Chromium's are, and in its other threads" {
+    zygote() {
+        local way
+        serve "$PORT" time-limit:30 loop:6 accept readall close end
+        for way in clone number; do
+            NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG.stats run preload "$policy" \
+                "$BUILD/tests/inside" zygote "$PORT" "$way"
+            echo "$policy, $way: $status $output"
+            [[ $status -eq 0 && ${lines[-1]} == 'child 0' ]]
+        done
+        finish server >/dev/null
+    }
+    each_policy zygote
+}

@@ -32,6 +32,12 @@ long() {
     [[ $failed -eq 0 && $whole -eq $connects && $broken -eq 0 && $resets -eq 0 ]]
 }
 
+@test "a signal handler that connects, too, whatever it interrupts" {
+    ports 400
+    under auto n="$(long 20000 1500)" signals=100
+    [[ $failed -eq 0 && $connects -gt 1600 && $whole -eq $connects && $broken -eq 0 && $resets -eq 0 ]]
+}
+
 @test "processes of one connection each" {
     ports 200
     under auto n=1 processes=8 runs="$(long 500 50)" exec=1

@@ -2,8 +2,9 @@
  * copies: a connection is closed while another thread makes a copy of it, and goes on with
  * that.
  *
- * `copies WAY ROUNDS`; ways: fork, _Fork, dup, dup2, dup3, fcntl, rights, spawn, vfork. In a
- * plain program every byte that is written to a copy arrives, and a copy has no linger. It is
+ * `copies WAY ROUNDS [LATE]`; ways: fork, _Fork, dup, dup2, dup3, fcntl, rights, spawn, vfork.
+ * With LATE the copy is made so many us after the close began; without, about then. In a plain
+ * program every byte that is written to a copy arrives, and a copy has no linger. It is
  * the host program, and knows nothing of the library.
  */
 #include <arpa/inet.h>
@@ -29,6 +30,7 @@ extern char **environ;
 static int fd; /* of the connection */
 static int passage[2];
 static _Atomic bool go, closed;
+static useconds_t late;
 static struct sockaddr_in server;
 
 static int connected(void)
@@ -146,6 +148,8 @@ static void *copier(void *way)
 {
     while (!atomic_load(&go))
         ;
+    if (late)
+        usleep(late);
     int result;
     if (strcmp(way, "fork") == 0)
         result = by_child(fork());
@@ -184,7 +188,7 @@ static int one_round(int listener, char *way, long after_ns)
     pthread_create(&thread, NULL, copier, way);
     usleep(50);
     atomic_store(&go, true);
-    spin(after_ns);
+    spin(late ? 0 : after_ns);
     close(fd);
     atomic_store(&closed, true);
     while ((r = read(peer, buf, sizeof(buf))) > 0)
@@ -218,8 +222,9 @@ static long most_ns(const char *way)
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN);
-    if (argc != 3)
+    if (argc < 3)
         return 1;
+    late = argc > 3 ? (useconds_t)strtol(argv[3], NULL, 10) : 0;
     if (strcmp(argv[1], "child") == 0) {
         fd = (int)strtol(argv[2], NULL, 10);
         return go_on_as_child();

@@ -4,8 +4,10 @@
  *
  * vfork, clone: a child that runs in its parent's memory does WAY to the fd of a connection of
  * the parent. sealed: the program installs a filter (WAY: prctl, syscall, probe) that kills it
- * at any call but its own. jump, cancel: a close() that waits is left by siglongjmp(), or by
- * pthread_cancel(). It is the host program, and knows nothing of the library.
+ * at any call but its own. zygote: so does a child that clone() or (WAY: number) syscall() made
+ * as fork() does, whose other threads go on (WAY: open: without a filter). jump, cancel: a
+ * close() that waits is left by siglongjmp(), or by pthread_cancel(). It is the host program,
+ * and knows nothing of the library.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +18,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +61,26 @@ static struct sock_filter own_calls[] = {
     ALLOW(SYS_shutdown),
     ALLOW(SYS_setsockopt),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+};
+
+#define KILL(number)                                                                           \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),                                         \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+
+/* What the program itself does not call, where it has threads, for which libc calls more. */
+static struct sock_filter other_calls[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    KILL(SYS_getsockopt),
+    KILL(SYS_setsockopt),
+    KILL(SYS_getsockname),
+    KILL(SYS_getpeername),
+    KILL(SYS_ioctl),
+    KILL(SYS_openat),
+    KILL(SYS_statx),
+    KILL(SYS_bind),
+    KILL(SYS_getpid),
+    KILL(SYS_process_vm_readv),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 static struct sock_fprog filter = {.len = sizeof(own_calls) / sizeof(own_calls[0]),
                                    .filter = own_calls};
@@ -175,6 +198,57 @@ static void sealed(void)
     _exit(0);
 }
 
+/* --- zygote --- */
+
+static int passage[2];
+
+static void *go_on(void *unused)
+{
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec iov = {control, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof(control)};
+    int made = connected();
+    *CMSG_FIRSTHDR(&msg) = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &made, sizeof(made));
+    (void)!sendmsg(passage[0], &msg, 0);
+    close(made);
+    made = connected();
+    (void)!write(made, "hello", 5);
+    close(made);
+    return unused;
+}
+
+static int seal_and_go_on(void *unused)
+{
+    pthread_t thread;
+    bool seals = strcmp(way, "open") != 0;
+    (void)unused;
+    filter = (struct sock_fprog){sizeof(other_calls) / sizeof(other_calls[0]), other_calls};
+    if ((seals && install(0) != 0) || pthread_create(&thread, NULL, go_on, NULL) != 0)
+        _exit(3);
+    pthread_join(thread, NULL);
+    close(fd);
+    _exit(0);
+}
+
+static void zygote(void)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    pid_t pid;
+    fd = connected();
+    (void)!socketpair(AF_UNIX, SOCK_STREAM, 0, passage);
+    if (strcmp(way, "number") != 0)
+        pid = clone(seal_and_go_on, stack + sizeof(stack), SIGCHLD, NULL);
+    else if ((pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) == 0)
+        seal_and_go_on(NULL);
+    printf("child %d\n", child_status(pid));
+    close(fd);
+}
+
 /* --- jump, cancel --- */
 
 static sigjmp_buf outside;
@@ -254,6 +328,8 @@ int main(int argc, char **argv)
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (strcmp(argv[1], "sealed") == 0)
         sealed();
+    else if (strcmp(argv[1], "zygote") == 0)
+        zygote();
     else if (strcmp(argv[1], "jump") == 0)
         leave_by_jump();
     else if (strcmp(argv[1], "cancel") == 0)
