@@ -23,8 +23,6 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-extern int __cxa_atexit(void (*function)(void *), void *argument, void *object);
-
 static void at_exit(void *unused)
 {
     (void)unused;
@@ -93,7 +91,10 @@ static void start_reporting(void)
 /** Registered before anybody else's: called after all of them, destructors included. */
 static void watch_exit(void)
 {
-    __cxa_atexit(at_exit, NULL, NULL);
+    int (*register_exit)(void (*function)(void *), void *argument, void *object);
+    next_own(&register_exit, "__cxa_atexit");
+    if (register_exit)
+        register_exit(at_exit, NULL, NULL);
     (void)at_quick_exit(ending_at_exit);
 }
 
@@ -119,11 +120,19 @@ static void tell_of_libc(void)
     sink_message(line);
 }
 
+/** Looked for where a rule needs it: that takes its time. */
+static int first_pton(int family, const char *s, void *to)
+{
+    next_own(&address_pton, "inet_pton");
+    return address_pton(family, s, to);
+}
+
 static void start(char **env)
 {
     char error[CONFIG_ERROR_SIZE];
     sink_init();
     tell_of_libc();
+    address_pton = first_pton;
     if (!config_parse(env, &settings.config, error)) {
         sink_message(error);
         return;

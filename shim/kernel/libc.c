@@ -97,6 +97,12 @@ static void resolve_older(void *slot, const char *name, const char *version)
                    resolve_older(&next.older_##name, #name, older))
 #include "hooks/versions.def"
 
+void next_own(void *slot, const char *name)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    memcpy(slot, &found, sizeof(found));
+}
+
 void next_resolve_one(void **slot, const char *name)
 {
     resolve(slot, name);

@@ -50,6 +50,12 @@ void next_resolve_one(void **slot, const char *name);
  */
 void next_resolve(void);
 
+/**
+ * Stores libc's own function of that name, or NULL, in the pointer at `slot`: at start, the
+ * name alone may lead to a sanitizer's in the program, which has not begun (-static-libtsan).
+ */
+void next_own(void *slot, const char *name);
+
 /** A name that we offer and this libc lacks, being older than the one we were built for; NULL.
  */
 const char *next_lacks(void);

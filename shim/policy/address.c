@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+int (*address_pton)(int family, const char *s, void *to) = inet_pton;
+
 static void text_in4(struct text *text, const uint8_t *bytes)
 {
     for (int i = 0; i < 4; i++) {
@@ -129,11 +131,11 @@ bool address_parse_cidr(const char *s, struct cidr *cidr)
     network[len] = '\0';
     struct in_addr in;
     int bits;
-    if (inet_pton(AF_INET, network, &in) == 1) {
+    if (address_pton(AF_INET, network, &in) == 1) {
         cidr->network = address_in6(AF_INET, &in);
         bits = prefix_bits(slash, 32);
         cidr->bits = (unsigned)bits + 96;
-    } else if (inet_pton(AF_INET6, network, &cidr->network) == 1) {
+    } else if (address_pton(AF_INET6, network, &cidr->network) == 1) {
         bits = prefix_bits(slash, 128);
         cidr->bits = (unsigned)bits;
     } else {

@@ -41,6 +41,10 @@ void address_text(struct text *text, const union address *addr);
 /** An IPv4 address is in no IPv6 network, not in ::/0 either. */
 bool address_in(const union address *addr, const struct cidr *cidr);
 
+/** inet_pton(), or what the library found in its place (next_own()). */
+extern int (*address_pton)(int family, const char *s, void *to)
+    __attribute__((visibility("hidden")));
+
 /** "10.0.0.0/8", "2001:db8::/32", or a single address; bits beyond the prefix are ignored. */
 bool address_parse_cidr(const char *s, struct cidr *cidr);
 

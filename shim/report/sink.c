@@ -308,6 +308,15 @@ static bool open_stderr(struct sink *sink)
     return stderr_usable && sink->kind != SINK_SOCKET;
 }
 
+static const char *words_of(int error)
+{
+    char *(*own)(int error);
+    next_own(&own, "strerror");
+    if (error == ELOOP)
+        return "Symbolic links are not followed";
+    return own ? own(error) : "";
+}
+
 bool sink_open(struct sink *sink, const char *value)
 {
     if (text_is(value, "stderr"))
@@ -315,7 +324,6 @@ bool sink_open(struct sink *sink, const char *value)
     sink->to_file = make_absolute(sink, value);
     if (sink->to_file && can_open(sink))
         return true;
-    complain(sink, value, "' cannot be opened: ",
-             errno == ELOOP ? "Symbolic links are not followed" : strerror(errno));
+    complain(sink, value, "' cannot be opened: ", words_of(errno));
     return sink->to_file;
 }
