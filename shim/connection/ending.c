@@ -50,10 +50,16 @@ static bool ends_here(int fd, struct conn *c)
     if (!conn_is(c, CONN_BORN) || atomic_load(&c->refs) != 1)
         return false;
     if (c->cookie != 0)
-        return process_has_our_pid() && conn_is_behind(c, fd);
+        return conn_is_behind(c, fd);
     if (!conn_is(c, CONN_ARMED))
         return settings.reporting && no_lever_left(c);
     return (settings.reporting || facts_has_input(fd)) && conn_is_behind(c, fd);
+}
+
+/** This is a child that shares our memory, which nobody saw being made. */
+static bool is_another_process(struct conn *c)
+{
+    return c->cookie != 0 && !process_has_our_pid();
 }
 
 /** Whether unread input has to be counted: for the record, or to tell an unknown last
@@ -158,6 +164,8 @@ static bool remove_from_table(struct ending *e)
 static bool prepare_close(struct ending *e, int fd, struct conn *c, struct ending_way way)
 {
     uint32_t generation = conn_generation(c);
+    if (is_another_process(c))
+        return false;
     if (!ends_here(fd, c)) {
         forget(fd, c);
         return false;
@@ -191,7 +199,8 @@ bool ending_matters(int fd)
 void ending_wait(int fd)
 {
     struct conn *c = table_find(fd);
-    if (!c || needs_nothing(c) || !process_may_act() || !ends_here(fd, c))
+    if (!c || needs_nothing(c) || !process_may_act() || is_another_process(c) ||
+        !ends_here(fd, c))
         return;
     int saved = errno;
     struct ending e = {.c = c, .record = {.fd = fd}};

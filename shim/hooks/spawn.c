@@ -168,7 +168,10 @@ static inline void before_clone(const void *function, const void *stack, unsigne
         return;
     }
     process_sharing();
-    process_vforking();
+    if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
+        process_sharing_memory();
+    else
+        process_vforking();
 }
 
 static inline void before_vfork(void)

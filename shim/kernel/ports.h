@@ -73,7 +73,11 @@ bool ports_take(int fd, const union address *peer, uint32_t interface, enum port
  */
 bool ports_again(struct ports_claim *claim);
 
-/** Whatever connect() said: its errno, 0 where it succeeded. */
+/**
+ * Whatever connect() said: its errno, 0 where it succeeded. Where a signal handler leaves
+ * connect() by siglongjmp(), a touched socket stays without SO_REUSEADDR, and its port comes
+ * again only when its TIME_WAIT is over.
+ */
 void ports_finish(struct ports_claim *claim, int error);
 
 static inline void ports_taken(struct ports_claim *claim, int error)

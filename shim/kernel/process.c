@@ -35,6 +35,7 @@ static void (*told_of_child)(void);
 _Atomic uint32_t process_holders;
 _Atomic uint32_t process_seals;
 __attribute__((tls_model("initial-exec"))) _Thread_local bool process_maybe_vforked;
+static __attribute__((tls_model("initial-exec"))) _Thread_local bool for_good;
 
 /*
  * A child that shares our memory has installed a filter, and may not even ask for its pid. The
@@ -151,7 +152,7 @@ bool process_is_one_thread(void)
 
 static void become_child(void)
 {
-    process_maybe_vforked = false;
+    process_maybe_vforked = for_good = false;
     if (atomic_exchange(&sealed_child, 0) != 0)
         atomic_fetch_add(&process_seals, 1); /* its parent's filter is its own, too */
     if (!process_is_sealed())
@@ -178,6 +179,12 @@ static bool became_child(void)
     return true;
 }
 
+void process_sharing_memory(void)
+{
+    for_good = true;
+    process_vforking();
+}
+
 bool process_is_ours_after_vfork(void)
 {
     if (atomic_load(&owner) == 0) { /* the library is not active */
@@ -189,7 +196,7 @@ bool process_is_ours_after_vfork(void)
     if (atomic_load(&sealed_child) != 0 || process_is_sealed() ||
         raw_call(SYS_getpid) != atomic_load(&owner))
         return false;
-    process_maybe_vforked = false;
+    process_maybe_vforked = for_good;
     return true;
 }
 

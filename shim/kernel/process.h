@@ -121,6 +121,12 @@ static inline void process_vforking(void)
     process_maybe_vforked = true;
 }
 
+/**
+ * The same of clone() with CLONE_VM and without CLONE_VFORK: parent and child run at the same
+ * time, with one thread-local storage, so from now on each call in it asks for the pid.
+ */
+void process_sharing_memory(void);
+
 /** The same, with one getpid(): whether we are still, or again, the process of the table. */
 bool process_is_ours_after_vfork(void);
 

@@ -2,7 +2,7 @@
 # what the parent's connections get.
 load ../lib/helper
 
-WAYS=(close dup2 dup3 dup fcntl socket connect linger shutdown read close_range closefrom number
+WAYS=(close dup2 dup3 dup fcntl socket connect accept linger shutdown read close_range closefrom number
     fclose unshare prctl syscall)
 
 # unharmed MODE: the one from before is shared, with the last operation that the parent saw; the
@@ -29,4 +29,8 @@ unharmed() {
 
 @test "a child of clone(CLONE_VM)" {
     unharmed clone
+}
+
+@test "a child of clone(CLONE_VM) that runs at the same time" {
+    unharmed beside
 }

@@ -2,12 +2,12 @@
  * inside: what a program does to itself that its libraries must bear: `inside MODE PORT [WAY]`,
  * with a server on PORT.
  *
- * vfork, clone: a child that runs in its parent's memory does WAY to the fd of a connection of
- * the parent. sealed: the program installs a filter (WAY: prctl, syscall, probe) that kills it
- * at any call but its own. zygote: so does a child that clone() or (WAY: number) syscall() made
- * as fork() does, whose other threads go on (WAY: open: without a filter). jump, cancel: a
- * close() that waits is left by siglongjmp(), or by pthread_cancel(). It is the host program,
- * and knows nothing of the library.
+ * vfork, clone, beside: a child that runs in its parent's memory does WAY to the fd of a
+ * connection of the parent. sealed: the program installs a filter (WAY: prctl, syscall, probe)
+ * that kills it at any call but its own. zygote: so does a child that clone() or (WAY: number)
+ * syscall() made as fork() does, whose other threads go on (WAY: open: without a filter). jump,
+ * cancel: a close() that waits is left by siglongjmp(), or by pthread_cancel(). It is the host
+ * program, and knows nothing of the library.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -32,7 +33,8 @@
 
 static const char *way;
 static struct sockaddr_in server;
-static int fd;
+static int fd, listener;
+static _Atomic bool parent_went_on;
 
 static int connected(void)
 {
@@ -94,6 +96,16 @@ static int install(int by_prctl)
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
 }
 
+/* To a listener of the parent's. */
+static int connect_to_self(void)
+{
+    struct sockaddr_in self;
+    socklen_t len = sizeof(self);
+    getsockname(listener, (struct sockaddr *)&self, &len);
+    int made = socket(AF_INET, SOCK_STREAM, 0);
+    return connect(made, (struct sockaddr *)&self, len) == 0 ? made : -1;
+}
+
 /* The child's fds are its own, its memory is not. */
 static int harm(void *unused)
 {
@@ -123,6 +135,8 @@ static int harm(void *unused)
         (void)fclose(fdopen(fd, "w"));
     else if (strcmp(way, "connect") == 0 && close(fd) == 0)
         dup2(connected(), fd);
+    else if (strcmp(way, "accept") == 0 && connect_to_self() >= 0 && close(fd) == 0)
+        (void)!accept(listener, NULL, NULL);
     else if (strcmp(way, "linger") == 0 && dup2(socket(AF_INET, SOCK_STREAM, 0), fd) == fd)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     else if (strcmp(way, "shutdown") == 0 && dup2(connected(), fd) == fd)
@@ -149,16 +163,36 @@ static int child_status(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+static int harm_later(void *unused)
+{
+    while (!atomic_load(&parent_went_on))
+        ;
+    return harm(unused);
+}
+
+/* With CLONE_VM alone parent and child run at the same time. */
+static pid_t clone_beside(char *stack)
+{
+    pid_t pid = clone(harm_later, stack, CLONE_VM | SIGCHLD, NULL);
+    close(socket(AF_UNIX, SOCK_STREAM, 0));
+    atomic_store(&parent_went_on, true);
+    return pid;
+}
+
 /* A connection from before it, which counts as shared, and one from afterwards, on an fd that
  * the child had to do with. */
-static void with_child(int by_clone)
+static void with_child(const char *how)
 {
     static char stack[65536] __attribute__((aligned(16)));
     char byte;
     pid_t pid;
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    (void)!listen(listener, 1);
     fd = connected();
     (void)!write(fd, "hello", 5);
-    if (by_clone)
+    if (strcmp(how, "beside") == 0)
+        pid = clone_beside(stack + sizeof(stack));
+    else if (strcmp(how, "clone") == 0)
         pid = clone(harm, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
     else if ((pid = vfork()) == 0) /* NOLINT: what is tested */
         harm(NULL);                /* NOLINT */
@@ -335,6 +369,6 @@ int main(int argc, char **argv)
     else if (strcmp(argv[1], "cancel") == 0)
         leave_by_cancel();
     else
-        with_child(strcmp(argv[1], "clone") == 0);
+        with_child(argv[1]);
     return 0;
 }
