@@ -13,6 +13,7 @@ static const char usage[] =
     "Usage: notimewait [OPTION...] [--] COMMAND [ARG]...     run with the library\n"
     "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
     "       notimewait board DIR                             a board, for --board\n"
+    "       notimewait report [OPTION...] DIR|LOG...         what they say\n"
     "       notimewait switch DIR off|POLICY|reset           at once, for everybody\n"
     "       notimewait check [--] [COMMAND]                  can it work?\n"
     "run   -p POLICY     see below; or a split of the connections: 'off@90|auto@10'\n"
@@ -26,6 +27,7 @@ static const char usage[] =
     "      --json        print the figures as JSON\n"
     "      --no-wait     start the next run while TIME_WAIT entries are left\n"
     "      COMMAND gets no input, and its output goes to stderr.\n"
+    "report --json, --openmetrics, --prometheus, --watch; --output FILE\n"
     "both  --anyway      run a COMMAND that the library does not reach\n"
     "      -h, --help, --version\n";
 
