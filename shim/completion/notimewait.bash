@@ -22,7 +22,7 @@ _notimewait() {
         mapfile -t COMPREPLY < <(compgen -P "$before" -W "$policies" -- "${cur##*[|@]}")
         return
         ;;
-    --log | --stats | --output)
+    --log | --stats | --output | --export-markdown)
         mapfile -t COMPREPLY < <(compgen -W stderr -- "$cur"; compgen -f -- "$cur")
         return
         ;;
@@ -30,7 +30,7 @@ _notimewait() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    -r | -n) return ;;
+    -r | -n | --warm-up) return ;;
     esac
     case $mode:$COMP_CWORD in
     board:2 | switch:2)
@@ -53,7 +53,7 @@ _notimewait() {
     [[ $mode == run ]] || i=2
     while [[ $i -lt $COMP_CWORD ]]; do
         case ${COMP_WORDS[i]} in
-        -p | -r | -n | --log | --stats | --board) i=$((i + 1)) ;;
+        -p | -r | -n | --log | --stats | --board | --export-markdown | --warm-up) i=$((i + 1)) ;;
         -*) ;;
         *)
             _command_offset "$i" 2>/dev/null
@@ -65,7 +65,7 @@ _notimewait() {
     local words=
     case $mode in
     run) words='-p -r --log --stats --board --reap --anyway -h --help --version -- ' ;;
-    ab) words='-p -n --json --no-wait --anyway -h --help -- ' ;;
+    ab) words='-p -n --json --export-markdown --warm-up --no-wait --anyway -h --help -- ' ;;
     check) words='-h --help -- ' ;;
     esac
     [[ $COMP_CWORD -ne 1 ]] || words+=$commands
