@@ -24,14 +24,10 @@ static const char usage[] =
     "      --reap        stay, and remove the TIME_WAIT entries that COMMAND leaves\n"
     "ab    -p 'A|B'      the policies; the others are compared with the first\n"
     "      -n RUNS       runs of each policy, in rounds of random order (5)\n"
-    "      --json        print the figures as JSON\n"
-    "      --export-markdown FILE   the table, for a document\n"
-    "      --warm-up N   N runs before, which do not count\n"
-    "      --no-wait     start the next run while TIME_WAIT entries are left\n"
-    "      COMMAND gets no input, and its output goes to stderr.\n"
+    "      --json, --export-markdown FILE   the figures, for programs or a document\n"
+    "      --warm-up N   N runs before, which do not count; --no-wait for TIME_WAIT\n"
     "report --json, --openmetrics, --prometheus, --watch; --output FILE\n"
-    "both  --anyway      run a COMMAND that the library does not reach\n"
-    "      -h, --help, --version\n";
+    "both  --anyway (runs what the library does not reach), -h, --help, --version\n";
 
 static const char statuses[] =
     "Exit status: that of COMMAND; 126 it cannot be run, 127 it is not found, 2 bad\n"

@@ -7,7 +7,7 @@ EXPERIMENTS=${STATISTICS-200}
 # verdicts KIND EFFECT [EXPERIMENTS]: how many in a thousand have a verdict.
 verdicts() {
     local n=${3-$EXPERIMENTS} line
-    line=$("$BUILD/tests/statistics" "$1" "$n" 20260101 "$2")
+    line=$("$BUILD/tests/statistics" "$1" "$n" 1 "$2")
     echo "$1, effect $2: $line" >&3
     echo $((${line%% *} * 1000 / n))
 }

@@ -204,9 +204,9 @@ static void print_heading(const struct experiment *experiment)
 /** What the words behind the differences mean. */
 static void print_test(const char *control)
 {
-    printf("(...): against %s, and below it where the difference is with 95 %%, and p: so\n"
-           "  often chance makes one like it (rank test of Mann and Whitney). real: p is %.2f\n"
-           "  or less; noise: more; no word: too few runs to tell.\n",
+    printf("(...): against %s; below it, where the difference is with 95 %%, and p:\n"
+           "  so often chance makes one like it (Mann and Whitney's rank test).\n"
+           "  real: p is %.2f or less; noise: more; no word: too few runs to tell.\n",
            control, CHANCE_MAX);
 }
 

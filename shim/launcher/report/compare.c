@@ -177,23 +177,31 @@ static void say_no_difference(struct difference *d, const struct row *first,
                  100 * aim);
 }
 
-/** Both ends have the same sign: how much more, or less. */
-static void say_difference(struct difference *d, const struct measure_info *info,
-                           const char *units)
+/** "9.5 to 12 us", "9.5 us at least", "9.5 us" */
+static void size_of(double least, double most, const char *unit, char buf[64])
 {
+    if (isinf(most))
+        snprintf(buf, 64, "%.3g%s at least", least, unit);
+    else if (most - least < least / 1000)
+        snprintf(buf, 64, "%.3g%s", least, unit);
+    else
+        snprintf(buf, 64, "%.3g to %.3g%s", least, most, unit);
+}
+
+/** Both ends have the same sign: how much more, or less. */
+static void say_difference(struct difference *d, const struct measure_info *info)
+{
+    char size[64];
     bool more = d->low > 0;
     double scale = d->time ? 1 : 100;
-    double least = scale * (more ? d->low : -d->high);
-    double most = scale * (more ? d->high : -d->low);
-    const char *word = d->time ? (more ? "higher" : "lower") : more ? "more" : "fewer";
-    if (isinf(most))
-        snprintf(d->verdict, sizeof(d->verdict), "%s%s%s than under %s, by %.3g%s at least",
-                 d->time ? info->label : word, d->time ? " is " : " ",
-                 d->time ? word : info->label, d->against, least, units);
+    size_of(scale * (more ? d->low : -d->high), scale * (more ? d->high : -d->low),
+            d->time ? " us" : " % of all", size);
+    if (d->time)
+        snprintf(d->verdict, sizeof(d->verdict), "%s is %s than under %s, by %s", info->label,
+                 more ? "higher" : "lower", d->against, size);
     else
-        snprintf(d->verdict, sizeof(d->verdict), "%s%s%s than under %s, by %.3g to %.3g%s",
-                 d->time ? info->label : word, d->time ? " is " : " ",
-                 d->time ? word : info->label, d->against, least, most, units);
+        snprintf(d->verdict, sizeof(d->verdict), "%s %s than under %s, by %s",
+                 more ? "more" : "fewer", info->label, d->against, size);
 }
 
 static void say(struct difference *d, const struct row *first, const struct row *second,
@@ -203,7 +211,7 @@ static void say(struct difference *d, const struct row *first, const struct row 
     if (isnan(d->estimate))
         snprintf(d->verdict, sizeof(d->verdict), "nothing to compare yet");
     else if (d->low > 0 || d->high < 0)
-        say_difference(d, info, d->time ? " us" : " % of all");
+        say_difference(d, info);
     else
         say_no_difference(d, first, second, measure, alpha);
 }
@@ -230,7 +238,7 @@ static void by_slots(struct difference *d, const struct data *all, enum measure 
     if (isnan(d->estimate))
         snprintf(d->verdict, sizeof(d->verdict), "nothing to compare yet");
     else if (d->low > 0 || d->high < 0)
-        say_difference(d, &measures[measure], d->time ? " us" : " % of all");
+        say_difference(d, &measures[measure]);
     else if (isinf(d->low) || isinf(d->high))
         snprintf(d->verdict, sizeof(d->verdict),
                  "no difference seen; %zu more slots would show one that all of them have",

@@ -74,7 +74,7 @@ static void draw(char *text)
     for (unsigned row = 1; row <= size.ws_row; row++) {
         size_t len = strcspn(text, "\n");
         int width = len < size.ws_col ? (int)len : size.ws_col;
-        printf("%.*s\033[K%s", width, text, row < size.ws_row ? "\r\n" : "");
+        printf("%.*s\033[K%s", width, text, row < size.ws_row ? "\n" : "");
         text += len + (text[len] != '\0');
     }
     fflush(stdout);
