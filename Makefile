@@ -29,11 +29,13 @@ OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/start.c $(LAYERS
 # What the library shares with programs that are not preloaded: no globals, no system calls; and
 # with the launcher.
 PURE    = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/policy/*.c))
-SHARED  = $(PURE) $(BUILD)/shim/kernel/diag.o $(BUILD)/shim/kernel/cookies.o $(BUILD)/shim/kernel/file.o
+SHARED  = $(PURE) $(patsubst %,$(BUILD)/shim/%.o,kernel/diag kernel/cookies kernel/file report/board report/guard)
 # The launcher, and those of its objects that do not depend on where it is installed.
 STARTER = $(BUILD)/notimewait
 STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c shim/launcher/*/*.c)) $(SHARED)
 ANYWHERE = $(filter-out %/launcher/library.o,$(STARTS))
+# The launcher's statistics, pure as well.
+STATISTICS = $(patsubst %,$(BUILD)/shim/launcher/%.o,report/confidence ab/ranks)
 TOOLS   = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 # What `make techniques` uses of them.
 LAB     = $(patsubst %,$(BUILD)/tests/%,relay capture packets)
@@ -98,9 +100,9 @@ $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -pthread -o $@ $< $(LDFLAGS)
 
-$(BUILD)/tests/%: tests/unit/%.c $(PURE) $(BUILD)/flags
+$(BUILD)/tests/%: tests/unit/%.c $(PURE) $(STATISTICS) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(LDFLAGS)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(STATISTICS) $(LDFLAGS) -lm
 
 $(BUILD)/tests/bench/%.so: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -16,6 +16,8 @@
 #include "report/reaper.h"
 #include "report/sink.h"
 #include "report/stats.h"
+#include "report/tally.h"
+#include "report/word.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -69,6 +71,7 @@ static void in_child(void)
 {
     ports_reset();
     rights_in_child();
+    word_in_child();
 }
 
 /** The same, and what other files have registered for fork(), which did not call it. */
@@ -85,6 +88,10 @@ static void start_reporting(void)
         settings.config.log = NULL;
     if (settings.config.stats && !sink_open(&sink_stats, settings.config.stats))
         settings.config.stats = NULL;
+    if (settings.config.board && !tally_open(settings.config.board))
+        settings.config.board = NULL;
+    settings.counting = settings.config.stats || settings.config.board;
+    settings.reporting = settings.asking || settings.counting;
     pthread_atfork(NULL, NULL, stats_reset);
 }
 
@@ -102,7 +109,9 @@ static void watch_exit(void)
 static void derive_settings(void)
 {
     struct config *config = &settings.config;
-    settings.reporting = config->log || config->stats;
+    settings.asking = config->log || config->stats;
+    settings.counting = config->stats || config->board;
+    settings.reporting = settings.asking || settings.counting;
     settings.addresses = config->log || rules_need_address(&config->rules);
     settings.active = settings.reporting || config_acts(config);
 }
@@ -138,6 +147,7 @@ static void start(char **env)
         return;
     }
     process_init(in_unseen_child);
+    settings.config.policies.settled = true;
     rules_for_program(&settings.config.rules, process_program());
     derive_settings();
     if (!settings.active)

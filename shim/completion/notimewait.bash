@@ -13,7 +13,8 @@ _notimewait() {
     local policies='off auto fin-rst last-read drain drain: drain-eof drain-eof: abort delay: linger: reap'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local mode=run i
-    [[ ${COMP_WORDS[1]-} != ab && ${COMP_WORDS[1]-} != check ]] || mode=${COMP_WORDS[1]}
+    local commands='ab board check report switch'
+    [[ " $commands " != *" ${COMP_WORDS[1]-} "* || $COMP_CWORD -eq 1 ]] || mode=${COMP_WORDS[1]}
     case $prev in
     -p)
         local before=${cur%"${cur##*[|@]}"}
@@ -21,18 +22,38 @@ _notimewait() {
         mapfile -t COMPREPLY < <(compgen -P "$before" -W "$policies" -- "${cur##*[|@]}")
         return
         ;;
-    --log | --stats)
+    --log | --stats | --output | --export-markdown)
         mapfile -t COMPREPLY < <(compgen -W stderr -- "$cur"; compgen -f -- "$cur")
         return
         ;;
-    -r | -n) return ;;
+    --board)
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    -r | -n | --warm-up) return ;;
+    esac
+    case $mode:$COMP_CWORD in
+    board:2 | switch:2)
+        mapfile -t COMPREPLY < <(compgen -W '-h --help' -- "$cur"; compgen -d -- "$cur")
+        return
+        ;;
+    switch:3)
+        mapfile -t COMPREPLY < <(compgen -W "reset $policies" -- "$cur")
+        return
+        ;;
+    report:*)
+        local report='--json --openmetrics --prometheus --watch --output -h --help'
+        mapfile -t COMPREPLY < <(compgen -W "$report" -- "$cur"; compgen -f -- "$cur")
+        return
+        ;;
+    board:* | switch:*) return ;;
     esac
     # Behind the command's name, its own completion.
     i=1
     [[ $mode == run ]] || i=2
     while [[ $i -lt $COMP_CWORD ]]; do
         case ${COMP_WORDS[i]} in
-        -p | -r | -n | --log | --stats) i=$((i + 1)) ;;
+        -p | -r | -n | --log | --stats | --board | --export-markdown | --warm-up) i=$((i + 1)) ;;
         -*) ;;
         *)
             _command_offset "$i" 2>/dev/null
@@ -43,11 +64,11 @@ _notimewait() {
     done
     local words=
     case $mode in
-    run) words='-p -r --log --stats --reap --anyway -h --help --version -- ' ;;
-    ab) words='-p -n --json --no-wait --anyway -h --help -- ' ;;
+    run) words='-p -r --log --stats --board --reap --anyway -h --help --version -- ' ;;
+    ab) words='-p -n --json --export-markdown --warm-up --no-wait --anyway -h --help -- ' ;;
     check) words='-h --help -- ' ;;
     esac
-    [[ $COMP_CWORD -ne 1 ]] || words+='ab check'
+    [[ $COMP_CWORD -ne 1 ]] || words+=$commands
     mapfile -t COMPREPLY < <(
         compgen -W "$words" -- "$cur"
         [[ $cur == -* ]] || _notimewait_programs "$cur"

@@ -1,15 +1,14 @@
 #include "connection/birth.h"
 
 #include "connection/arming.h"
-#include "connection/draw.h"
 #include "connection/table.h"
 #include "kernel/clock.h"
 #include "kernel/facts.h"
 #include "kernel/memory.h"
 #include "kernel/process.h"
 #include "policy/settings.h"
+#include "report/count.h"
 #include "report/reaper.h"
-#include "report/stats.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -78,8 +77,8 @@ static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t 
     struct newborn newborn = {.role = ROLE_CLIENT, .peer = peer};
     bool taken = false;
     if (peer.any.sa_family != AF_UNSPEC) {
-        birth->policy = birth->policy ? birth->policy : draw_policy(&newborn);
-        birth->reusable = may_be_recycled(c, birth->policy) &&
+        birth->drawn = birth->drawn.policy ? birth->drawn : draw_policy(&newborn);
+        birth->reusable = may_be_recycled(c, birth->drawn.policy) &&
                           (birth->reusable || ports_make_reusable(birth->fd));
         taken =
             birth->reusable &&
@@ -107,7 +106,9 @@ struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len
 struct birth birth_sending(int fd, int flags, const struct sockaddr *addr, socklen_t len)
 {
     bool begins = fd >= 0 && (flags & MSG_FASTOPEN) && settings.active;
-    return begins ? birth_connecting(fd, addr, len) : (struct birth){.fd = fd};
+    struct birth birth = begins ? birth_connecting(fd, addr, len) : (struct birth){.fd = fd};
+    birth.fast_open = begins;
+    return birth;
 }
 
 bool birth_found_port(struct birth *birth, long r, const struct sockaddr *addr, socklen_t len)
@@ -129,12 +130,12 @@ bool birth_message_found_port(struct birth *birth, long r, const struct msghdr *
 
 void birth_count(struct conn *c)
 {
-    if (!settings.config.stats || conn_is(c, CONN_COUNTED))
+    if (!settings.counting || conn_is(c, CONN_COUNTED))
         return;
     conn_mark(c, CONN_COUNTED);
-    stats_connection(c->policy);
+    count_connection(c->policy, c->slot);
     if (conn_is(c, CONN_RECYCLED))
-        stats_recycled(c->policy);
+        count_recycled(c->policy, c->slot);
 }
 
 /** For the record and the rules. In SYN_SENT the kernel does not tell the peer: `peer` is it.
@@ -169,7 +170,9 @@ static void born(int fd, struct conn *c, enum role role, const struct birth *bir
 {
     struct newborn newborn = {.role = role, .local = c->local, .peer = c->peer};
     c->role = role;
-    c->policy = birth && birth->policy ? birth->policy : draw_policy(&newborn);
+    struct drawn drawn = birth && birth->drawn.policy ? birth->drawn : draw_policy(&newborn);
+    c->policy = drawn.policy;
+    c->slot = drawn.slot;
     if (process_may_act()) {
         prepare(fd, c, birth);
         if (c->policy->kind != POLICY_OFF)
@@ -178,23 +181,11 @@ static void born(int fd, struct conn *c, enum role role, const struct birth *bir
     conn_mark(c, CONN_BORN);
 }
 
-void birth_failed(int fd, int error)
-{
-    struct conn *c = settings.config.stats && process_may_act() ? table_find(fd) : NULL;
-    if (!c || !conn_is(c, CONN_BORN) || c->role != ROLE_CLIENT)
-        return;
-    int saved = errno;
-    if (conn_may_be_behind(c, fd) && !facts_ask(fd).established) {
-        conn_mark(c, CONN_FAILED);
-        stats_connect(c->policy, 0, error);
-    }
-    errno = saved;
-}
-
 /** Whether a connect() that returned has made a connection; Fast Open may only begin one. */
-static bool is_established(int fd)
+static bool is_established(const struct birth *birth, struct conn *c)
 {
-    return !process_may_act() || facts_ask(fd).established;
+    bool ask = settings.asking || birth->fast_open || conn_is(c, CONN_FAST_OPEN);
+    return !ask || !process_may_act() || facts_ask(birth->fd).established;
 }
 
 #define LOOK_EVERY 64 /* connections (fact 17) */
@@ -237,23 +228,30 @@ static void connected(const struct birth *birth, struct conn *c, bool done, int6
         else
             look_at_port(fd, c, done);
     }
-    if (done && settings.config.stats && is_established(fd))
+    if (done && settings.counting && is_established(birth, c))
         birth_count(c);
     if (done && ns >= 0)
         c->connect_ns = ns;
 }
 
-/** For the statistics: connect() took `ns`, and failed with `error` or, 0, did not. */
-static void count_connect(const struct birth *birth, struct conn *c, const union address *peer,
-                          int64_t ns, int error)
+/** For the statistics and the board: connect() took `ns`, and failed with `error` or, 0, did
+ * not. */
+static void count_connected(const struct birth *birth, struct conn *c,
+                            const union address *peer, int64_t ns, int error)
 {
     bool again = error == ECONNABORTED && conn_is(c, CONN_FAILED);
     conn_unmark(c, CONN_FAILED);
     if (again)
         return; /* why it failed was told by SO_ERROR, and is not known here any more */
     struct newborn newborn = {.role = ROLE_CLIENT, .peer = *peer};
-    const struct policy *policy = conn_is(c, CONN_BORN) ? c->policy : birth->policy;
-    stats_connect(policy ? policy : draw_policy(&newborn), ns, error);
+    struct drawn drawn = birth->drawn;
+    if (conn_is(c, CONN_BORN))
+        drawn = (struct drawn){.policy = c->policy, .slot = c->slot};
+    if (!drawn.policy)
+        drawn = draw_policy(&newborn);
+    count_connect(drawn.policy, drawn.slot, ns, error);
+    if (peer->any.sa_family != AF_UNSPEC && error != EALREADY && error != EISCONN)
+        count_peer(drawn.policy, drawn.slot, peer);
 }
 
 /** The kernel has begun to connect. EINTR: the handshake goes on (connect(2)). */
@@ -295,11 +293,11 @@ void birth_connected(struct birth *birth, long r, const struct sockaddr *addr, s
     if (birth->c && conn_is(birth->c, CONN_BORN))
         ns = -1; /* it began with an earlier call: how long it took in all is not known */
     bool begun = has_begun(r, saved) && peer.any.sa_family != AF_UNSPEC;
-    struct conn *c = begun || settings.config.stats ? claim_conn(birth, begun) : NULL;
+    struct conn *c = begun || settings.counting ? claim_conn(birth, begun) : NULL;
     if (c && begun)
         connected(birth, c, r >= 0, ns, &peer);
-    if (c && settings.config.stats)
-        count_connect(birth, c, &peer, ns, r >= 0 ? 0 : saved);
+    if (c && settings.counting)
+        count_connected(birth, c, &peer, ns, r >= 0 ? 0 : saved);
     if (c)
         table_release(c);
     ports_taken(&birth->claim, r >= 0 ? 0 : saved);

@@ -8,6 +8,7 @@
 #define BIRTH_H
 
 #include "connection/conn.h"
+#include "connection/draw.h"
 #include "kernel/ports.h"
 
 #include <sys/socket.h>
@@ -21,14 +22,15 @@ void birth_socket(int fd, int domain, int type, int protocol, uint32_t epoch);
 /** A connect() or a Fast Open send that is under way. */
 struct birth {
     int fd;
-    struct conn *c;              /* NULL: none is recorded behind fd */
-    bool foreign;                /* nothing is known of fd: it may be a socket from elsewhere */
-    uint32_t generation;         /* c's */
-    int64_t begun;               /* clock_now(), for records and statistics */
-    int saved;                   /* errno, which a call that succeeds leaves alone */
-    const struct policy *policy; /* settled already, to decide on its port; or NULL */
-    bool reusable;               /* ports_make_reusable() was called */
-    struct ports_claim claim;    /* of a port that is taken over */
+    struct conn *c;           /* NULL: none is recorded behind fd */
+    bool foreign;             /* nothing is known of fd: it may be a socket from elsewhere */
+    uint32_t generation;      /* c's */
+    int64_t begun;            /* clock_now(), for records and statistics */
+    int saved;                /* errno, which a call that succeeds leaves alone */
+    struct drawn drawn;       /* settled already, to decide on its port; or nothing */
+    bool fast_open;           /* a send that may succeed before there is a connection */
+    bool reusable;            /* ports_make_reusable() was called */
+    struct ports_claim claim; /* of a port that is taken over */
 };
 
 /** Before the call: takes a port over where ports are scarce. */
@@ -61,10 +63,6 @@ void birth_accepted(int listener, int fd, uint32_t epoch);
 
 /** c is marked CONN_TO_LOOK_AT: looks at its port, now that connect() is over. */
 void birth_look(int fd, struct conn *c);
-
-/** The program was told `error`, an errno, by SO_ERROR: a connect() that was under way failed,
- * unless fd has been established before. */
-void birth_failed(int fd, int error);
 
 /** Looks once at an fd that the process was started with. */
 void birth_inherited(int fd);

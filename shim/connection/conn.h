@@ -37,12 +37,14 @@ enum conn_flag {
     CONN_DEVICE = 1 << 10,     /* the application bound it to a device */
     CONN_RECYCLED = 1 << 11,   /* its port was taken over from a TIME_WAIT entry */
     CONN_TO_LOOK_AT = 1 << 12, /* birth_look() is due */
+    CONN_BROKEN = 1 << 14,     /* a read or a write has failed */
+    CONN_FAST_OPEN = 1 << 13,  /* connect() may succeed before there is a connection */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)
 
 /* What the application said of the socket: it outlasts connect(AF_UNSPEC). */
-#define CONN_APP (CONN_APP_LINGERS | CONN_APP_PORT | CONN_DEVICE)
+#define CONN_APP (CONN_APP_LINGERS | CONN_APP_PORT | CONN_DEVICE | CONN_FAST_OPEN)
 
 struct conn {
     _Atomic uint32_t refs;       /* fds in the table that lead here, and a claim; 0: free */
@@ -53,6 +55,7 @@ struct conn {
     uint32_t index;
     _Atomic uint32_t epoch; /* process_epoch() before the socket was made */
     _Atomic enum role role;
+    _Atomic uint32_t slot; /* that it was born in (policy/slots.h) */
     const struct policy *_Atomic policy;
     _Atomic uint64_t cookie; /* SO_COOKIE where anything needs it, or 0 */
     int64_t connect_ns;      /* how long connect() took; -1 where its end was not seen */

@@ -8,8 +8,10 @@
 #include "kernel/facts.h"
 #include "kernel/levers.h"
 #include "policy/settings.h"
+#include "report/count.h"
 #include "report/report.h"
 #include "report/stats.h"
+#include "report/word.h"
 
 #include <errno.h>
 
@@ -39,21 +41,25 @@ static void forget(int fd, struct conn *c)
         conn_free(c);
 }
 
+enum ends { ENDS_NOT, ENDS_HERE, ENDS_WITHOUT_INPUT };
+
 /**
  * Whether fd is c's socket, and its close ends it. The cookie tells, or TCP_LINGER2 of what we
  * armed. Under fin-rst all that is left to do is to discard input: without any, and without a
- * record, nothing has to be known. Where nobody asked for the cookie and no lever can be
- * pulled, a mistake would only be counted.
+ * record in the log or the statistics, nothing has to be known. Where nobody asked for the
+ * cookie and no lever can be pulled, a mistake would only be counted.
  */
-static bool ends_here(int fd, struct conn *c)
+static enum ends ends_here(int fd, struct conn *c)
 {
     if (!conn_is(c, CONN_BORN) || atomic_load(&c->refs) != 1)
-        return false;
+        return ENDS_NOT;
     if (c->cookie != 0)
-        return conn_is_behind(c, fd);
+        return conn_is_behind(c, fd) ? ENDS_HERE : ENDS_NOT;
     if (!conn_is(c, CONN_ARMED))
-        return settings.reporting && no_lever_left(c);
-    return (settings.reporting || facts_has_input(fd)) && conn_is_behind(c, fd);
+        return settings.reporting && no_lever_left(c) ? ENDS_HERE : ENDS_NOT;
+    if (settings.asking || word_is_off() || facts_has_input(fd))
+        return conn_is_behind(c, fd) ? ENDS_HERE : ENDS_NOT;
+    return settings.counting ? ENDS_WITHOUT_INPUT : ENDS_NOT;
 }
 
 /** This is a child that shares our memory, which nobody saw being made. */
@@ -67,7 +73,7 @@ static bool is_another_process(struct conn *c)
 static bool counts_unread(const struct conn *c, enum last_op last)
 {
     bool unknown = last == LAST_NONE || last == LAST_UNKNOWN;
-    return settings.reporting || (unknown && c->policy->kind == POLICY_LAST_READ);
+    return settings.asking || (unknown && c->policy->kind == POLICY_LAST_READ);
 }
 
 /** What the hooks saw, or, where they saw nothing although bytes went to and fro, unknown. */
@@ -78,17 +84,26 @@ static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_
     return last == LAST_NONE && used ? LAST_UNKNOWN : last;
 }
 
+/** For the board alone: what was seen tells whether it was established. */
+static void assume(struct ending *e)
+{
+    enum last_op last = settings.counting ? conn_last(e->c) : LAST_UNKNOWN;
+    if (last == LAST_READ || last == LAST_EOF || last == LAST_WRITE)
+        birth_count(e->c);
+    e->record.established = conn_is(e->c, CONN_COUNTED);
+}
+
 /** Asks what the policy or the record needs to know, and notes it in the record. */
 static void ask(struct ending *e, struct facts *facts)
 {
     struct conn *c = e->c;
     struct record *record = &e->record;
     facts->state = STATE_ESTABLISHED;
-    if (!policy_kinds[c->policy->kind].asks && !settings.reporting)
-        return;
+    if (!policy_kinds[c->policy->kind].asks && !settings.asking)
+        return assume(e);
     struct tcp_facts tcp = facts_ask(record->fd);
     record->unread = counts_unread(c, conn_last(c)) ? facts_unread(record->fd) : 0;
-    record->unacked = settings.reporting ? facts_unacked(record->fd, &tcp) : 0;
+    record->unacked = settings.asking ? facts_unacked(record->fd, &tcp) : 0;
     record->established =
         tcp.established || (tcp.state == STATE_CLOSE && c->role == ROLE_SERVER);
     record->state = tcp.state;
@@ -109,6 +124,8 @@ static void decide(struct ending *e, struct facts *facts)
     struct conn *c = e->c;
     facts->sole = conn_is_sole(c);
     e->record.decision = policy_decide(c->policy, facts);
+    if (word_is_off())
+        e->record.decision = (struct decision){.reason = REASON_OFF};
     if (e->record.decision.action != ACTION_RST)
         return;
     process_hold(&e->hold);
@@ -141,6 +158,8 @@ static void carry_out(struct ending *e)
     bool ours = decision->reason != REASON_OFF && decision->reason != REASON_APP_LINGER;
     if (ours && conn_is(e->c, CONN_APP_LINGERS))
         arming_override_app(e->record.fd, e->c);
+    if (decision->reason == REASON_OFF && conn_is(e->c, CONN_ARMED))
+        arming_undo(e->record.fd, e->c);
     if (!set_lever(decision->action, e->record.fd, e->c))
         *decision = (struct decision){.action = ACTION_NONE, .reason = REASON_LEVER_FAILED};
 }
@@ -161,12 +180,19 @@ static bool remove_from_table(struct ending *e)
     return conn_put(c); /* false where a copy was made meanwhile */
 }
 
+/** Under off nothing. */
+static enum prepare to_prepare(const struct conn *c, const struct facts *facts)
+{
+    return word_is_off() ? PREPARE_NONE : policy_prepare(c->policy, facts);
+}
+
 static bool prepare_close(struct ending *e, int fd, struct conn *c, struct ending_way way)
 {
     uint32_t generation = conn_generation(c);
     if (is_another_process(c))
         return false;
-    if (!ends_here(fd, c)) {
+    enum ends ends = ends_here(fd, c);
+    if (ends == ENDS_NOT) {
         forget(fd, c);
         return false;
     }
@@ -178,7 +204,7 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
                           .stdio_output = way.stdio_output ||
                                           (way.may_wait && c->policy->kind != POLICY_FIN_RST)};
     ask(e, &facts);
-    enum prepare what = policy_prepare(c->policy, &facts);
+    enum prepare what = ends == ENDS_HERE ? to_prepare(c, &facts) : PREPARE_NONE;
     if (!way.waited || what == PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
     decide(e, &facts);
@@ -206,7 +232,7 @@ void ending_wait(int fd)
     struct ending e = {.c = c, .record = {.fd = fd}};
     struct facts facts = {.sole = conn_is_sole(c), .app_linger = arming_app_lingers(c)};
     ask(&e, &facts);
-    enum prepare what = policy_prepare(c->policy, &facts);
+    enum prepare what = to_prepare(c, &facts);
     if (what != PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
     errno = saved;
@@ -219,6 +245,7 @@ static void describe(struct record *record, const struct conn *c)
     record->role = c->role;
     record->local = c->local;
     record->peer = c->peer;
+    record->slot = c->slot;
     record->recycled = (atomic_load(&c->flags) & CONN_RECYCLED) != 0;
     record->connect_ns = c->connect_ns;
 }
@@ -233,7 +260,7 @@ static void count_only(int fd, struct conn *c)
     if (conn_is(c, CONN_COUNTED)) {
         record.decision = policy_decide(c->policy, &facts);
         describe(&record, c);
-        stats_close(&record);
+        count_close(&record);
     }
     conn_free(c);
 }
@@ -335,6 +362,8 @@ static void report_left_open(int fd, struct conn *c)
         struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
         struct facts facts = {0};
         ask(&e, &facts);
+        if (conn_is(c, CONN_ARMED) && word_is_off())
+            arming_undo(fd, c);
         bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER);
         e.record.decision.action =
             armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;

@@ -1,5 +1,5 @@
 /*
- * use: what a read or write of a connection returned to the program.
+ * use: what the program was told of its connection: by reads and writes, and by SO_ERROR.
  */
 #ifndef USE_H
 #define USE_H
@@ -8,5 +8,9 @@
 
 /** It failed, with errno, which stays: counted where statistics are asked for. */
 void use_failed(struct conn *c);
+
+/** The program was told `error`, an errno or 0, by SO_ERROR: a connect() that was under way
+ * failed or succeeded, unless fd has been established before. */
+void use_told(int fd, int error);
 
 #endif

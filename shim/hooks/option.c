@@ -5,6 +5,7 @@
 #include "connection/arming.h"
 #include "connection/birth.h"
 #include "connection/table.h"
+#include "connection/use.h"
 #include "hooks/hooks.h"
 #include "kernel/process.h"
 
@@ -21,6 +22,9 @@
 #endif
 #ifndef IPV6_UNICAST_IF /* linux/in6.h */
 #define IPV6_UNICAST_IF 76
+#endif
+#ifndef TCP_FASTOPEN_CONNECT /* linux/tcp.h, 4.11 */
+#define TCP_FASTOPEN_CONNECT 30
 #endif
 #ifndef SO_BINDTOIFINDEX /* asm-generic/socket.h, 5.0 */
 #define SO_BINDTOIFINDEX 62
@@ -85,6 +89,8 @@ static void note_option(int fd, int level, int name, const void *value)
         note_socket_option(fd, c, name, value);
     else if (level == IPPROTO_TCP && name == TCP_LINGER2)
         note_linger(fd, c, true, value);
+    else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT)
+        conn_mark(c, CONN_FAST_OPEN);
     else if (chooses_port_or_source(level, name))
         conn_mark(c, CONN_APP_PORT);
     errno = saved;
@@ -107,8 +113,7 @@ static void note_error(int fd, const void *value)
 {
     int error;
     memcpy(&error, value, sizeof(error));
-    if (error != 0)
-        birth_failed(fd, error);
+    use_told(fd, error);
 }
 
 #define GETSOCKOPT(name_)                                                                      \

@@ -1,6 +1,7 @@
 #include "policy/config.h"
 
 #include "policy/number.h"
+#include "policy/slots.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -85,6 +86,37 @@ static bool parse_stats(const char *value, struct config *config, struct refusal
     return true;
 }
 
+static bool parse_board(const char *value, struct config *config, struct refusal *refusal)
+{
+    (void)refusal;
+    config->board = value;
+    return true;
+}
+
+static void accepted_split_by(struct text *text)
+{
+    text_str(text, "connection, process, slot:SECONDS (SECONDS 10-86400)");
+}
+
+static bool parse_split_by(const char *value, struct config *config, struct refusal *refusal)
+{
+    static const char slot[] = "slot:";
+    size_t len = strlen(slot);
+    uint64_t seconds;
+    config->split_by = SPLIT_BY_CONNECTION;
+    if (strcmp(value, "connection") == 0)
+        return true;
+    config->split_by = SPLIT_BY_PROCESS;
+    if (strcmp(value, "process") == 0)
+        return true;
+    config->split_by = SPLIT_BY_SLOT;
+    if (strncmp(value, slot, len) != 0 ||
+        !number_parse(value + len, strlen(value + len), SLOT_LEAST, SLOT_MOST, &seconds))
+        return refuse_value(value, accepted_split_by, refusal);
+    config->slot_seconds = (uint32_t)seconds;
+    return true;
+}
+
 /** Every variable, once. */
 static const struct variable {
     const char *name;
@@ -98,6 +130,8 @@ static const struct variable {
     {"NOTIMEWAIT_REAPER", parse_reaper, "none"},
     {"NOTIMEWAIT_LOG", parse_log, "none"},
     {"NOTIMEWAIT_STATS", parse_stats, "none"},
+    {"NOTIMEWAIT_BOARD", parse_board, "none"},
+    {"NOTIMEWAIT_SPLIT", parse_split_by, "connection"},
     {"NOTIMEWAIT_SEED", parse_seed, "random"},
 };
 

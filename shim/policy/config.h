@@ -12,6 +12,9 @@
 
 #include <stdbool.h>
 
+/** What an arm is drawn for. */
+enum split_by { SPLIT_BY_CONNECTION, SPLIT_BY_PROCESS, SPLIT_BY_SLOT };
+
 struct config {
     struct policies policies; /* all that occur below */
     struct split split;       /* NOTIMEWAIT_POLICY */
@@ -21,6 +24,9 @@ struct config {
     const char *reaper;       /* NOTIMEWAIT_REAPER: a file, or NULL; in environ */
     const char *log;          /* NOTIMEWAIT_LOG: "stderr" or a file, or NULL; in environ */
     const char *stats;        /* NOTIMEWAIT_STATS, likewise */
+    const char *board;        /* NOTIMEWAIT_BOARD: a directory, or the launcher's file */
+    enum split_by split_by;   /* NOTIMEWAIT_SPLIT */
+    uint32_t slot_seconds;    /* of SPLIT_BY_SLOT */
     bool seeded;              /* NOTIMEWAIT_SEED is set */
     uint64_t seed;
 };

@@ -1,7 +1,7 @@
 #include "policy/histogram.h"
 
 /** Values below 16 have a bucket each; then the power of two and the next four bits choose. */
-static unsigned bucket_of(uint64_t value)
+unsigned histogram_bucket(uint64_t value)
 {
     if (value < HISTOGRAM_PARTS)
         return (unsigned)value;
@@ -11,19 +11,24 @@ static unsigned bucket_of(uint64_t value)
     return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
 }
 
-/** The middle of a bucket. */
-static uint64_t value_of(unsigned bucket)
+uint64_t histogram_least(unsigned bucket)
 {
     if (bucket < 2 * HISTOGRAM_PARTS)
         return bucket;
     unsigned shift = bucket / HISTOGRAM_PARTS - 1;
-    uint64_t low = (uint64_t)(HISTOGRAM_PARTS + bucket % HISTOGRAM_PARTS) << shift;
-    return low + (UINT64_C(1) << shift) / 2;
+    return (uint64_t)(HISTOGRAM_PARTS + bucket % HISTOGRAM_PARTS) << shift;
+}
+
+/** The middle of a bucket. */
+static uint64_t value_of(unsigned bucket)
+{
+    uint64_t low = histogram_least(bucket);
+    return low + (histogram_least(bucket + 1) - low) / 2;
 }
 
 void histogram_add(struct histogram *histogram, uint64_t value)
 {
-    atomic_fetch_add(&histogram->buckets[bucket_of(value)], 1);
+    atomic_fetch_add(&histogram->buckets[histogram_bucket(value)], 1);
     atomic_fetch_add(&histogram->count, 1);
     uint64_t max = atomic_load(&histogram->max);
     while (value > max && !atomic_compare_exchange_weak(&histogram->max, &max, value))

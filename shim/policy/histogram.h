@@ -21,6 +21,11 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, uint64_t value);
 
+/** The bucket of a value; and the least value of a bucket, which for HISTOGRAM_BUCKETS is the
+ * end of the last. */
+unsigned histogram_bucket(uint64_t value);
+uint64_t histogram_least(unsigned bucket);
+
 /** The value that `percent` per cent of those added do not exceed; 0 when there are none. */
 uint64_t histogram_percentile(struct histogram *histogram, unsigned percent);
 

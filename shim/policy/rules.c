@@ -3,6 +3,7 @@
 #include "policy/number.h"
 
 #include <fnmatch.h>
+#include <stdatomic.h>
 #include <string.h>
 
 const char *const role_names[ROLES] = {
@@ -58,13 +59,54 @@ bool policies_any(const struct policies *policies, bool (*is)(const struct polic
     return false;
 }
 
+static bool is_same(const struct policy *a, const struct policy *b)
+{
+    return a->kind == b->kind && a->argument == b->argument;
+}
+
+/*
+ * A policy takes 8 bytes, which are written at once. In a place that nobody has taken they are
+ * zero, as those of `off` would be: it has the last place, and a flag.
+ */
+_Static_assert(sizeof(struct policy) == 8 && POLICY_OFF == 0, "written at once");
+
+bool policies_has(const struct policies *policies, unsigned index)
+{
+    struct policy policy;
+    if (index < policies->count)
+        return true;
+    if (index == POLICIES_MAX - 1)
+        return policies->has_off;
+    __atomic_load(&policies->all[index], &policy, __ATOMIC_ACQUIRE);
+    return policy.kind != POLICY_OFF;
+}
+
+/** A place behind those of the configuration, while other threads may look for one. */
+static const struct policy *intern_late(struct policies *policies, const struct policy *policy)
+{
+    if (policy->kind == POLICY_OFF && policies->count < POLICIES_MAX) {
+        atomic_store(&policies->has_off, true);
+        return &policies->all[POLICIES_MAX - 1];
+    }
+    for (unsigned i = policies->count; i < POLICIES_MAX - 1; i++) {
+        struct policy old = {.kind = POLICY_OFF};
+        struct policy new = *policy;
+        if (__atomic_compare_exchange(&policies->all[i], &old, &new, false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE) ||
+            is_same(&old, policy))
+            return &policies->all[i];
+    }
+    return NULL;
+}
+
 /** The policy's one place in *policies; NULL when it is full. */
 static const struct policy *intern(struct policies *policies, const struct policy *policy)
 {
     for (unsigned i = 0; i < policies->count; i++)
-        if (policies->all[i].kind == policy->kind &&
-            policies->all[i].argument == policy->argument)
+        if (is_same(&policies->all[i], policy))
             return &policies->all[i];
+    if (policies->settled)
+        return intern_late(policies, policy);
     if (policies->count == POLICIES_MAX)
         return NULL;
     policies->all[policies->count] = *policy;

@@ -10,6 +10,8 @@
 #include "policy/address.h"
 #include "policy/policy.h"
 
+#include <stdatomic.h>
+
 #define POLICIES_MAX 64 /* different ones in one configuration */
 #define ARMS_MAX     16 /* of one split */
 #define RULES_MAX    128
@@ -23,9 +25,14 @@ extern const char *const role_names[ROLES];
 /** Every policy of a configuration, once; connections and statistics refer to them by address.
  */
 struct policies {
-    struct policy all[POLICIES_MAX];
+    _Alignas(8) struct policy all[POLICIES_MAX];
     unsigned count;
+    bool settled; /* `count` stays; the switch of a board may add behind it, at any time */
+    _Atomic bool has_off; /* among those added: as the last one */
 };
+
+/** Whether there is a policy at this index. */
+bool policies_has(const struct policies *policies, unsigned index);
 
 /** Policies between which connections are split at random. */
 struct split {

@@ -24,6 +24,7 @@ struct record {
     enum via via;
     bool established; /* a connection that never was is not reported */
     bool recycled;    /* its port was taken over from a TIME_WAIT entry */
+    uint32_t slot;    /* the connection's (policy/slots.h) */
     enum tcp_state state;
     enum last_op last;
     uint32_t unacked, unread; /* bytes */

@@ -1,15 +1,14 @@
 #include "report/report.h"
 
 #include "policy/settings.h"
+#include "report/count.h"
 #include "report/log.h"
-#include "report/stats.h"
 
 void report_close(const struct record *record)
 {
     if (!record->established)
         return;
-    if (settings.config.stats)
-        stats_close(record);
+    count_close(record);
     if (settings.config.log)
         log_close(record);
 }

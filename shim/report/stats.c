@@ -1,6 +1,7 @@
 #include "report/stats.h"
 
 #include "kernel/process.h"
+#include "policy/errors.h"
 #include "policy/histogram.h"
 #include "policy/settings.h"
 #include "report/json.h"
@@ -23,32 +24,6 @@ struct counters {
 static struct counters counters[POLICIES_MAX]; /* as settings.config.policies */
 static _Atomic bool written;
 
-/* connect(2) and what else the kernel may return for TCP; others by their number. */
-static const char *const error_names[ERRORS] = {
-    [EPERM] = "EPERM",
-    [EBADF] = "EBADF",
-    [EAGAIN] = "EAGAIN",
-    [ENOMEM] = "ENOMEM",
-    [EACCES] = "EACCES",
-    [EFAULT] = "EFAULT",
-    [EINVAL] = "EINVAL",
-    [EAFNOSUPPORT] = "EAFNOSUPPORT",
-    [EADDRINUSE] = "EADDRINUSE",
-    [EPIPE] = "EPIPE",
-    [EADDRNOTAVAIL] = "EADDRNOTAVAIL",
-    [ENETDOWN] = "ENETDOWN",
-    [ENETUNREACH] = "ENETUNREACH",
-    [ECONNABORTED] = "ECONNABORTED",
-    [ECONNRESET] = "ECONNRESET",
-    [ENOBUFS] = "ENOBUFS",
-    [EISCONN] = "EISCONN",
-    [ETIMEDOUT] = "ETIMEDOUT",
-    [ECONNREFUSED] = "ECONNREFUSED",
-    [EHOSTDOWN] = "EHOSTDOWN",
-    [EHOSTUNREACH] = "EHOSTUNREACH",
-    [EALREADY] = "EALREADY",
-};
-
 static struct counters *counters_of(const struct policy *policy)
 {
     return &counters[policy - settings.config.policies.all];
@@ -69,21 +44,20 @@ void stats_recycled(const struct policy *policy)
     count(&counters_of(policy)->recycled);
 }
 
-void stats_connect(const struct policy *policy, int64_t ns, int error)
+void stats_connect_time(const struct policy *policy, uint64_t ns)
 {
-    struct counters *c = counters_of(policy);
-    if (error == EINPROGRESS || error == EINTR || error == EALREADY || error == EISCONN)
-        return; /* the handshake began before, or goes on */
-    if (error == 0 && ns >= 0)
-        histogram_add(&c->connect_ns, (uint64_t)ns);
-    else if (error > 0 && error < ERRORS)
-        count(&c->connect_errors[error]);
+    histogram_add(&counters_of(policy)->connect_ns, ns);
+}
+
+void stats_connect_error(const struct policy *policy, int error)
+{
+    if (error < ERRORS)
+        count(&counters_of(policy)->connect_errors[error]);
 }
 
 void stats_io_error(const struct policy *policy, int error)
 {
-    bool failed = error != EAGAIN && error != EINTR && error != EINPROGRESS;
-    if (failed && error > 0 && error < ERRORS)
+    if (error < ERRORS)
         count(&counters_of(policy)->io_errors[error]);
 }
 
@@ -118,8 +92,9 @@ void stats_close(const struct record *record)
 
 void stats_reset(void)
 {
-    for (unsigned i = 0; i < settings.config.policies.count; i++)
-        memset((void *)&counters[i], 0, sizeof(counters[i]));
+    for (unsigned i = 0; i < POLICIES_MAX; i++)
+        if (policies_has(&settings.config.policies, i))
+            memset((void *)&counters[i], 0, sizeof(counters[i]));
     atomic_store(&written, false);
 }
 
@@ -140,7 +115,7 @@ static void text_error(struct text *text, int error, uint64_t n)
     char number[16];
     struct text name = text_in(number, sizeof(number));
     text_number(&name, (uint64_t)error, 1);
-    json_number(text, error_names[error] ? error_names[error] : number, n);
+    json_number(text, errors_name(error) ? errors_name(error) : number, n);
 }
 
 /** Those that occurred, and EADDRNOTAVAIL always: that is what the library is there for. */
@@ -222,8 +197,8 @@ static void text_process(struct text *text, bool with_idle)
     json_string(text, "program", process_program());
     json_key(text, "policies");
     text_char(text, '[');
-    for (unsigned i = 0; i < settings.config.policies.count; i++) {
-        if (!with_idle && idle(&counters[i]))
+    for (unsigned i = 0; i < POLICIES_MAX; i++) {
+        if (!policies_has(&settings.config.policies, i) || (!with_idle && idle(&counters[i])))
             continue;
         text_str(text, text->buf[text->len - 1] == '[' ? "" : ",");
         text_policy(text, &settings.config.policies.all[i]);

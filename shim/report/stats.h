@@ -2,7 +2,8 @@
  * stats: what this process's connections were like, per policy (NOTIMEWAIT_STATS).
  *
  * Owns: the counters, and the object that is written once, at the end of the process. Atomic
- * increments only: async-signal-safe. A child of fork() counts its own, from zero.
+ * increments only: async-signal-safe. A child of fork() counts its own, from zero. What counts
+ * as what: count.h.
  */
 #ifndef STATS_H
 #define STATS_H
@@ -13,7 +14,8 @@
 void stats_connection(const struct policy *policy);
 
 /** A connect() succeeded after `ns`, or failed with `error`, an errno. */
-void stats_connect(const struct policy *policy, int64_t ns, int error);
+void stats_connect_time(const struct policy *policy, uint64_t ns);
+void stats_connect_error(const struct policy *policy, int error);
 
 /** The port of a connection under this policy was taken over from a TIME_WAIT entry. */
 void stats_recycled(const struct policy *policy);

@@ -71,6 +71,11 @@ static void make_tcp(int i)
     require(peers[i] >= 0, "accept");
 }
 
+static void make_socket(int i)
+{
+    fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+}
+
 /* --- calls --- */
 
 static char byte;
@@ -115,6 +120,12 @@ static void call_fclose(int i)
     fds[i] = -1;
 }
 
+static void call_connect(int i)
+{
+    require(connect(fds[i], (struct sockaddr *)&server, sizeof server) == 0, "connect");
+    peers[i] = (int)raw_syscall(SYS_accept4, listener, 0, 0, 0);
+}
+
 static void call_dup(int i)
 {
     copies[i] = dup(fds[0]);
@@ -137,7 +148,7 @@ static const struct cost {
     {"close", "unix", make_unix, call_close}, {"close", "udp", make_udp, call_close},
     {"close", "tcp", make_tcp, call_close},   {"dup", "file", make_file, call_dup},
     {"dup", "tcp", make_tcp, call_dup},       {"fclose", "file", make_file, call_fclose},
-    {"fclose", "tcp", make_tcp, call_fclose},
+    {"fclose", "tcp", make_tcp, call_fclose}, {"connect", "tcp", make_socket, call_connect},
 };
 
 static void make(const struct cost *cost, int times)

@@ -129,24 +129,3 @@ docker = open('examples/Dockerfile').read()
 assert 'LD_PRELOAD=' + init['command'][1] in docker
 END
 }
-
-@test "the roll-out: its log, its jq program and its table" {
-    serve "$PORT" loop:200 accept readn:1 write:1 readall close end
-    NOTIMEWAIT_SEED=1 NOTIMEWAIT_LOG=$LOG preload 'off@90|auto@10' act loop:200 \
-        "connect:$PORT" write:1 readn:1 close end
-    finish server
-    run jq -rs -f examples/compare-policies.jq "$LOG"
-    echo "$output"
-    [[ ${lines[0]} == $'policy\tcloses\tTIME_WAIT\trecycled\tresets\tunacked\tclose p50 us\tp99 us\treasons' ]]
-    local auto
-    auto=$(cut -f2 <<<"${lines[1]}")
-    [[ ${lines[1]} == "auto"$'\t'"$auto"$'\t'"$auto"$'\t0\t0\t0\t'*"plain $auto" && $auto -gt 0 ]]
-    [[ ${lines[2]} == "off"$'\t'"$((200 - auto))"$'\t'"$((200 - auto))"$'\t0\t0\t'* ]]
-    settle "$PORT"
-    [[ $(time_wait_client "$PORT") -eq 200 ]]
-    local one_line
-    one_line=$(sed -n 's/^ *\(jq -rs .group_by.*\) [^ ]*$/\1/p' examples/ROLLOUT.md)
-    run bash -c "$one_line \"\$1\"" bash "$LOG"
-    echo "$output"
-    [[ $output == $'auto\tnone '"$auto"$'\noff\tnone '"$((200 - auto))" ]]
-}

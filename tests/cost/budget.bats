@@ -23,6 +23,10 @@ setup_file() {
     count last-read NOTIMEWAIT_POLICY=last-read
     count off NOTIMEWAIT_POLICY=off
     count log NOTIMEWAIT_LOG="$BATS_FILE_TMPDIR/log.json"
+    count board NOTIMEWAIT_BOARD=/dev/shm/notimewait-budget-$$
+    count slot NOTIMEWAIT_BOARD=/dev/shm/notimewait-budget-$$ NOTIMEWAIT_POLICY='auto|auto' \
+        NOTIMEWAIT_SPLIT=slot:10
+    rm -rf /dev/shm/notimewait-budget-$$
 }
 
 # adds NAME CALL KIND: prints the instructions that are added to one call, to a tenth: the slope
@@ -88,6 +92,25 @@ at_most() {
     at_most 180 auto dup tcp
     at_most 180 auto close tcp
     at_most 200 auto fclose tcp
+}
+
+# more NAME CALL KIND: how many instructions more than under auto.
+more() {
+    awk -v a="$(adds auto "$2" "$3")" -v b="$(adds "$1" "$2" "$3")" 'BEGIN { printf "%.0f\n", b - a }'
+}
+
+@test "a board: at most 700 instructions more for a connection, under slots 1,200" {
+    local name connect close limit
+    for name in board slot; do
+        connect=$(more "$name" connect tcp)
+        close=$(more "$name" close tcp)
+        limit=$([[ $name == board ]] && echo 700 || echo 1200)
+        echo "$name: connect $connect, close $close more instructions, at most $limit"
+        [[ $connect -gt 0 && $close -gt 0 && $((connect + close)) -le $limit ]]
+    done
+    # What it costs where it is not named: nothing.
+    at_most 30 board close udp
+    at_most 20 board close file
 }
 
 # started PRELOAD: the instructions of a program that does nothing. Most of what a library adds

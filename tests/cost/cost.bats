@@ -93,6 +93,18 @@ echo_server() {
     adds 4 auto "connect:$PORT" write:10 readn:10 close
 }
 
+@test "BOARD: none more, at birth or at close, under any policy; slots neither" {
+    echo_server
+    export NOTIMEWAIT_BOARD=/dev/shm/notimewait-cost-$$
+    LD_PRELOAD=$LIB act say:made
+    adds 1 auto "connect:$PORT" write:10 readn:10 close
+    adds 3 fin-rst "connect:$PORT" write:10 readn:10 close
+    adds 8 last-read "connect:$PORT" write:10 readn:10 close
+    adds 0 off "connect:$PORT" write:10 readn:10 close
+    NOTIMEWAIT_SPLIT=slot:10 adds 0 'off|off' "connect:$PORT" write:10 readn:10 close
+    rm -r "$NOTIMEWAIT_BOARD"
+}
+
 @test "LOG: 7 more to know (getpid, SO_COOKIE, both addresses, TCP_INFO, SIOCINQ), and 3 for each record" {
     # open, write, close
     echo_server

@@ -5,33 +5,35 @@ load ../lib/helper
 load ../lib/ab
 bats_require_minimum_version 1.5.0
 
+IN_ORDER=2 # a seed by which the first round has two arms in their order
+
 @test "off leaves TIME_WAIT; abort leaves none, but resets; fin-rst neither" {
     legacy_server
-    ab_client -n 3 -p 'off|abort|fin-rst'
+    ab_client -n 4 -p 'off|abort|fin-rst'
     [[ $status -eq 0 ]]
     [[ $(row 'exit status') =~ ^exit\ status\ +0\ +0\ +0$ ]]
     [[ $(row connections) =~ ^connections\ +50\ +50\ +50$ ]]
     [[ $(row 'TIME_WAIT left') =~ left\ +50\ +0\ \(-50\ real\)\ +0\ \(-50\ real\)$ ]]
     [[ $(row 'reset, no FIN') =~ FIN\ +0\ +50\ \(\+50\ real\)\ +0$ ]]
     [[ $(row 'RSTs sent') =~ sent\ +0\ +50\ \(\+50\ real\)\ +50\ \(\+50\ real\)$ ]]
-    # The server agrees: of 450 connections the 150 that were aborted.
+    # The server agrees: of 600 connections the 200 that were aborted.
     run legacy_report
-    [[ $output == *'connections=450 '*'eof=300 resets=150 broken_pipe=0 errors=0 '* ]]
+    [[ $output == *'connections=600 '*'eof=400 resets=200 broken_pipe=0 errors=0 '* ]]
 }
 
 @test "--json has exactly the fields of the design" {
     legacy_server
-    ab_client --json -n 2 -p 'off|abort'
+    ab_client --json -n 4 -p 'off|abort'
     [[ $status -eq 0 && ${#lines[@]} -eq 1 ]]
     [[ $(figures keys_unsorted) == '["command","runs","arms","differences"]' ]]
     [[ $(figures .command) == '["'*'/legacy-client","--port","'"$PORT"'","--reply","--connections","50"]' ]]
-    [[ $(figures '[.runs,.arms[].policy]') == '[2,"off","abort"]' ]]
+    [[ $(figures '[.runs,.arms[].policy]') == '[4,"off","abort"]' ]]
     [[ $(figures '[.arms[]|keys_unsorted]|unique') == '[["policy","exit_statuses","wall_s","connections","connect_errors","time_wait_left","rst_sent","resets","close_us_p50","connect_us_p50","connect_errors_by_errno"]]' ]]
     [[ $(figures '[.arms[]|del(.connect_errors_by_errno)|.[]|objects|keys_unsorted]|unique') == '[["median","min","max"]]' ]]
-    [[ $(figures '[.arms[].exit_statuses]') == '[[0,0],[0,0]]' ]]
+    [[ $(figures '[.arms[].exit_statuses]') == '[[0,0,0,0],[0,0,0,0]]' ]]
     [[ $(figures '[.arms[]|.connections.median,.connect_errors.max,.time_wait_left.min,.rst_sent.max,.resets.max]') == '[50,0,50,0,0,50,0,0,50,50]' ]]
-    [[ $(figures '[.differences[]|keys_unsorted]|unique') == '[["policy","against","measure","estimate","verdict"]]' ]]
-    [[ $(figures '[.differences[]|select(.measure=="time_wait_left")]') == '[{"policy":"abort","against":"off","measure":"time_wait_left","estimate":-50,"verdict":"real"}]' ]]
+    [[ $(figures '[.differences[]|del(.runs_to_decide)|keys_unsorted]|unique') == '[["policy","against","measure","estimate","low","high","p","verdict"]]' ]]
+    [[ $(figures '[.differences[]|select(.measure=="time_wait_left")]') == '[{"policy":"abort","against":"off","measure":"time_wait_left","estimate":-50,"low":-50,"high":-50,"p":0.02857142857,"verdict":"real"}]' ]]
     [[ $(figures '[.differences[]|select(.measure=="connections").verdict]') == '["same"]' ]]
     [[ $(figures '[.arms[]|.wall_s,.close_us_p50,.connect_us_p50|0 < .min and .min <= .median and .median <= .max]|unique') == '[true]' ]]
 }
@@ -77,16 +79,19 @@ s.recv(1)' "$PORT"
     [[ $(figures '.arms[0]|.close_us_p50.median > 0 and .connect_us_p50.median > 0') == true ]]
 }
 
-@test "the runs take turns, each with its own policy; inherited rules and files are not used" {
-    export NOTIMEWAIT_RULES='port=1-65535 => abort' NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG
-    serve "$PORT" loop:6 "${answer[@]}" end
-    ab -n 3 -p 'off|fin-rst' -- sh -c '
+@test "each round has a run of each policy, in any order; inherited rules and files are not used" {
+    export NOTIMEWAIT_RULES='port=1-65535 => abort' NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG NOTIMEWAIT_SEED=5
+    serve "$PORT" loop:100 "${answer[@]}" end
+    ab -n 4 -p 'off|fin-rst' -- sh -c '
         echo "$NOTIMEWAIT_POLICY/$NOTIMEWAIT_RULES"
         "$0" connect:$1 quiet write:1 readn:1 close' "$ACT" "$PORT"
     [[ $status -eq 0 && ! -e $LOG ]]
-    [[ $(grep / <<<"$stderr" | xargs) == 'off/ fin-rst/ off/ fin-rst/ off/ fin-rst/' ]]
+    # two and two
+    local rounds
+    rounds=$(grep / <<<"$stderr" | paste -d ' ' - - | sort)
+    [[ $(wc -l <<<"$rounds") -eq 4 && $(sort -u <<<"$rounds") == $'fin-rst/ off/\noff/ fin-rst/' ]]
     [[ $(row 'TIME_WAIT left') =~ left\ +1\ +0\ \(-1\ real\)$ ]]
-    [[ $output == *'NOTIMEWAIT_RULES is not applied'*'NOTIMEWAIT_LOG and NOTIMEWAIT_STATS are not written'* ]]
+    [[ $output == *'NOTIMEWAIT_RULES is not applied'*'NOTIMEWAIT_LOG and NOTIMEWAIT_STATS are not written, nor a board'* ]]
 }
 
 @test "before a run it removes what the last one left, and nothing else" {
@@ -110,18 +115,19 @@ s.recv(1)' "$PORT"
 @test "connects that fail are counted, and named" {
     legacy_server
     echo '40000 40029' >/proc/sys/net/ipv4/ip_local_port_range
-    ab_client -n 3 -p 'off|fin-rst'
+    ab_client -n 4 -p 'off|fin-rst'
     echo '32768 60999' >/proc/sys/net/ipv4/ip_local_port_range
     [[ $status -eq 0 ]]
     [[ $(row 'failed connects') =~ connects\ +1\ +0\ \(-1\ real\)$ ]]
     [[ $(row 'exit status') =~ status\ +1\ +0$ ]]
     [[ $(row connections) =~ connections\ +30\ +50\ \(\+20\ real\)$ ]]
-    [[ $output == *'off: failed connects: EADDRNOTAVAIL 3'* ]]
-    [[ $output == *'off: 3 of 3 runs failed, with another exit status than 0'* ]]
+    [[ $output == *'off: failed connects: EADDRNOTAVAIL 4'* ]]
+    [[ $output == *'off: 4 of 4 runs failed, with another exit status than 0'* ]]
 }
 
 @test "without the right to remove them it waits until they are gone" {
     legacy_server
+    export NOTIMEWAIT_SEED=$IN_ORDER
     start client "${unprivileged[@]}" env TMPDIR="$BATS_TEST_TMPDIR" "$START" ab -n 1 -p 'off|auto' -- \
         "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 5
     wait_output client '^connections=5' 20000
@@ -136,6 +142,7 @@ s.recv(1)' "$PORT"
 
 @test "--no-wait goes on and marks what is contaminated, in the JSON, too" {
     legacy_server
+    export NOTIMEWAIT_SEED=$IN_ORDER
     run "${unprivileged[@]}" "$START" ab --no-wait -n 1 -p 'off|auto' -- \
         "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 5
     echo "$output"
@@ -193,6 +200,7 @@ s.recv(1)' "$PORT"
 @test "SIGINT and SIGTERM are passed on; what was measured is still shown: status 130" {
     serve "$PORT" loop:100 "${answer[@]}" end
     local signal
+    export NOTIMEWAIT_SEED=$IN_ORDER
     for signal in INT TERM; do
         rm -f "$BATS_TEST_TMPDIR/second"
         start client "$START" ab -n 2 -p 'off|auto' -- sh -c '
@@ -253,7 +261,7 @@ print("interrupts:", count)'
 
 @test "progress is told on a terminal, and nowhere else" {
     on_terminal '' "$START" ab -n 2 -p 'off|auto' true
-    [[ $output == *'notimewait: run 1 of 4: off'*'notimewait: run 4 of 4: auto, about 0 s left'* ]]
+    [[ $output == *'notimewait: 4 runs in all; '*'notimewait: run 1 of 4: '*'notimewait: run 4 of 4: '*', about 0 s left'* ]]
     ab -n 2 -p 'off|auto' true
     [[ -z $stderr ]]
 }
@@ -270,17 +278,28 @@ print("interrupts:", count)'
     [[ ${#lines[@]} -eq 1 && $(figures .runs) -eq 1 && $stderr == *out*err* && $stderr != *input* ]]
 }
 
-@test "real and noise: ranges that are apart, or overlap; one run has none" {
-    serve "$PORT" loop:100 "${answer[@]}" end
-    ab -n 3 -p 'off|delay:20|off' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
-    [[ $(row 'close, us') =~ \(x[0-9]+\ real\) && $(row 'TIME_WAIT left') =~ \ 0\ \(-5\ real\)\ +5$ ]]
-    [[ $output == *'10.0 % of cases'* ]]
-    ab -n 2 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
+@test "real and noise, by the rank test; too few runs say so, and how many are needed" {
+    serve "$PORT" loop:200 "${answer[@]}" end
+    ab -n 4 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
     [[ $(row 'close, us') =~ \(x[0-9]+\ real\) && $(row 'TIME_WAIT left') == *'0 (-5 real)' ]]
-    [[ $output == *'33.3 % of cases (more runs: -n 5)'* ]]
+    [[ $(grep -A 1 '^TIME_WAIT left' <<<"$output" | tail -n 1 | xargs) == '-5..-5, p 0.029' ]]
+    ab --json -n 2 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
+    [[ $(figures '.differences[]|select(.measure=="time_wait_left")|[.low,.runs_to_decide,.verdict]') == '[null,4,"too few runs"]' ]]
     ab -n 1 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
     [[ $(row 'close, us') =~ \(x[0-9]+\)$ && $(row 'TIME_WAIT left') == *'0 (-5)' ]]
-    [[ $output == *'Not tested: one run has no range (-n 5).'* ]]
+    [[ $output == *'More runs: -n 4 is the least that can tell a difference.'* ]]
+}
+
+@test "--export-markdown writes the table; --warm-up's runs do not count" {
+    serve "$PORT" loop:20 "${answer[@]}" end
+    ab -n 2 -p 'off|fin-rst' --warm-up 3 --export-markdown "$BATS_TEST_TMPDIR/ab.md" -- sh -c \
+        'echo run; exec "$0" "$@"' "$ACT" quiet loop:2 "connect:$PORT" "${exchange[@]}" end
+    [[ $status -eq 0 && $(grep -c '^run$' <<<"$stderr") -eq 7 ]]
+    cat "$BATS_TEST_TMPDIR/ab.md"
+    [[ $(head -n 1 "$BATS_TEST_TMPDIR/ab.md") == '| | `off` | `fin-rst` |' ]]
+    grep -qx '| connections | 2 | 2 |' "$BATS_TEST_TMPDIR/ab.md"
+    grep -qx '| TIME_WAIT left | 2 | 0 (-2) |' "$BATS_TEST_TMPDIR/ab.md"
+    [[ $(awk -F '|' '/^\|/ { print NF }' "$BATS_TEST_TMPDIR/ab.md" | sort -u) -eq 5 ]]
 }
 
 @test "the table is at most 80 columns wide, whatever the arms" {

@@ -1,5 +1,7 @@
 #include "launcher/ab/figures.h"
 
+#include "launcher/ab/ranks.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -53,16 +55,23 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/** The values that the runs have; returns how many. */
+static size_t collect(const struct series *arm, enum figure figure, double *values)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < arm->count; i++)
+        if (!isnan(arm->runs[i].value[figure]))
+            values[n++] = arm->runs[i].value[figure];
+    return n;
+}
+
 struct spread figure_spread(const struct series *arm, enum figure figure)
 {
     struct spread spread = {NAN, NAN, NAN, 0};
     double *values = calloc(arm->count + 1, sizeof(*values));
     if (!values)
         return spread;
-    size_t n = 0;
-    for (size_t i = 0; i < arm->count; i++)
-        if (!isnan(arm->runs[i].value[figure]))
-            values[n++] = arm->runs[i].value[figure];
+    size_t n = collect(arm, figure, values);
     if (n > 0) {
         qsort(values, n, sizeof(*values), compare);
         double median = (values[(n - 1) / 2] + values[n / 2]) / 2;
@@ -72,34 +81,55 @@ struct spread figure_spread(const struct series *arm, enum figure figure)
     return spread;
 }
 
-double figure_chance(size_t n, size_t m)
+#define RUNS_MOST 200 /* that are proposed */
+
+static bool all_equal(const struct spread *a, const struct spread *b)
 {
-    double ways = 1;
-    for (size_t i = 1; i <= n; i++)
-        ways *= (double)(m + i) / (double)i;
-    return fmin(1, 2 / ways);
+    return a->min == a->max && b->min == b->max && a->min == b->min;
 }
 
-double experiment_chance(const struct experiment *experiment)
+static enum verdict verdict_of(double p, size_t n, size_t m)
 {
-    double most = 0;
-    for (unsigned i = 1; i < experiment->count; i++)
-        if (experiment->arms[0].count > 1 && experiment->arms[i].count > 1)
-            most =
-                fmax(most, figure_chance(experiment->arms[0].count, experiment->arms[i].count));
-    return most > 0 ? most : 1;
+    if (p <= CHANCE_MAX)
+        return VERDICT_REAL;
+    return rank_least_p(n, m) > CHANCE_MAX ? VERDICT_FEW : VERDICT_NOISE;
 }
 
-enum verdict figure_verdict(const struct spread *control, const struct spread *arm,
-                            double chance)
+/** The least number of runs of each arm with which a difference can be told at all. */
+static size_t runs_needed(void)
 {
-    if (control->runs == 0 || arm->runs == 0 ||
-        (control->min == control->max && arm->min == arm->max && control->min == arm->min))
-        return VERDICT_NONE;
-    if (control->runs == 1 || arm->runs == 1 ||
-        figure_chance(control->runs, arm->runs) > chance)
-        return VERDICT_FEW;
-    if (arm->min <= control->max && control->min <= arm->max)
-        return VERDICT_NOISE;
-    return VERDICT_REAL;
+    size_t runs = 1;
+    while (rank_least_p(runs, runs) > CHANCE_MAX)
+        runs++;
+    return runs;
+}
+
+static size_t runs_proposed(const struct comparison *comparison, size_t runs)
+{
+    if (comparison->verdict == VERDICT_FEW)
+        return runs_needed();
+    if (comparison->verdict == VERDICT_NOISE)
+        return rank_enough(runs, comparison->p, RUNS_MOST);
+    return 0;
+}
+
+struct comparison figure_compare(const struct series *control, const struct series *arm,
+                                 enum figure figure)
+{
+    struct comparison comparison = {VERDICT_NONE, NAN, NAN, NAN, NAN, 0};
+    struct spread from = figure_spread(control, figure);
+    struct spread to = figure_spread(arm, figure);
+    double *values = calloc(from.runs + to.runs + from.runs * to.runs + 1, sizeof(*values));
+    if (values && from.runs > 0 && to.runs > 0) {
+        double *second = values + collect(control, figure, values);
+        size_t m = collect(arm, figure, second);
+        struct ranked ranked = rank_test(values, from.runs, second, m, second + m);
+        comparison = (struct comparison){
+            .p = ranked.p, .estimate = ranked.estimate, .low = ranked.low, .high = ranked.high};
+        if (!all_equal(&from, &to))
+            comparison.verdict = verdict_of(ranked.p, from.runs, m);
+        comparison.runs = runs_proposed(&comparison, m);
+    }
+    free(values);
+    return comparison;
 }

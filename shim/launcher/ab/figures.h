@@ -1,7 +1,7 @@
 /*
  * figures: the results of an experiment's runs, and what may be concluded from them.
  *
- * Owns: the list of figures, and the test that tells a difference from noise. No system call.
+ * Owns: the list of figures, and what tells a difference from noise. No system call.
  */
 #ifndef FIGURES_H
 #define FIGURES_H
@@ -43,7 +43,7 @@ struct measured {
     double value[FIGURES];
     bool observed;        /* a process of it has told something */
     bool contaminated;    /* own TIME_WAIT entries were there when it began */
-    size_t killed;        /* processes that closed a connection and did not come to their end */
+    size_t killed;        /* processes of which nothing but their log is known */
     double unknown;       /* connections whose addresses are unknown, and so their TIME_WAIT */
     size_t still_closing; /* connections that had not ended when TIME_WAIT was counted */
 };
@@ -59,8 +59,11 @@ struct series {
 struct experiment {
     char *const *command;
     unsigned planned; /* runs of each arm */
+    unsigned warm_up; /* runs that were not counted */
     struct series arms[ARMS_MAX];
     unsigned count;
+    bool seeded; /* the order of arms is repeatable */
+    uint64_t seed;
     bool interrupted, rules_ignored, files_ignored;
     int error; /* errno of a run that could not be made, or 0 */
 };
@@ -89,24 +92,18 @@ enum verdict {
     VERDICT_FEW, /* fewer runs have the figure than the test needs */
 };
 
-/**
- * The arm's figure against the control's: real where the ranges of all runs do not overlap, by
- * mere chance in at most this part of cases.
- */
-enum verdict figure_verdict(const struct spread *control, const struct spread *arm,
-                            double chance);
+/** The arm's figure against the control's, by a test of ranks (ranks.h). */
+struct comparison {
+    enum verdict verdict;
+    double p;                   /* so probable is it by mere chance; NAN: nothing to compare */
+    double estimate, low, high; /* the shift, and where it is with 95 % */
+    size_t runs;                /* of each arm, that would decide; 0: not known, or decided */
+};
 
-/**
- * How probable it is that two ranges of n and m runs are apart, if nothing but chance made the
- * runs differ: 2 / (n + m over n).
- */
-double figure_chance(size_t n, size_t m);
+struct comparison figure_compare(const struct series *control, const struct series *arm,
+                                 enum figure figure);
 
-/** The greatest figure_chance() of an arm and the first one; 1 where there is none to compare
- * with. */
-double experiment_chance(const struct experiment *experiment);
-
-/** Above this chance a result is not reliable: more runs are needed. */
-#define CHANCE_MAX 0.1
+/** A difference is real where chance makes one like it in at most this part of cases. */
+#define CHANCE_MAX 0.05
 
 #endif

@@ -20,7 +20,7 @@ static void print_string(const char *s)
 
 static void print_number(const char *before, double number)
 {
-    if (isnan(number))
+    if (!isfinite(number))
         printf("%snull", before);
     else
         printf("%s%.10g", before, number);
@@ -60,31 +60,33 @@ static void print_arm(const struct series *arm)
 }
 
 static void print_difference(const struct series *control, const struct series *arm,
-                             enum figure figure, double chance)
+                             enum figure figure)
 {
-    struct spread from = figure_spread(control, figure);
-    struct spread to = figure_spread(arm, figure);
+    struct comparison comparison = figure_compare(control, arm, figure);
     fputs("{\"policy\":", stdout);
     print_string(arm->policy);
     fputs(",\"against\":", stdout);
     print_string(control->policy);
     printf(",\"measure\":\"%s\"", figures[figure].json);
-    print_number(",\"estimate\":", to.median - from.median);
-    if (from.runs == 0 || to.runs == 0)
+    print_number(",\"estimate\":", comparison.estimate);
+    print_number(",\"low\":", comparison.low);
+    print_number(",\"high\":", comparison.high);
+    print_number(",\"p\":", comparison.p);
+    if (comparison.runs > 0)
+        printf(",\"runs_to_decide\":%zu", comparison.runs);
+    if (isnan(comparison.p))
         fputs(",\"verdict\":null}", stdout);
     else
-        printf(",\"verdict\":\"%s\"}", verdict_names[figure_verdict(&from, &to, chance)]);
+        printf(",\"verdict\":\"%s\"}", verdict_names[comparison.verdict]);
 }
 
 /** Every arm's figures against the first arm's. */
 static void print_differences(const struct experiment *experiment)
 {
-    double chance = experiment_chance(experiment);
     for (unsigned i = 1; i < experiment->count; i++)
         for (int figure = 0; figure < FIGURES; figure++) {
             fputs(i > 1 || figure > 0 ? "," : "", stdout);
-            print_difference(&experiment->arms[0], &experiment->arms[i], (enum figure)figure,
-                             chance);
+            print_difference(&experiment->arms[0], &experiment->arms[i], (enum figure)figure);
         }
 }
 

@@ -7,6 +7,8 @@
 #include "launcher/environment.h"
 #include "launcher/line.h"
 #include "launcher/memory.h"
+#include "launcher/report/read.h"
+#include "report/board.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,6 +101,36 @@ static void read_and_remove(struct files *files, struct records *records)
     free(files->stats);
 }
 
+/** A board of our own for the run, which nobody can cut off; its fd, or -1. */
+static int make_board(void)
+{
+    char *path;
+    int board = board_make_sealed();
+    if (board < 0 || asprintf(&path, "/proc/%d/fd/%d", (int)getpid(), board) < 0) {
+        unsetenv("NOTIMEWAIT_BOARD");
+        return -1;
+    }
+    environment_set("NOTIMEWAIT_BOARD", path);
+    free(path);
+    return board;
+}
+
+/** What the board has that is nowhere else: failed connects, also of processes that were
+ * killed, and connections that they had open. */
+static void read_board_of_run(int board, struct records *records)
+{
+    struct data data = {0};
+    struct data arms = {0};
+    if (board < 0 || !read_counters(&data, board, "the board"))
+        return;
+    data_arms(&data, &arms);
+    for (size_t i = 0; i < arms.rows_count; i++)
+        records_add_board(records, &arms.rows[i]);
+    data_free(&arms);
+    data_free(&data);
+    close(board);
+}
+
 /** Of the connections that a run made, those that may yet turn into TIME_WAIT. */
 struct closing {
     struct tuples *tuples;
@@ -145,11 +177,14 @@ static double rst_since(double before)
 /** What the library tells of the run, unless it tells nothing. */
 static void fill_from_records(struct measured *run, struct records *records)
 {
+    bool complete = records_board_is_complete(records);
     run->observed = records_any(records);
-    run->killed = records_killed(records);
+    run->killed = complete ? 0 : records_killed(records);
     run->unknown = records->lost + records->nameless;
     if (!run->observed)
         return;
+    if (complete)
+        records_take_board(records);
     run->value[CONNECTIONS] = records->connections;
     run->value[CONNECT_ERRORS] = run->killed > 0 ? NAN : records->connect_errors;
     run->value[CUT] = records->cut;
@@ -187,10 +222,12 @@ int measure_once(char *const command[], struct series *arm, struct leftovers *le
 {
     struct records records = {0};
     struct files files = make_files();
+    int board = make_board();
     environment_set("NOTIMEWAIT_POLICY", arm->policy);
     double rst_before = counters_rst_sent();
     struct child_result result = child_run(command, &(struct child_options){.apart = true});
     read_and_remove(&files, &records);
+    read_board_of_run(board, &records);
     if (result.error == 0 && !result.interrupted) {
         struct measured run = figures_of(&result, &records, leftovers->diag, rst_before);
         run.contaminated = contaminated;

@@ -69,7 +69,9 @@ static const struct note {
     {not_told, "without TIME_WAIT figure: the kernel has no sock_diag(7)", NULL},
     {outlasting, "of more than 60 s: TIME_WAIT entries that expired meanwhile are missing",
      NULL},
-    {killed, "were killed: their failed connects, and what they had open, are not known",
+    {killed,
+     "were killed that the board did not reach: their failed connects, and what they "
+     "had open, are not known",
      "processes"},
     {still_closing, "had not ended 2 s after their run: TIME_WAIT may follow", "connections"},
     {unknown, "are missing in TIME_WAIT left: their records were lost", "connections"},
@@ -123,15 +125,38 @@ static void explain_unobserved(const struct experiment *experiment, FILE *file)
     line_print(file, "%s: %s", last->path, findings[last->finding].what);
 }
 
+/** How many runs would tell a difference that is noise now, did it stay as it is. */
+static void print_proposal(const struct experiment *experiment, FILE *file)
+{
+    size_t most = 0;
+    bool few = false;
+    for (unsigned i = 1; i < experiment->count; i++)
+        for (int figure = 0; figure < FIGURES; figure++) {
+            struct comparison comparison =
+                figure_compare(&experiment->arms[0], &experiment->arms[i], (enum figure)figure);
+            few = few || comparison.verdict == VERDICT_FEW;
+            if (comparison.runs > most)
+                most = comparison.runs;
+        }
+    if (most > experiment->planned)
+        fprintf(file,
+                few ? "More runs: -n %zu is the least that can tell a difference.\n"
+                    : "More runs (-n %zu) would decide what is noise now, did it stay.\n",
+                most);
+}
+
 void ab_print_notes(const struct experiment *experiment, FILE *file)
 {
     for (unsigned i = 0; i < experiment->count; i++)
         print_arm_notes(&experiment->arms[i], file);
+    print_proposal(experiment, file);
     explain_unobserved(experiment, file);
     if (experiment->rules_ignored)
         fprintf(file, "NOTIMEWAIT_RULES is not applied: a run has one policy.\n");
     if (experiment->files_ignored)
-        fputs("NOTIMEWAIT_LOG and NOTIMEWAIT_STATS are not written: ab reads its own.\n", file);
+        fputs("NOTIMEWAIT_LOG and NOTIMEWAIT_STATS are not written, nor a board: ab reads its "
+              "own.\n",
+              file);
     if (experiment_failed(experiment))
         fprintf(file, "No run succeeded: compared is how they fail.\n");
     if (experiment->interrupted)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 void ab_print_table(const struct experiment *experiment);
+void ab_print_markdown(const struct experiment *experiment, FILE *file);
 void ab_print_json(const struct experiment *experiment);
 
 /** Prints a line for each fact without which the figures would be misread. */

@@ -1,6 +1,7 @@
 #include "launcher/ab/records.h"
 
 #include "launcher/memory.h"
+#include "launcher/report/data.h"
 #include "policy/policy.h"
 
 #include <math.h>
@@ -152,9 +153,35 @@ void records_read_stats(struct records *records, const char *path)
     each_line(records, path, add_stats_record);
 }
 
+void records_add_board(struct records *records, const struct row *row)
+{
+    char buf[16];
+    records->board.connections += (double)row->connections;
+    records->board.connect_errors += (double)row_failed(row);
+    for (int error = 0; error < BOARD_ERRORS; error++) {
+        const char *name = error_name(error, buf);
+        connect_error_add(records->board.errors, name, strlen(name),
+                          (double)row->connect_errors[error]);
+    }
+}
+
+bool records_board_is_complete(const struct records *records)
+{
+    double seen = records->board.connections + records->board.connect_errors;
+    return records->board.connections >= records->connections && seen > 0;
+}
+
+void records_take_board(struct records *records)
+{
+    records->connections = records->board.connections;
+    records->connect_errors = records->board.connect_errors;
+    memcpy(records->errors, records->board.errors, sizeof(records->errors));
+}
+
 bool records_any(const struct records *records)
 {
-    return records->logged.count > 0 || records->ended.count > 0;
+    return records->logged.count > 0 || records->ended.count > 0 ||
+           records->board.connections + records->board.connect_errors > 0;
 }
 
 static int compare_pids(const void *a, const void *b)

@@ -3,7 +3,8 @@
  *
  * Owns: reading those files. The log has every connection that was closed, also of processes
  * that were killed; the statistics have the failed connects, of processes that came to their
- * end.
+ * end; the board has those of all processes that could map it, which those of another user
+ * cannot.
  */
 #ifndef RECORDS_H
 #define RECORDS_H
@@ -45,6 +46,10 @@ struct records {
     double connect_errors; /* all */
     struct connect_error errors[CONNECT_ERRORS_MAX];
     struct durations close_us, connect_us;
+    struct { /* what the board says */
+        double connections, connect_errors;
+        struct connect_error errors[CONNECT_ERRORS_MAX];
+    } board;
 };
 
 /** Adds to the count of the errno name[len]. Where all places have other names it does nothing.
@@ -55,6 +60,16 @@ void connect_error_add(struct connect_error errors[CONNECT_ERRORS_MAX], const ch
 /** Adds the file's records. A file that is not there has none. */
 void records_read_log(struct records *records, const char *path);
 void records_read_stats(struct records *records, const char *path);
+
+/** Adds what the run's board says of a policy. */
+struct row;
+void records_add_board(struct records *records, const struct row *row);
+
+/** Every process reached the board: it has no fewer connections than the log. */
+bool records_board_is_complete(const struct records *records);
+
+/** Takes connections and failed connects from the board: it has those of killed processes. */
+void records_take_board(struct records *records);
 
 /** Some process has written something. */
 bool records_any(const struct records *records);

@@ -16,6 +16,7 @@ struct column {
     char name[CELL_SIZE];        /* the policy */
     char value[ROWS][CELL_SIZE]; /* the median, and the difference from the control */
     char range[ROWS][CELL_SIZE]; /* min..max, or "" where all runs have the same */
+    char shift[ROWS][CELL_SIZE]; /* where the difference is, and its p; or "" */
     int width;
 };
 
@@ -64,16 +65,27 @@ static void change(const struct figure_info *info, double from, double to, struc
 
 /** " (-300 real)" */
 static void difference(const struct figure_info *info, const struct spread *control,
-                       const struct spread *arm, double chance, struct text *text)
+                       const struct spread *arm, enum verdict verdict, struct text *text)
 {
     static const char *const words[] = {
         [VERDICT_NOISE] = " noise)", [VERDICT_REAL] = " real)", [VERDICT_FEW] = ")"};
-    enum verdict verdict = figure_verdict(control, arm, chance);
     if (verdict == VERDICT_NONE)
         return;
     text_str(text, " (");
     change(info, control->median, arm->median, text);
     text_str(text, words[verdict]);
+}
+
+/** "-310..-290, p 0.008" */
+static void shift(const struct figure_info *info, const struct comparison *comparison,
+                  char cell[CELL_SIZE])
+{
+    if (comparison->verdict == VERDICT_NONE || comparison->verdict == VERDICT_FEW)
+        return;
+    double low = comparison->low * info->scale;
+    double high = comparison->high * info->scale;
+    snprintf(cell, CELL_SIZE, "%+.*f..%+.*f, p %.2g", decimals_of(info, low), low,
+             decimals_of(info, high), high, comparison->p);
 }
 
 static struct spread scaled(struct spread spread, const struct figure_info *info)
@@ -85,7 +97,7 @@ static struct spread scaled(struct spread spread, const struct figure_info *info
 }
 
 static void fill_cell(struct column *column, int figure, const struct series *control,
-                      const struct series *arm, double chance)
+                      const struct series *arm)
 {
     const struct figure_info *info = &figures[figure];
     struct spread reference = scaled(figure_spread(control, (enum figure)figure), info);
@@ -96,11 +108,14 @@ static void fill_cell(struct column *column, int figure, const struct series *co
         snprintf(number, sizeof(number), "%.*f", decimals_of(info, spread.median),
                  spread.median);
     text_str(&text, number);
-    if (arm != control)
-        difference(info, &reference, &spread, chance, &text);
     if (spread.min < spread.max)
         snprintf(column->range[1 + figure], CELL_SIZE, "%.*f..%.*f", info->decimals, spread.min,
                  info->decimals, spread.max);
+    if (arm == control)
+        return;
+    struct comparison comparison = figure_compare(control, arm, (enum figure)figure);
+    difference(info, &reference, &spread, comparison.verdict, &text);
+    shift(info, &comparison, column->shift[1 + figure]);
 }
 
 static void widen(struct column *column, const char *cell)
@@ -109,21 +124,21 @@ static void widen(struct column *column, const char *cell)
     column->width = width > column->width ? width : column->width;
 }
 
-static struct column make_column(const struct series *control, const struct series *arm,
-                                 double chance)
+static struct column make_column(const struct series *control, const struct series *arm)
 {
     struct column column = {.width = 0};
     statuses(arm, column.value[0]);
     if (arm->count == 0)
         snprintf(column.value[0], CELL_SIZE, "-");
     for (int figure = 0; figure < FIGURES; figure++)
-        fill_cell(&column, figure, control, arm, chance);
+        fill_cell(&column, figure, control, arm);
     snprintf(column.name, CELL_SIZE, "%s%s", arm->policy,
              arm_contaminated(arm) > 0 ? " (contaminated)" : "");
     widen(&column, column.name);
     for (int row = 0; row < ROWS; row++) {
         widen(&column, column.value[row]);
         widen(&column, column.range[row]);
+        widen(&column, column.shift[row]);
     }
     return column;
 }
@@ -156,6 +171,9 @@ static void print_block(const struct column *columns, unsigned count)
         for (unsigned i = 0; i < count; i++)
             cells[i] = columns[i].range[row];
         print_line("", cells, columns, count);
+        for (unsigned i = 0; i < count; i++)
+            cells[i] = columns[i].shift[row];
+        print_line("", cells, columns, count);
     }
 }
 
@@ -175,7 +193,7 @@ static void print_heading(const struct experiment *experiment)
     struct text text = text_in(line, sizeof(line));
     text_number(&text, experiment->planned, 1);
     text_str(&text, experiment->planned == 1 ? " run" : " runs");
-    text_str(&text, experiment->count > 1 ? " of each policy, by turns:" : ":");
+    text_str(&text, experiment->count > 1 ? " of each policy, in rounds:" : ":");
     for (char *const *word = experiment->command; *word; word++) {
         text_char(&text, ' ');
         text_printable(&text, *word, strlen(*word), COLUMNS);
@@ -184,15 +202,12 @@ static void print_heading(const struct experiment *experiment)
 }
 
 /** What the words behind the differences mean. */
-static void print_test(const char *control, double chance)
+static void print_test(const char *control)
 {
-    printf("(...): against %s. ", control);
-    if (chance >= 1)
-        puts("Not tested: one run has no range (-n 5).");
-    else
-        printf("real: the ranges of the runs are apart, by mere chance in\n"
-               "  %.1f %% of cases%s; noise: they overlap; no word: too few runs.\n",
-               100 * chance, chance > CHANCE_MAX ? " (more runs: -n 5)" : "");
+    printf("(...): against %s; below it, where the difference is with 95 %%, and p:\n"
+           "  so often chance makes one like it (Mann and Whitney's rank test).\n"
+           "  real: p is %.2f or less; noise: more; no word: too few runs to tell.\n",
+           control, CHANCE_MAX);
 }
 
 static void print_legend(const struct experiment *experiment)
@@ -200,7 +215,7 @@ static void print_legend(const struct experiment *experiment)
     const struct series *control = &experiment->arms[0];
     puts("\nMedian of the runs, and below it min..max where they differ.");
     if (experiment->count > 1)
-        print_test(control->policy, experiment_chance(experiment));
+        print_test(control->policy);
     puts("TIME_WAIT left: sockets in the kernel, of the command's connections.\n"
          "RSTs sent: by anybody in this network namespace.\n"
          "reset, no FIN: its peer gets ECONNRESET in place of the end, if it still reads.\n"
@@ -210,11 +225,10 @@ static void print_legend(const struct experiment *experiment)
 void ab_print_table(const struct experiment *experiment)
 {
     struct column columns[ARMS_MAX];
-    double chance = experiment_chance(experiment);
     if (figure_runs(experiment) == 0)
         return;
     for (unsigned i = 0; i < experiment->count; i++)
-        columns[i] = make_column(&experiment->arms[0], &experiment->arms[i], chance);
+        columns[i] = make_column(&experiment->arms[0], &experiment->arms[i]);
     print_heading(experiment);
     for (unsigned first = 0, n; first < experiment->count; first += n) {
         n = fitting(columns + first, experiment->count - first);
@@ -222,4 +236,32 @@ void ab_print_table(const struct experiment *experiment)
         print_block(columns + first, n);
     }
     print_legend(experiment);
+}
+
+/* --- Markdown --- */
+
+/** Value, range and difference, one behind the other. */
+static void print_markdown_cell(FILE *file, const struct column *column, int row)
+{
+    fprintf(file, " %s%s%s%s%s |", column->value[row], column->range[row][0] ? "; " : "",
+            column->range[row], column->shift[row][0] ? "; " : "", column->shift[row]);
+}
+
+void ab_print_markdown(const struct experiment *experiment, FILE *file)
+{
+    fputs("| |", file);
+    for (unsigned i = 0; i < experiment->count; i++)
+        fprintf(file, " `%s` |", experiment->arms[i].policy);
+    fputs("\n|---|", file);
+    for (unsigned i = 0; i < experiment->count; i++)
+        fputs("---|", file);
+    for (int row = 0; row < ROWS; row++) {
+        fprintf(file, "\n| %s |", row == 0 ? "exit status" : figures[row - 1].label);
+        for (unsigned i = 0; i < experiment->count; i++) {
+            struct column column = make_column(&experiment->arms[0], &experiment->arms[i]);
+            print_markdown_cell(file, &column, row);
+        }
+    }
+    fprintf(file, "\n\n%u runs of each. Median; min..max; difference with 95 %% and p.\n",
+            experiment->planned);
 }

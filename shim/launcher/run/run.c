@@ -9,8 +9,11 @@
 #include "launcher/options.h"
 #include "launcher/preload.h"
 #include "launcher/reap/reaper.h"
+#include "report/board.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,10 +29,8 @@ static void set_variable(int letter)
         int letter;
         const char *variable;
     } settings[] = {
-        {'p', "NOTIMEWAIT_POLICY"},
-        {'r', "NOTIMEWAIT_RULES"},
-        {'l', "NOTIMEWAIT_LOG"},
-        {'s', "NOTIMEWAIT_STATS"},
+        {'p', "NOTIMEWAIT_POLICY"}, {'r', "NOTIMEWAIT_RULES"}, {'l', "NOTIMEWAIT_LOG"},
+        {'s', "NOTIMEWAIT_STATS"},  {'b', "NOTIMEWAIT_BOARD"},
     };
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (settings[i].letter == letter)
@@ -51,6 +52,7 @@ static bool parse_options(int argc, char **argv, struct run_options *options)
     static const struct option names[] = {
         {"log", required_argument, NULL, 'l'},
         {"stats", required_argument, NULL, 's'},
+        {"board", required_argument, NULL, 'b'},
         {"reap", no_argument, NULL, 'R'},
         {"anyway", no_argument, NULL, 'A'},
         COMMON_OPTIONS,
@@ -70,6 +72,18 @@ static bool parse_options(int argc, char **argv, struct run_options *options)
     return optind < argc && !is_misplaced(argv, argv[optind]);
 }
 
+/** Makes the board where it is not there, and names it so that a command that changes its
+ * directory finds it. Where that cannot be, the library says why. */
+static void make_board(const char *directory)
+{
+    char path[PATH_MAX];
+    if (strncmp(directory, "/proc/", 6) == 0)
+        return;
+    (void)board_make(directory);
+    if (realpath(directory, path))
+        environment_set("NOTIMEWAIT_BOARD", path);
+}
+
 int run_main(int argc, char **argv)
 {
     static struct config config;
@@ -79,6 +93,8 @@ int run_main(int argc, char **argv)
         !library_find(&library) ||
         !preload_command(options.command[0], &library, options.anyway))
         return EXIT_USAGE;
+    if (config.board)
+        make_board(config.board);
     if (options.reap)
         return reaper_run_command(options.command);
     execvp(options.command[0], options.command);
