@@ -25,6 +25,10 @@ _notimewait() {
         mapfile -t COMPREPLY < <(compgen -W stderr -- "$cur"; compgen -f -- "$cur")
         return
         ;;
+    --by)
+        mapfile -t COMPREPLY < <(compgen -W 'preload supervise both' -- "$cur")
+        return
+        ;;
     -r | -n) return ;;
     esac
     # Behind the command's name, its own completion.
@@ -32,7 +36,7 @@ _notimewait() {
     [[ $mode == run ]] || i=2
     while [[ $i -lt $COMP_CWORD ]]; do
         case ${COMP_WORDS[i]} in
-        -p | -r | -n | --log | --stats) i=$((i + 1)) ;;
+        -p | -r | -n | --log | --stats | --by) i=$((i + 1)) ;;
         -*) ;;
         *)
             _command_offset "$i" 2>/dev/null
@@ -43,7 +47,7 @@ _notimewait() {
     done
     local words=
     case $mode in
-    run) words='-p -r --log --stats --reap --anyway -h --help --version -- ' ;;
+    run) words='-p -r --log --stats --reap --by --anyway -h --help --version -- ' ;;
     ab) words='-p -n --json --no-wait --anyway -h --help -- ' ;;
     check) words='-h --help -- ' ;;
     esac

@@ -18,6 +18,8 @@ static const char usage[] =
     "      --log FILE    a JSON object per closed connection (stderr; %p: the pid)\n"
     "      --stats FILE  a JSON object per process\n"
     "      --reap        stay, and remove the TIME_WAIT entries that COMMAND leaves\n"
+    "      --by WAY      preload; supervise: from outside, Go and static ones, too\n"
+    "                    (off, auto, fin-rst, reap); both\n"
     "ab    -p 'A|B'      the policies; the others are compared with the first\n"
     "      -n RUNS       runs of each policy, by turns (5)\n"
     "      --json        print the figures as JSON\n"
@@ -28,7 +30,7 @@ static const char usage[] =
 
 static const char statuses[] =
     "Exit status: that of COMMAND; 126 it cannot be run, 127 it is not found, 2 bad\n"
-    "usage or configuration, no permission for --reap, or the library does not reach\n"
+    "usage or configuration, no permission for --reap, or the way does not reach\n"
     "COMMAND. ab: 0, 1 no run succeeded, 130 interrupted. check: 0 it works, 1 not.\n"
     "NOTIMEWAIT_ variables count where no option says otherwise: libnotimewait(7).\n";
 

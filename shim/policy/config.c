@@ -71,6 +71,18 @@ static bool parse_reaper(const char *value, struct config *config, struct refusa
     return strncmp(value, "/proc/", 6) == 0 || refuse_value(value, accepted_reaper, refusal);
 }
 
+static void accepted_supervisor(struct text *text)
+{
+    text_str(text, "what notimewait --by supervise sets");
+}
+
+static bool parse_supervisor(const char *value, struct config *config, struct refusal *refusal)
+{
+    uint64_t pid;
+    config->supervised = number_parse(value, strlen(value), 1, INT32_MAX, &pid);
+    return config->supervised || refuse_value(value, accepted_supervisor, refusal);
+}
+
 static bool parse_log(const char *value, struct config *config, struct refusal *refusal)
 {
     (void)refusal;
@@ -96,6 +108,7 @@ static const struct variable {
     {"NOTIMEWAIT_LINGER", parse_linger, "respect"},
     {"NOTIMEWAIT_RECYCLE", parse_recycle, "auto"},
     {"NOTIMEWAIT_REAPER", parse_reaper, "none"},
+    {"NOTIMEWAIT_SUPERVISOR", parse_supervisor, "none"},
     {"NOTIMEWAIT_LOG", parse_log, "none"},
     {"NOTIMEWAIT_STATS", parse_stats, "none"},
     {"NOTIMEWAIT_SEED", parse_seed, "random"},

@@ -19,6 +19,7 @@ struct config {
     bool override_app_linger; /* NOTIMEWAIT_LINGER=override */
     bool no_recycling;        /* NOTIMEWAIT_RECYCLE=off */
     const char *reaper;       /* NOTIMEWAIT_REAPER: a file, or NULL; in environ */
+    bool supervised;          /* NOTIMEWAIT_SUPERVISOR is set */
     const char *log;          /* NOTIMEWAIT_LOG: "stderr" or a file, or NULL; in environ */
     const char *stats;        /* NOTIMEWAIT_STATS, likewise */
     bool seeded;              /* NOTIMEWAIT_SEED is set */

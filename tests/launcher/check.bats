@@ -141,7 +141,7 @@ script() {
     echo note >"$go.note"
     objcopy --add-section .note.go.buildid="$go.note" "$(compiled static -static)" "$go"
     check 1 "$go"
-    [[ $output == *'go: a Go program'*'TCP_LINGER2'* ]]
+    [[ $output == *'go: a Go program'*net.Dialer.Control* ]]
     objcopy --add-section .go.buildinfo="$go.note" "$(compiled dynamic)" "$go"
     check 1 "$go"
     [[ $output == *'go: a Go program'* ]]

@@ -37,7 +37,7 @@ refused() {
 
 @test "statically linked: refused; --anyway runs it" {
     refused "$(compiled static -static)"
-    [[ $output == *'statically linked'*'link it dynamically'*'(--anyway runs it all the same)' ]]
+    [[ $output == *'statically linked'*'--by supervise reaches it'*'link it dynamically'*'(--anyway runs it all the same)' ]]
 }
 
 @test "Go: refused, and it says what to do in Go" {
@@ -46,7 +46,7 @@ refused() {
     objcopy --add-section .note.go.buildid="$BATS_TEST_TMPDIR/note" "$(compiled static -static)" \
         "$BATS_TEST_TMPDIR/go"
     refused "$BATS_TEST_TMPDIR/go"
-    [[ $output == *'a Go program'*net.Dialer.Control* ]]
+    [[ $output == *'a Go program'*'--by supervise'*net.Dialer.Control* ]]
 }
 
 @test "another word size, another libc: refused, and it says which library is needed" {

@@ -9,12 +9,19 @@
 #include "launcher/options.h"
 #include "launcher/preload.h"
 #include "launcher/reap/reaper.h"
+#include "launcher/supervise/supervise.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+/** How the command is reached. */
+enum by { BY_PRELOAD, BY_SUPERVISE, BY_BOTH, BYS };
+
+static const char *const by_names[BYS] = {"preload", "supervise", "both"};
+
 struct run_options {
+    enum by by;
     bool reap, anyway;
     char **command;
 };
@@ -46,19 +53,29 @@ static bool is_misplaced(char **argv, const char *word)
     return true;
 }
 
+static bool set_by(struct run_options *options)
+{
+    for (options->by = BY_PRELOAD; options->by < BYS; options->by++)
+        if (strcmp(optarg, by_names[options->by]) == 0)
+            return true;
+    complain("--by: '%s' is not accepted; accepted: preload, supervise, both", optarg);
+    return false;
+}
+
 static bool parse_options(int argc, char **argv, struct run_options *options)
 {
     static const struct option names[] = {
         {"log", required_argument, NULL, 'l'},
         {"stats", required_argument, NULL, 's'},
         {"reap", no_argument, NULL, 'R'},
+        {"by", required_argument, NULL, 'b'},
         {"anyway", no_argument, NULL, 'A'},
         COMMON_OPTIONS,
         {NULL, 0, NULL, 0},
     };
     *options = (struct run_options){.reap = false};
     for (int letter; (letter = options_next(argc, argv, COMMON_LETTERS "p:r:", names)) != -1;) {
-        if (letter == '?')
+        if (letter == '?' || (letter == 'b' && !set_by(options)))
             return false;
         options->reap = options->reap || letter == 'R';
         options->anyway = options->anyway || letter == 'A';
@@ -70,15 +87,31 @@ static bool parse_options(int argc, char **argv, struct run_options *options)
     return optind < argc && !is_misplaced(argv, argv[optind]);
 }
 
+/** Prepares what the chosen way needs; false, after a line, where it does not reach. */
+static bool prepare_way(const struct run_options *options, const struct config *config)
+{
+    static struct library library;
+    bool preloads = options->by != BY_SUPERVISE;
+    const char *command = options->command[0];
+    if (preloads &&
+        (!library_find(&library) ||
+         !preload_command(command, &library, options->anyway || options->by == BY_BOTH)))
+        return false;
+    if (options->by == BY_PRELOAD || options->anyway)
+        return true;
+    bool library_is_there = preloads && preload_reaches(command, &library);
+    return supervise_reaches(command) && supervise_accepts(config, library_is_there);
+}
+
 int run_main(int argc, char **argv)
 {
     static struct config config;
-    static struct library library;
     struct run_options options;
     if (!parse_options(argc, argv, &options) || !environment_configuration(&config) ||
-        !library_find(&library) ||
-        !preload_command(options.command[0], &library, options.anyway))
+        !prepare_way(&options, &config))
         return EXIT_USAGE;
+    if (options.by != BY_PRELOAD)
+        return supervise_command(options.command, &(struct supervision){&config, options.reap});
     if (options.reap)
         return reaper_run_command(options.command);
     execvp(options.command[0], options.command);
