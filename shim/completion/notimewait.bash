@@ -13,7 +13,8 @@ _notimewait() {
     local policies='off auto fin-rst last-read drain drain: drain-eof drain-eof: abort delay: linger: reap'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local mode=run i
-    [[ ${COMP_WORDS[1]-} != ab && ${COMP_WORDS[1]-} != check ]] || mode=${COMP_WORDS[1]}
+    local commands='ab attach check'
+    [[ " $commands " != *" ${COMP_WORDS[1]-} "* || $COMP_CWORD -eq 1 ]] || mode=${COMP_WORDS[1]}
     case $prev in
     -p)
         local before=${cur%"${cur##*[|@]}"}
@@ -29,14 +30,22 @@ _notimewait() {
         mapfile -t COMPREPLY < <(compgen -W 'preload supervise both' -- "$cur")
         return
         ;;
+    --pid)
+        mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
+        return
+        ;;
     -r | -n) return ;;
     esac
+    if [[ $mode == attach && $cur != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
+        return
+    fi
     # Behind the command's name, its own completion.
     i=1
     [[ $mode == run ]] || i=2
     while [[ $i -lt $COMP_CWORD ]]; do
         case ${COMP_WORDS[i]} in
-        -p | -r | -n | --log | --stats | --by) i=$((i + 1)) ;;
+        -p | -r | -n | --log | --stats | --by | --pid) i=$((i + 1)) ;;
         -*) ;;
         *)
             _command_offset "$i" 2>/dev/null
@@ -49,9 +58,10 @@ _notimewait() {
     case $mode in
     run) words='-p -r --log --stats --reap --by --anyway -h --help --version -- ' ;;
     ab) words='-p -n --json --no-wait --anyway -h --help -- ' ;;
-    check) words='-h --help -- ' ;;
+    attach) words='-p --tree --connections -h --help -- ' ;;
+    check) words='--json --pid -h --help -- ' ;;
     esac
-    [[ $COMP_CWORD -ne 1 ]] || words+='ab check'
+    [[ $COMP_CWORD -ne 1 ]] || words+=$commands
     mapfile -t COMPREPLY < <(
         compgen -W "$words" -- "$cur"
         [[ $cur == -* ]] || _notimewait_programs "$cur"

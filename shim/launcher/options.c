@@ -12,7 +12,8 @@
 static const char usage[] =
     "Usage: notimewait [OPTION...] [--] COMMAND [ARG]...     run with the library\n"
     "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
-    "       notimewait check [--] [COMMAND]                  can it work?\n"
+    "       notimewait attach [OPTION...] PID                arm a running server\n"
+    "       notimewait check [--json] [--pid PID] [COMMAND]  can it work?\n"
     "run   -p POLICY     see below; or a split of the connections: 'off@90|auto@10'\n"
     "      -r RULES      first match wins: 'port=5432 => drain; role=server => off'\n"
     "      --log FILE    a JSON object per closed connection (stderr; %p: the pid)\n"
@@ -25,6 +26,8 @@ static const char usage[] =
     "      --json        print the figures as JSON\n"
     "      --no-wait     start the next run while TIME_WAIT entries are left\n"
     "      COMMAND gets no input, and its output goes to stderr.\n"
+    "attach -p POLICY    fin-rst or off; --tree: its children, too\n"
+    "      --connections connections that are open, too\n"
     "both  --anyway      run a COMMAND that the library does not reach\n"
     "      -h, --help, --version\n";
 
