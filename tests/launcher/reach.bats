@@ -109,7 +109,8 @@ refused() {
         [[ $status -eq 2 && ${#lines[@]} -eq 1 && ! -e $BATS_TEST_TMPDIR/started ]]
         run "$dir/notimewait" check true
         echo "$output"
-        [[ $status -eq 1 && $output == *'the loader cannot be told of a path with a '* ]]
+        [[ $status -eq 0 && $output == *'the loader cannot be told of a path with a '* ]]
+        [[ $output == *'works by supervision: the library is not found, or its path cannot be preloaded'* ]]
         [[ $output == *'library             not found, or its path cannot be preloaded'* ]]
     done
     # From a working directory of such a name, too.

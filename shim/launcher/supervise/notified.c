@@ -122,7 +122,7 @@ static void note_for_reaper(int fd)
 
 static bool is_bound(int fd)
 {
-    union address local;
+    union address local = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(local);
     return getsockname(fd, &local.any, &len) != 0 || local.in.sin_port != 0;
 }

@@ -40,12 +40,12 @@
 
 static struct outlook {
     uint64_t key;
+    int64_t alone_ms, counted_ms;
     unsigned until_look; /* so many connections before the next dump */
-    bool scarce;
     unsigned
         left; /* ports that connect() finds without us, at least, since they were counted */
-    int64_t alone_ms, counted_ms;
     enum timestamps timestamps;
+    bool scarce;
 } outlooks[OUTLOOKS];
 
 static struct sysctls sysctls;

@@ -9,17 +9,17 @@
 #include "launcher/reap/reaper.h"
 #include "launcher/supervise/filter.h"
 #include "launcher/supervise/notified.h"
+#include "launcher/supervise/possible.h"
 #include "launcher/supervise/serve.h"
+#include "launcher/supervise/target.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* How the notification's fd comes to both holders: the command sends it twice, the worker takes
@@ -49,22 +49,12 @@ bool supervise_accepts(const struct config *config, bool library)
     return false;
 }
 
-/** Over our user namespace, which is where the kernel asks (seccomp_prepare_filter()). */
-static bool is_administrator(void)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-    return syscall(SYS_capget, &header, data) == 0 &&
-           (data[0].effective & 1u << CAP_SYS_ADMIN) != 0;
-}
-
 bool supervise_reaches(const char *command)
 {
     static const struct library none;
     static struct inspection inspection;
     const struct inspected *last = inspect(command, &none, &inspection);
-    bool gains = last->finding == FINDING_SETUID || last->finding == FINDING_CAPABILITIES;
-    if (!gains || is_administrator())
+    if (!finding_gains_rights(last->finding) || possible_to_gain_rights())
         return true;
     complain("%s: it gains rights by being run, which supervision keeps it from "
              "(no_new_privs); put notimewait behind it, or run it as root",
@@ -187,6 +177,13 @@ int supervise_command(char *const command[], const struct supervision *wanted)
         complain("--by supervise: %s", strerror(errno));
         return EXIT_FAILED;
     }
+    int copy = target_fd(getpid(), receiving);
+    if (copy < 0) { /* as it would be for every call */
+        complain_refused(errno);
+        return EXIT_USAGE;
+    }
+    close(copy);
+    target_forget();
     tell_library();
     notified_begin(wanted->config, wanted->reap);
     child_hold_signals(CHILD_ALL_SIGNALS);
