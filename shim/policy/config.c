@@ -49,6 +49,19 @@ static bool parse_recycle(const char *value, struct config *config, struct refus
     return refuse_value(value, accepted_recycle, refusal);
 }
 
+static void accepted_deepbind(struct text *text)
+{
+    text_str(text, "keep, drop");
+}
+
+static bool parse_deepbind(const char *value, struct config *config, struct refusal *refusal)
+{
+    config->drop_deepbind = strcmp(value, "drop") == 0;
+    if (config->drop_deepbind || strcmp(value, "keep") == 0)
+        return true;
+    return refuse_value(value, accepted_deepbind, refusal);
+}
+
 static void accepted_seed(struct text *text)
 {
     text_str(text, "0-18446744073709551615");
@@ -107,6 +120,7 @@ static const struct variable {
     {"NOTIMEWAIT_RULES", parse_rules, "none"},
     {"NOTIMEWAIT_LINGER", parse_linger, "respect"},
     {"NOTIMEWAIT_RECYCLE", parse_recycle, "auto"},
+    {"NOTIMEWAIT_DEEPBIND", parse_deepbind, "keep"},
     {"NOTIMEWAIT_REAPER", parse_reaper, "none"},
     {"NOTIMEWAIT_SUPERVISOR", parse_supervisor, "none"},
     {"NOTIMEWAIT_LOG", parse_log, "none"},

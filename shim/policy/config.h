@@ -17,6 +17,7 @@ struct config {
     struct split split;       /* NOTIMEWAIT_POLICY */
     struct rules rules;       /* NOTIMEWAIT_RULES */
     bool override_app_linger; /* NOTIMEWAIT_LINGER=override */
+    bool drop_deepbind;       /* NOTIMEWAIT_DEEPBIND=drop */
     bool no_recycling;        /* NOTIMEWAIT_RECYCLE=off */
     const char *reaper;       /* NOTIMEWAIT_REAPER: a file, or NULL; in environ */
     bool supervised;          /* NOTIMEWAIT_SUPERVISOR is set */
