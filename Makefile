@@ -29,7 +29,9 @@ OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/start.c $(LAYERS
 # What the library shares with programs that are not preloaded: no globals, no system calls; and
 # with the launcher.
 PURE    = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/policy/*.c))
-SHARED  = $(PURE) $(patsubst %,$(BUILD)/shim/%.o,kernel/diag kernel/cookies kernel/file report/board report/guard)
+SHARED  = $(PURE) $(patsubst %,$(BUILD)/shim/%.o,report/board report/guard) \
+          $(patsubst %,$(BUILD)/shim/kernel/%.o,blocks cookies diag file lease lock memory \
+          peers ports process sysctls)
 # The launcher, and those of its objects that do not depend on where it is installed.
 STARTER = $(BUILD)/notimewait
 STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c shim/launcher/*/*.c)) $(SHARED)

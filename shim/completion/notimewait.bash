@@ -13,7 +13,7 @@ _notimewait() {
     local policies='off auto fin-rst last-read drain drain: drain-eof drain-eof: abort delay: linger: reap'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local mode=run i
-    local commands='ab board check report switch'
+    local commands='ab attach board check report switch'
     [[ " $commands " != *" ${COMP_WORDS[1]-} "* || $COMP_CWORD -eq 1 ]] || mode=${COMP_WORDS[1]}
     case $prev in
     -p)
@@ -28,6 +28,14 @@ _notimewait() {
         ;;
     --board)
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    --by)
+        mapfile -t COMPREPLY < <(compgen -W 'preload supervise both' -- "$cur")
+        return
+        ;;
+    --pid)
+        mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
         return
         ;;
     -r | -n | --warm-up) return ;;
@@ -48,12 +56,16 @@ _notimewait() {
         ;;
     board:* | switch:*) return ;;
     esac
+    if [[ $mode == attach && $cur != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
+        return
+    fi
     # Behind the command's name, its own completion.
     i=1
     [[ $mode == run ]] || i=2
     while [[ $i -lt $COMP_CWORD ]]; do
         case ${COMP_WORDS[i]} in
-        -p | -r | -n | --log | --stats | --board | --export-markdown | --warm-up) i=$((i + 1)) ;;
+        -p | -r | -n | --log | --stats | --board | --export-markdown | --warm-up | --by | --pid) i=$((i + 1)) ;;
         -*) ;;
         *)
             _command_offset "$i" 2>/dev/null
@@ -64,9 +76,10 @@ _notimewait() {
     done
     local words=
     case $mode in
-    run) words='-p -r --log --stats --board --reap --anyway -h --help --version -- ' ;;
+    run) words='-p -r --log --stats --board --reap --by --anyway -h --help --version -- ' ;;
     ab) words='-p -n --json --export-markdown --warm-up --no-wait --anyway -h --help -- ' ;;
-    check) words='-h --help -- ' ;;
+    attach) words='-p --tree --connections -h --help -- ' ;;
+    check) words='--json --pid -h --help -- ' ;;
     esac
     [[ $COMP_CWORD -ne 1 ]] || words+=$commands
     mapfile -t COMPREPLY < <(

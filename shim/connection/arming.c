@@ -2,11 +2,24 @@
 
 #include "kernel/facts.h"
 #include "kernel/levers.h"
+#include "kernel/process.h"
 #include "policy/settings.h"
+
+#include <errno.h>
 
 bool arming_app_lingers(struct conn *c)
 {
     return conn_is(c, CONN_APP_LINGERS) && !settings.config.override_app_linger;
+}
+
+void arming_mark_as_seen(int fd, const struct conn *c)
+{
+    if (!settings.config.supervised || !process_may_act())
+        return;
+    int saved = errno;
+    if (c || facts_is_tcp(fd))
+        lever_mark_as_seen(fd);
+    errno = saved;
 }
 
 static bool wanted(struct conn *c)

@@ -31,4 +31,7 @@ void arming_undo(int fd, struct conn *c);
 /** NOTIMEWAIT_LINGER=override, at the close: takes back the application's own linger. */
 void arming_override_app(int fd, struct conn *c);
 
+/** For a supervisor, who would see to the socket, too; c is NULL where it is not recorded. */
+void arming_mark_as_seen(int fd, const struct conn *c);
+
 #endif

@@ -88,6 +88,15 @@ static bool recycle(struct birth *birth, const struct sockaddr *addr, socklen_t 
     return taken;
 }
 
+void birth_bound(int fd)
+{
+    struct conn *c = process_is_ours() ? table_find(fd) : NULL;
+    if (!c)
+        return;
+    conn_mark(c, CONN_APP_PORT);
+    arming_mark_as_seen(fd, c); /* it may be about to listen, which no hook sees */
+}
+
 struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct birth birth = {.fd = fd, .saved = errno};
@@ -97,6 +106,7 @@ struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len
     birth.c = c;
     birth.foreign = !c;
     birth.generation = c ? conn_generation(c) : 0;
+    arming_mark_as_seen(fd, c);
     birth.begun = settings.reporting && process_may_act() ? clock_now() : 0;
     if (ports_scarce())
         recycle(&birth, addr, len, PORTS_BEFORE_CONNECT);

@@ -33,6 +33,9 @@ struct birth {
     struct ports_claim claim; /* of a port that is taken over */
 };
 
+/** bind() succeeded: the application has chosen its port, or its address. */
+void birth_bound(int fd);
+
 /** Before the call: takes a port over where ports are scarce. */
 struct birth birth_connecting(int fd, const struct sockaddr *addr, socklen_t len);
 

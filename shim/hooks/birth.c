@@ -22,9 +22,8 @@ int hook_socket(int domain, int type, int protocol)
 int hook_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
     int r = next.bind(fd, addr, len);
-    struct conn *c = r == 0 && process_is_ours() ? table_find(fd) : NULL;
-    if (c)
-        conn_mark(c, CONN_APP_PORT);
+    if (r == 0)
+        birth_bound(fd);
     return r;
 }
 

@@ -14,6 +14,7 @@ static struct dump {
     const struct sysctls *sysctls;
     uint32_t youngest[BLOCKS]; /* its age + 1; 0: no entry */
     uint32_t keys[BLOCKS];     /* age and number, to be sorted */
+    unsigned entries;
 } dump;
 
 #define NUMBER_BITS 12 /* of BLOCKS */
@@ -28,6 +29,7 @@ static void note(const struct diag_socket *entry, void *unused)
     if (!range_has(dump.sysctls, port) || entry->id.interface != wanted->interface ||
         memcmp(entry->id.local + (mapped ? 3 : 0), wanted->local, size) != 0)
         return;
+    dump.entries++;
     uint32_t *youngest = &dump.youngest[(port / (2u * BLOCK_PORTS)) << 1 | (port & 1)];
     uint32_t age = block_age(entry) + 1;
     if (*youngest == 0 || age < *youngest)
@@ -67,6 +69,7 @@ bool blocks_fill(struct blocks *blocks, int diag, const struct blocks_wanted *wa
                  int64_t now_ms)
 {
     memset(dump.youngest, 0, sizeof(dump.youngest));
+    dump.entries = 0;
     dump.wanted = wanted->socket;
     dump.sysctls = wanted->sysctls;
     if (!see(diag, wanted->family))
@@ -78,6 +81,7 @@ bool blocks_fill(struct blocks *blocks, int diag, const struct blocks_wanted *wa
         count = order_seen();
     }
     blocks->head = blocks->count = 0;
+    blocks->entries = dump.entries;
     for (unsigned i = 0; i < count; i++) {
         uint32_t youngest = (dump.keys[i] >> NUMBER_BITS) - 1;
         uint32_t wait = youngest < wanted->age ? wanted->age - youngest : 0;

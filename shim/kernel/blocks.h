@@ -33,6 +33,7 @@ struct block {
 struct blocks {
     uint16_t order[BLOCKS]; /* a ring: what was used goes behind the others */
     unsigned head, count;
+    unsigned entries; /* how many blocks_fill() found */
     struct block block[BLOCKS];
 };
 

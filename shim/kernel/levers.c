@@ -39,6 +39,12 @@ bool lever_linger_off(int fd)
     return set_linger(fd, 0, 0);
 }
 
+void lever_mark_as_seen(int fd)
+{
+    static const int on = 1;
+    raw_call(SYS_setsockopt, fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on));
+}
+
 bool lever_fin_rst(int fd)
 {
     return set_linger2(fd, -1);

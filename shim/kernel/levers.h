@@ -23,6 +23,12 @@ bool lever_fin_rst_off(int fd);
 /** SO_LINGER {1,seconds}: close blocks until the FIN is acknowledged. */
 bool lever_linger(int fd, uint32_t seconds);
 
+/**
+ * Tells a supervisor (launcher/supervise/) that this TCP socket is seen to from inside:
+ * SO_NO_CHECK, which means nothing to TCP, and which no program sets there.
+ */
+void lever_mark_as_seen(int fd);
+
 /** SO_LINGER {0,0}: takes back what the application set. */
 bool lever_linger_off(int fd);
 

@@ -167,7 +167,8 @@ static void become_child(void)
 void process_is_unseen_child(void)
 {
     become_child();
-    told_of_child();
+    if (told_of_child)
+        told_of_child();
 }
 
 /** Whether this is a child that nobody saw being made until now. */

@@ -16,7 +16,7 @@
 
 /**
  * Records the pid and the program, and registers for fork(); called once, before main.
- * `in_child` is called in the child of a fork that ran no pthread_atfork() handlers.
+ * `in_child` (or NULL) is called in the child of a fork that ran no pthread_atfork() handlers.
  */
 void process_init(void (*in_child)(void));
 

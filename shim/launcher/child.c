@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,11 +100,16 @@ static bool set_apart(void)
 }
 
 /** In the child. */
-static _Noreturn void start(char *const command[], bool apart, int failed)
+static _Noreturn void start(char *const command[], const struct child_options *options,
+                            int failed)
 {
+    if (options->instead) {
+        close(failed);
+        _exit(options->instead(command));
+    }
     signal(SIGCHLD, original_sigchld);
     sigprocmask(SIG_SETMASK, &original, NULL);
-    if (apart && !set_apart())
+    if ((options->apart && !set_apart()) || (options->prepare && !options->prepare()))
         _exit(127);
     execvp(command[0], command);
     int error = errno;
@@ -114,7 +120,8 @@ static _Noreturn void start(char *const command[], bool apart, int failed)
 struct running {
     const struct child_options *options;
     pid_t command; /* 0 once it has ended */
-    int64_t next_tick;
+    int signals;   /* an fd, readable where one has come, for options->serve */
+    int64_t start_ns, next_tick;
     struct child_result result;
 };
 
@@ -136,7 +143,10 @@ static bool wait_for_event(struct running *running)
     int64_t now = clock_now();
     int ms = options->tick ? (int)((running->next_tick - now) / NS_PER_MS) + 1 : 1000;
     siginfo_t info;
-    if (receive_signal(ms > 0 ? ms : 1, &info) && !pass_signal_on(running, &info))
+    ms = ms > 0 ? ms : 1;
+    if (options->serve)
+        options->serve(running->signals, ms);
+    if (receive_signal(options->serve ? 0 : ms, &info) && !pass_signal_on(running, &info))
         return false;
     if (options->tick && clock_now() >= running->next_tick) {
         options->tick();
@@ -145,14 +155,21 @@ static bool wait_for_event(struct running *running)
     return true;
 }
 
-static void command_has_ended(struct running *running, int status, int64_t start_ns)
+static void command_has_ended(struct running *running, int status)
 {
+    struct child_note *note = running->options->note;
     running->command = 0;
-    running->result.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    running->result.wall_s = (double)(clock_now() - start_ns) / (double)NS_PER_S;
+    running->result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    running->result.status =
+        running->result.signal ? 128 + running->result.signal : WEXITSTATUS(status);
+    running->result.wall_s = (double)(clock_now() - running->start_ns) / (double)NS_PER_S;
+    if (note) {
+        note->status = running->result.status;
+        note->ended = true;
+    }
 }
 
-static void wait_for_end(struct running *running, int64_t start_ns)
+static void wait_for_end(struct running *running)
 {
     bool descendants = running->options->descendants;
     int status;
@@ -161,10 +178,22 @@ static void wait_for_end(struct running *running, int64_t start_ns)
         if (ended < 0)
             return;
         if (ended > 0 && ended == running->command)
-            command_has_ended(running, status, start_ns);
+            command_has_ended(running, status);
         else if (ended == 0 && !wait_for_event(running))
             return;
     }
+}
+
+/** The same; what options->serve needs is there meanwhile. */
+static void wait_and_serve(struct running *running)
+{
+    running->signals = -1;
+    if (running->options->serve)
+        running->signals = signalfd(-1, &blocked, SFD_CLOEXEC);
+    wait_for_end(running);
+    if (running->signals >= 0)
+        close(running->signals);
+    running->result.interrupted = interrupted;
 }
 
 /** The errno that start() wrote, or 0. */
@@ -174,25 +203,52 @@ static int start_error(int failed)
     return read(failed, &error, sizeof(error)) == (ssize_t)sizeof(error) ? error : 0;
 }
 
+static void become_reaper(const struct child_options *options)
+{
+    if (options->descendants) /* orphans become our children */
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+/** The child is there: waits for its end. */
+static void run_child(struct running *running, int failed)
+{
+    const struct child_options *options = running->options;
+    if (options->note)
+        options->note->command = running->command;
+    running->result.refused = options->started && !options->started();
+    wait_and_serve(running);
+    running->result.error = start_error(failed);
+}
+
 struct child_result child_run(char *const command[], const struct child_options *options)
 {
     struct running running = {.options = options, .result = {.status = 127}};
     int failed[2];
     if (pipe2(failed, O_CLOEXEC) != 0)
         return (struct child_result){.error = errno};
-    if (options->descendants) /* orphans become our children */
-        prctl(PR_SET_CHILD_SUBREAPER, 1);
-    int64_t start_ns = clock_now();
+    become_reaper(options);
+    running.start_ns = clock_now();
     running.command = fork();
-    if (running.command == 0)
-        start(command, options->apart, failed[1]);
+    if (running.command == 0) {
+        close(failed[0]);
+        start(command, options, failed[1]);
+    }
     running.result.error = running.command < 0 ? errno : 0;
     close(failed[1]);
-    if (running.command > 0) {
-        wait_for_end(&running, start_ns);
-        running.result.interrupted = interrupted;
-        running.result.error = start_error(failed[0]);
-    }
+    if (running.command > 0)
+        run_child(&running, failed[0]);
     close(failed[0]);
+    return running.result;
+}
+
+struct child_result child_adopt(const struct child_options *options)
+{
+    struct running running = {
+        .options = options,
+        .command = options->note->ended ? 0 : options->note->command,
+        .result = {.status = options->note->ended ? options->note->status : 127},
+        .start_ns = clock_now(),
+    };
+    wait_and_serve(&running);
     return running.result;
 }

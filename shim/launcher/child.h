@@ -8,10 +8,13 @@
 #define CHILD_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct child_result {
     int error;        /* errno where the command could not be started, or 0 */
     int status;       /* of its exit; 128 + N where signal N ended it */
+    int signal;       /* N, or 0 */
+    bool refused;     /* child_options.started said no */
     double wall_s;    /* from its start to its end */
     bool interrupted; /* one of the signals came meanwhile */
 };
@@ -28,16 +31,32 @@ enum child_signals {
 /** From now on these signals are only remembered. */
 void child_hold_signals(enum child_signals which);
 
-/** How a command is run. */
+/** What another process needs to go on where this one was killed. */
+struct child_note {
+    pid_t command;
+    int status; /* as child_result's, once it has ended */
+    bool ended;
+};
+
+/** How a command is run. What is NULL is left out. */
 struct child_options {
-    bool apart;         /* stdin is /dev/null, and stdout our stderr */
-    bool descendants;   /* wait for the last process that the command has started, too */
-    void (*tick)(void); /* called every tick_ms meanwhile, or NULL */
+    bool apart;       /* stdin is /dev/null, and stdout our stderr */
+    bool descendants; /* wait for the last process that the command has started, too */
+    int (*instead)(char *const command[]); /* the child calls it in place of exec */
+    bool (*prepare)(void); /* the child calls it before exec; false: it ends, 127 */
+    bool (*started)(void); /* called once the child is there; false: nothing is run */
+    void (*tick)(void);    /* called every tick_ms meanwhile */
     int tick_ms;
+    void (*serve)(int signals, int ms); /* waits in our place, at most so long, or until the
+                                           fd `signals` is readable */
+    struct child_note *note;            /* kept up to date */
 };
 
 /** Runs the command to its end, with this environment. */
 struct child_result child_run(char *const command[], const struct child_options *options);
+
+/** Goes on with a command that another process ran, whose children are ours now. */
+struct child_result child_adopt(const struct child_options *options);
 
 /** One of the signals came. */
 bool child_interrupted(void);

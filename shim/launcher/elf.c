@@ -74,60 +74,10 @@ const char *elf_machine(const struct elf *elf)
     return text;
 }
 
-/** The number of 2, 4 or 8 bytes at `offset`; 0 beyond the file's end. */
-static uint64_t number_at(const struct elf *elf, uint64_t offset, size_t size)
-{
-    uint16_t n16;
-    uint32_t n32;
-    uint64_t n64;
-    if (elf->is_foreign || offset > elf->size || size > elf->size - offset)
-        return 0;
-    const unsigned char *at = elf->data + offset;
-    switch (size) {
-    case sizeof(n16):
-        memcpy(&n16, at, sizeof(n16));
-        return n16;
-    case sizeof(n32):
-        memcpy(&n32, at, sizeof(n32));
-        return n32;
-    default:
-        memcpy(&n64, at, sizeof(n64));
-        return n64;
-    }
-}
-
-/* A member of the structure at `base`, Elf64_TYPE or Elf32_TYPE. */
-#define MEMBER(elf, base, type, member)                                                        \
-    ((elf)->is_64 ? number_at(elf, (base) + offsetof(Elf64_##type, member),                    \
-                              sizeof(((Elf64_##type *)0)->member))                             \
-                  : number_at(elf, (base) + offsetof(Elf32_##type, member),                    \
-                              sizeof(((Elf32_##type *)0)->member)))
-#define SIZE(elf, type) ((elf)->is_64 ? sizeof(Elf64_##type) : sizeof(Elf32_##type))
-
-/** A string at `offset`, "" where it does not end in the file. */
-static const char *string_at(const struct elf *elf, uint64_t offset)
-{
-    if (offset >= elf->size || !memchr(elf->data + offset, '\0', elf->size - (size_t)offset))
-        return "";
-    return (const char *)elf->data + offset;
-}
-
-/** Where the program header of the first segment of this type behind `after` is; 0: nowhere. */
-static uint64_t next_segment(const struct elf *elf, uint32_t type, uint64_t after)
-{
-    uint64_t header = MEMBER(elf, 0, Ehdr, e_phoff);
-    for (uint64_t left = MEMBER(elf, 0, Ehdr, e_phnum); left > 0; left--) {
-        if (header > after && MEMBER(elf, header, Phdr, p_type) == type)
-            return header;
-        header += SIZE(elf, Phdr);
-    }
-    return 0;
-}
-
 const char *elf_loader(const struct elf *elf)
 {
-    uint64_t header = next_segment(elf, PT_INTERP, 0);
-    return header ? string_at(elf, MEMBER(elf, header, Phdr, p_offset)) : NULL;
+    uint64_t header = elf_next_segment(elf, PT_INTERP, 0);
+    return header ? elf_string_at(elf, MEMBER(elf, header, Phdr, p_offset)) : NULL;
 }
 
 /** A table for names: where one contains the first, it is of that libc. */
@@ -152,17 +102,6 @@ enum libc elf_loader_libc(const char *loader)
     return libc_of(loader);
 }
 
-/** Where what is loaded at `address` is in the file. */
-static uint64_t file_offset(const struct elf *elf, uint64_t address)
-{
-    for (uint64_t load = 0; (load = next_segment(elf, PT_LOAD, load));) {
-        uint64_t start = MEMBER(elf, load, Phdr, p_vaddr);
-        if (address >= start && address - start < MEMBER(elf, load, Phdr, p_filesz))
-            return MEMBER(elf, load, Phdr, p_offset) + (address - start);
-    }
-    return elf->size;
-}
-
 /** The value of the first entry of the dynamic section with this tag, from *at on, which is
  * moved behind it; false at the end. */
 static bool next_dynamic(const struct elf *elf, int64_t tag, uint64_t *at, uint64_t *value)
@@ -177,11 +116,9 @@ static bool next_dynamic(const struct elf *elf, int64_t tag, uint64_t *at, uint6
     return false;
 }
 
-/** The first name that is needed (DT_NEEDED), from *at on, and moves *at behind it; "" at the
- * end. *at is 0 at the beginning. */
-static const char *next_needed(const struct elf *elf, uint64_t *at)
+const char *elf_next_needed(const struct elf *elf, uint64_t *at)
 {
-    uint64_t header = next_segment(elf, PT_DYNAMIC, 0);
+    uint64_t header = elf_next_segment(elf, PT_DYNAMIC, 0);
     uint64_t start = header ? MEMBER(elf, header, Phdr, p_offset) : elf->size;
     uint64_t from = start;
     uint64_t strings, name;
@@ -189,14 +126,31 @@ static const char *next_needed(const struct elf *elf, uint64_t *at)
     if (!next_dynamic(elf, DT_STRTAB, &from, &strings) ||
         !next_dynamic(elf, DT_NEEDED, at, &name))
         return "";
-    return string_at(elf, file_offset(elf, strings) + name);
+    return elf_string_at(elf, elf_file_offset(elf, strings) + name);
+}
+
+const char *elf_library_path(const struct elf *elf)
+{
+    static const int64_t tags[] = {DT_RUNPATH, DT_RPATH};
+    uint64_t header = elf_next_segment(elf, PT_DYNAMIC, 0);
+    uint64_t start = header ? MEMBER(elf, header, Phdr, p_offset) : elf->size;
+    uint64_t from = start;
+    uint64_t strings, path;
+    if (!next_dynamic(elf, DT_STRTAB, &from, &strings))
+        return "";
+    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+        uint64_t at = start;
+        if (next_dynamic(elf, tags[i], &at, &path))
+            return elf_string_at(elf, elf_file_offset(elf, strings) + path);
+    }
+    return "";
 }
 
 enum libc elf_needed_libc(const struct elf *elf)
 {
     uint64_t at = 0;
     enum libc libc = LIBC_UNKNOWN;
-    for (const char *name; libc == LIBC_UNKNOWN && *(name = next_needed(elf, &at));)
+    for (const char *name; libc == LIBC_UNKNOWN && *(name = elf_next_needed(elf, &at));)
         libc = libc_of(name);
     return libc;
 }
@@ -207,7 +161,7 @@ const char *elf_needed_runtime(const struct elf *elf)
                                            "libhwasan.so",     "libclang_rt.asan",
                                            "libclang_rt.tsan", "libclang_rt.hwasan"};
     uint64_t at = 0;
-    for (const char *name; *(name = next_needed(elf, &at));)
+    for (const char *name; *(name = elf_next_needed(elf, &at));)
         for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++)
             if (strncmp(name, runtimes[i], strlen(runtimes[i])) == 0)
                 return name;
@@ -217,10 +171,10 @@ const char *elf_needed_runtime(const struct elf *elf)
 /** The note of its build id; it is loaded, so strip(1) leaves it. */
 static bool has_go_note(const struct elf *elf)
 {
-    for (uint64_t note = 0; (note = next_segment(elf, PT_NOTE, note));) {
+    for (uint64_t note = 0; (note = elf_next_segment(elf, PT_NOTE, note));) {
         uint64_t at = MEMBER(elf, note, Phdr, p_offset);
         if (MEMBER(elf, at, Nhdr, n_namesz) == 4 &&
-            strcmp(string_at(elf, at + sizeof(Elf64_Nhdr)), "Go") == 0)
+            strcmp(elf_string_at(elf, at + sizeof(Elf64_Nhdr)), "Go") == 0)
             return true;
     }
     return false;
@@ -234,7 +188,7 @@ static bool has_go_section(const struct elf *elf)
     uint64_t strings = MEMBER(elf, names, Shdr, sh_offset);
     for (uint64_t i = 0; i < count; i++) {
         uint64_t header = table + i * SIZE(elf, Shdr);
-        const char *name = string_at(elf, strings + MEMBER(elf, header, Shdr, sh_name));
+        const char *name = elf_string_at(elf, strings + MEMBER(elf, header, Shdr, sh_name));
         if (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".note.go.buildid") == 0)
             return true;
     }

@@ -4,19 +4,7 @@
 #ifndef ELF_FILE_H
 #define ELF_FILE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/** A file, mapped. */
-struct elf {
-    const unsigned char *data;
-    size_t size;
-    bool is_elf;     /* the fields below hold */
-    bool is_64;      /* its class */
-    bool is_foreign; /* it has the other byte order, so nothing more can be read */
-    uint16_t machine;
-};
+#include "launcher/elf_read.h"
 
 enum libc { LIBC_UNKNOWN, LIBC_GLIBC, LIBC_MUSL, LIBC_UCLIBC, LIBC_BIONIC, LIBCS };
 
@@ -43,5 +31,25 @@ const char *elf_needed_runtime(const struct elf *elf);
 
 /** Whether the Go toolchain built it: such programs make system calls by themselves. */
 bool elf_is_go(const struct elf *elf);
+
+/** The next name of DT_NEEDED, from *at on (0 at the beginning), which is moved behind it; ""
+ * at the end. */
+const char *elf_next_needed(const struct elf *elf, uint64_t *at);
+
+/** DT_RUNPATH, or DT_RPATH, or "". */
+const char *elf_library_path(const struct elf *elf);
+
+/** It needs a function of this name from elsewhere (.dynsym, which strip(1) leaves). */
+bool elf_imports(const struct elf *elf, const char *name);
+
+/** The text lies somewhere in the file. */
+bool elf_contains(const struct elf *elf, const char *text);
+
+/** A string of the file that begins with '/', from *at on, which is moved behind it; NULL at
+ * the end. */
+const char *elf_next_path(const struct elf *elf, size_t *at);
+
+/** It calls dlopen() with RTLD_DEEPBIND, as far as its code shows that (64-bit PCs and ARM). */
+bool elf_binds_deeply(const struct elf *elf);
 
 #endif

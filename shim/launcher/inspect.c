@@ -13,7 +13,7 @@
 
 const struct finding_info findings[FINDINGS] = {
 #define FINDING(id, reach, ...) [FINDING_##id] = {REACH_##reach, __VA_ARGS__},
-#include "findings.def"
+#include "launcher/findings.def"
 #undef FINDING
 };
 
@@ -81,6 +81,14 @@ static bool gains_rights(const char *path, enum finding *finding)
     else
         return false;
     return true;
+}
+
+/** /snap/bin/NAME is a link to snap(8), which starts the program by snap-confine. */
+static bool is_snap(const char *path)
+{
+    char real[PATH_MAX];
+    return strncmp(path, "/snap/bin/", 10) == 0 ||
+           (realpath(path, real) && strcmp(real, "/usr/bin/snap") == 0);
 }
 
 /** The library fits the program's machine, class and libc. */
@@ -180,7 +188,9 @@ static void inspect_file(struct inspected *inspected, const char *library_path,
         inspected->finding = FINDING_UNREADABLE;
         return;
     }
-    if (!file.is_elf) {
+    if (is_snap(inspected->path)) {
+        inspected->finding = FINDING_SNAP;
+    } else if (!file.is_elf) {
         inspected->finding = FINDING_SCRIPT;
         find_interpreter(&file, interpreter);
         snprintf(inspected->detail, sizeof(inspected->detail), "%.90s", interpreter);

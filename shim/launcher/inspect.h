@@ -13,7 +13,7 @@
 
 enum finding {
 #define FINDING(id, ...) FINDING_##id,
-#include "findings.def"
+#include "launcher/findings.def"
 #undef FINDING
     FINDINGS
 };
@@ -32,6 +32,13 @@ struct finding_info {
 };
 
 extern const struct finding_info findings[FINDINGS];
+
+/** Rights come with being run: the loader drops LD_PRELOAD, and no_new_privs forbids it. */
+static inline bool finding_gains_rights(enum finding finding)
+{
+    return finding == FINDING_SETUID || finding == FINDING_CAPABILITIES ||
+           finding == FINDING_SNAP;
+}
 
 #define CHAIN_MAX 6
 

@@ -12,26 +12,30 @@
 static const char usage[] =
     "Usage: notimewait [OPTION...] [--] COMMAND [ARG]...     run with the library\n"
     "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
+    "       notimewait attach [OPTION...] PID                arm a running server\n"
     "       notimewait board DIR                             a board, for --board\n"
     "       notimewait report [OPTION...] DIR|LOG...         what they say\n"
     "       notimewait switch DIR off|POLICY|reset           at once, for everybody\n"
-    "       notimewait check [--] [COMMAND]                  can it work?\n"
+    "       notimewait check [--json] [--pid PID] [COMMAND]  can it work?\n"
     "run   -p POLICY     see below; or a split of the connections: 'off@90|auto@10'\n"
     "      -r RULES      first match wins: 'port=5432 => drain; role=server => off'\n"
     "      --log FILE    a JSON object per closed connection (stderr; %p: the pid)\n"
     "      --stats FILE  a JSON object per process\n"
     "      --board DIR   count there, live (on tmpfs: /run, /dev/shm)\n"
     "      --reap        stay, and remove the TIME_WAIT entries that COMMAND leaves\n"
+    "      --by WAY      preload; supervise: from outside, Go and static ones, too\n"
+    "                    (off, auto, fin-rst, reap); both\n"
     "ab    -p 'A|B'      the policies; the others are compared with the first\n"
     "      -n RUNS       runs of each policy, in rounds of random order (5)\n"
     "      --json, --export-markdown FILE   the figures, for programs or a document\n"
     "      --warm-up N   N runs before, which do not count; --no-wait for TIME_WAIT\n"
     "report --json, --openmetrics, --prometheus, --watch; --output FILE\n"
+    "attach -p POLICY    fin-rst or off; --tree: its children, --connections: open ones\n"
     "both  --anyway (runs what the library does not reach), -h, --help, --version\n";
 
 static const char statuses[] =
     "Exit status: that of COMMAND; 126 it cannot be run, 127 it is not found, 2 bad\n"
-    "usage or configuration, no permission for --reap, or the library does not reach\n"
+    "usage or configuration, no permission for --reap, or the way does not reach\n"
     "COMMAND. ab: 0, 1 no run succeeded, 130 interrupted. check: 0 it works, 1 not.\n"
     "NOTIMEWAIT_ variables count where no option says otherwise: libnotimewait(7).\n";
 

@@ -55,3 +55,9 @@ bool preload_command(const char *command, const struct library *library, bool an
         environment_prepend("LD_PRELOAD", last->runtime);
     return true;
 }
+
+bool preload_reaches(const char *command, const struct library *library)
+{
+    static struct inspection inspection;
+    return findings[inspect(command, library, &inspection)->finding].reach == REACH_REACHED;
+}

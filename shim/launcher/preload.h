@@ -22,4 +22,7 @@
  */
 bool preload_command(const char *command, const struct library *library, bool anyway);
 
+/** Whether the library reaches the command. */
+bool preload_reaches(const char *command, const struct library *library);
+
 #endif

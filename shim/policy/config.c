@@ -50,6 +50,19 @@ static bool parse_recycle(const char *value, struct config *config, struct refus
     return refuse_value(value, accepted_recycle, refusal);
 }
 
+static void accepted_deepbind(struct text *text)
+{
+    text_str(text, "keep, drop");
+}
+
+static bool parse_deepbind(const char *value, struct config *config, struct refusal *refusal)
+{
+    config->drop_deepbind = strcmp(value, "drop") == 0;
+    if (config->drop_deepbind || strcmp(value, "keep") == 0)
+        return true;
+    return refuse_value(value, accepted_deepbind, refusal);
+}
+
 static void accepted_seed(struct text *text)
 {
     text_str(text, "0-18446744073709551615");
@@ -70,6 +83,18 @@ static bool parse_reaper(const char *value, struct config *config, struct refusa
 {
     config->reaper = value;
     return text_behind(value, "/proc/") || refuse_value(value, accepted_reaper, refusal);
+}
+
+static void accepted_supervisor(struct text *text)
+{
+    text_str(text, "what notimewait --by supervise sets");
+}
+
+static bool parse_supervisor(const char *value, struct config *config, struct refusal *refusal)
+{
+    uint64_t pid;
+    config->supervised = number_parse(value, strlen(value), 1, INT32_MAX, &pid);
+    return config->supervised || refuse_value(value, accepted_supervisor, refusal);
 }
 
 static bool parse_log(const char *value, struct config *config, struct refusal *refusal)
@@ -127,7 +152,9 @@ static const struct variable {
     {"NOTIMEWAIT_RULES", parse_rules, "none"},
     {"NOTIMEWAIT_LINGER", parse_linger, "respect"},
     {"NOTIMEWAIT_RECYCLE", parse_recycle, "auto"},
+    {"NOTIMEWAIT_DEEPBIND", parse_deepbind, "keep"},
     {"NOTIMEWAIT_REAPER", parse_reaper, "none"},
+    {"NOTIMEWAIT_SUPERVISOR", parse_supervisor, "none"},
     {"NOTIMEWAIT_LOG", parse_log, "none"},
     {"NOTIMEWAIT_STATS", parse_stats, "none"},
     {"NOTIMEWAIT_BOARD", parse_board, "none"},

@@ -20,8 +20,10 @@ struct config {
     struct split split;       /* NOTIMEWAIT_POLICY */
     struct rules rules;       /* NOTIMEWAIT_RULES */
     bool override_app_linger; /* NOTIMEWAIT_LINGER=override */
+    bool drop_deepbind;       /* NOTIMEWAIT_DEEPBIND=drop */
     bool no_recycling;        /* NOTIMEWAIT_RECYCLE=off */
     const char *reaper;       /* NOTIMEWAIT_REAPER: a file, or NULL; in environ */
+    bool supervised;          /* NOTIMEWAIT_SUPERVISOR is set */
     const char *log;          /* NOTIMEWAIT_LOG: "stderr" or a file, or NULL; in environ */
     const char *stats;        /* NOTIMEWAIT_STATS, likewise */
     const char *board;        /* NOTIMEWAIT_BOARD: a directory, or the launcher's file */

@@ -6,16 +6,20 @@ bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
 
-# check STATUS COMMAND: its findings alone, in $output.
+# check VERDICT COMMAND: by its first line, its status and its JSON; the findings alone, in $output.
 check() {
-    local wanted=$1
+    local verdict=$1 words
+    local -A texts=([preload]='works by preload' [supervision]='works by supervision' [part]='works in part' [no]='does not work')
     shift
-    run "$START" check -- "$@"
-    output=$(sed -n '/^command/,$p' <<<"$output")
+    run --separate-stderr "$START" check -- "$@"
     echo "$output"
-    [[ $status -eq $wanted ]]
-    # where it cannot work, one line says what to do
-    [[ $(grep -c '^what to do  *[^ ]' <<<"$output") -eq $wanted ]]
+    words=${lines[0]}
+    output=$(sed -n '/^command/,$p' <<<"$output")
+    [[ $words == "${texts[$verdict]}: "* ]]
+    [[ $status -eq $([[ $verdict == no ]] && echo 1 || echo 0) ]]
+    # where the library alone does not do, one line says what to do
+    [[ $verdict == part || $(grep -c '^what to do  *[^ ]' <<<"$output") -eq $([[ $verdict == preload ]] && echo 0 || echo 1) ]]
+    [[ $("$START" check --json -- "$@" | jq -r .verdict) == "$verdict" ]]
 }
 
 # compiled NAME [FLAG...]: a program, made by gcc or $CC.
@@ -105,33 +109,33 @@ script() {
     grep -Eq '^library +/x/\$LIB/libnotimewait.so \(LD_PRELOAD names it' <<<"$output"
     cp "$START" "$BATS_TEST_TMPDIR/alone"
     run "$BATS_TEST_TMPDIR/alone" check
-    [[ $status -eq 1 && $output == *'library             not found'* ]]
+    [[ $status -eq 0 && $output == *'works by supervision: the library is not found'*'library             not found'* ]]
 }
 
 @test "a dynamically linked program works, by path and by PATH, and under check it is true" {
-    check 0 "$ACT"
+    check preload "$ACT"
     [[ $output == "command             $ACT: dynamically linked: works ("*')' ]]
-    check 0 cat
+    check preload cat
     [[ $output == *"$(command -v cat): dynamically linked: works"* ]]
-    check 0 cat /no/argument/is/looked/at
+    check preload cat /no/argument/is/looked/at
 }
 
 @test "not found, not executable, not a program, not readable" {
-    check 1 no-such-command
+    check no no-such-command
     [[ $output == *'no-such-command: not found'* ]]
-    check 1 "$BATS_TEST_TMPDIR/none"
-    check 1 ''
+    check no "$BATS_TEST_TMPDIR/none"
+    check no ''
     touch "$BATS_TEST_TMPDIR/file"
-    check 1 "$BATS_TEST_TMPDIR/file"
+    check no "$BATS_TEST_TMPDIR/file"
     [[ $output == *'file: not an executable file'*'chmod +x'* ]]
-    check 1 "$BATS_TEST_TMPDIR"
+    check no "$BATS_TEST_TMPDIR"
     [[ $output == *': not an executable file but a directory'* && $output != *chmod* ]]
 }
 
 @test "static, and static-pie" {
-    check 1 "$(compiled static -static)"
+    check supervision "$(compiled static -static)"
     [[ $output == *'static: statically linked'* ]]
-    check 1 "$(compiled pie -static-pie)"
+    check supervision "$(compiled pie -static-pie)"
     [[ $output == *'pie: statically linked'* ]]
 }
 
@@ -140,16 +144,16 @@ script() {
     local go=$BATS_TEST_TMPDIR/go
     echo note >"$go.note"
     objcopy --add-section .note.go.buildid="$go.note" "$(compiled static -static)" "$go"
-    check 1 "$go"
-    [[ $output == *'go: a Go program'*'TCP_LINGER2'* ]]
+    check supervision "$go"
+    [[ $output == *'go: a Go program'*net.Dialer.Control* ]]
     objcopy --add-section .go.buildinfo="$go.note" "$(compiled dynamic)" "$go"
-    check 1 "$go"
+    check supervision "$go"
     [[ $output == *'go: a Go program'* ]]
 }
 
 @test "Go by its note, which a stripped program keeps" {
     printf '.section .note.go.x,"a"\n.long 4,4,4\n.ascii "Go\\0\\0abcd"\n' >"$BATS_TEST_TMPDIR/note.s"
-    check 1 "$(compiled noted "$BATS_TEST_TMPDIR/note.s")"
+    check supervision "$(compiled noted "$BATS_TEST_TMPDIR/note.s")"
     [[ $output == *'noted: a Go program'* ]]
 }
 
@@ -172,20 +176,20 @@ as_nobody() {
     chmod u+s "$program"
     as_nobody 1 "$program"
     [[ $output == *': setuid or setgid'*'put notimewait behind it'* ]]
-    check 0 "$program"
+    check preload "$program"
     "$START" --stats "$BATS_TEST_TMPDIR/stats" "$program" # and it is loaded there
     [[ -s $BATS_TEST_TMPDIR/stats ]]
     chgrp 12345 "$program" || skip 'there is no other group here'
     chmod u-s,g+s "$program"
-    check 1 "$program"
+    check supervision "$program" # root may: CAP_SYS_ADMIN
     [[ $output == *': setuid or setgid'* ]]
     chgrp 0 "$program"
     chmod g+s "$program"
-    check 0 "$program"
+    check preload "$program"
     chmod g-s "$program"
     need setcap
     setcap cap_net_raw+ep "$program" || skip 'file capabilities cannot be set here'
-    check 0 "$program"
+    check preload "$program"
     as_nobody 1 "$program"
     [[ $output == *': has file capabilities'*setpriv* ]]
 }
@@ -202,21 +206,21 @@ as_nobody() {
 
 @test "32-bit" {
     [[ $(uname -m) == x86_64 ]] || skip 'only a 64-bit PC has 32-bit programs'
-    check 1 "$(compiled bits32 -m32)"
+    check supervision "$(compiled bits32 -m32)"
     [[ $output == *'another word size than the library (32-bit x86, glibc)'* ]]
     [[ $output == *'make lib32'*'$LIB'* ]]
     # A path with $LIB in it is the loader's to read.
-    LD_PRELOAD=/usr/'$LIB'/libnotimewait.so check 0 "$BATS_TEST_TMPDIR/bits32"
+    LD_PRELOAD=/usr/'$LIB'/libnotimewait.so check preload "$BATS_TEST_TMPDIR/bits32"
 }
 
 @test "another machine, another byte order, a damaged file" {
     local program
     program=$(compiled program)
     printf '\267\0' | dd of="$program" bs=1 seek=18 conv=notrunc status=none
-    check 1 "$program"
+    check supervision "$program"
     [[ $output == *'for another machine than the library (64-bit AArch64'* ]]
     printf '\2' | dd of="$program" bs=1 seek=5 conv=notrunc status=none
-    check 1 "$program"
+    check supervision "$program"
     [[ $output == *'for another machine than the library'* ]]
     # Headers that lead out of the file, at every length
     program=$(compiled program)
@@ -231,29 +235,29 @@ as_nobody() {
 
 @test "musl" {
     need musl-gcc
-    check 1 "$(CC=musl-gcc compiled musl)"
+    check supervision "$(CC=musl-gcc compiled musl)"
     [[ $output == *'another libc than the library (64-bit x86-64, musl)'*musl-gcc* ]]
 }
 
 @test "a program whose loader is missing" {
-    check 1 "$(compiled lost -Wl,--dynamic-linker=/none/ld.so)"
+    check no "$(compiled lost -Wl,--dynamic-linker=/none/ld.so)"
     [[ $output == *'its loader is not there (/none/ld.so)'* ]]
 }
 
 @test "a script: its interpreter is followed, named, and decides" {
-    check 0 "$(script sh '#! /bin/sh -e')"
+    check preload "$(script sh '#! /bin/sh -e')"
     [[ $output == *'sh: a script, run by /bin/sh'*'/bin/sh: dynamically linked: works'* ]]
-    check 0 "$(script none 'echo no interpreter')"
+    check preload "$(script none 'echo no interpreter')"
     [[ $output == *'none: a script, run by /bin/sh'* ]]
-    check 0 "$(script env '#!/usr/bin/env -S -i X=1 bash -e')"
+    check preload "$(script env '#!/usr/bin/env -S -i X=1 bash -e')"
     [[ $output == *"run by $(command -v bash)"* ]]
-    check 1 "$(script bad '#!/none/sh')"
+    check no "$(script bad '#!/none/sh')"
     [[ $output == *'/none/sh: not found'* ]]
-    check 1 "$(script static "#!$(compiled interpreter -static)")"
+    check supervision "$(script static "#!$(compiled interpreter -static)")"
     [[ $output == *'/interpreter: statically linked'* ]]
-    check 0 "$(script nested "#!$BATS_TEST_TMPDIR/sh")"
+    check preload "$(script nested "#!$BATS_TEST_TMPDIR/sh")"
     [[ $output == *'nested: a script, run by '*'sh: a script, run by /bin/sh'*': works'* ]]
-    check 1 "$(script self "#!$BATS_TEST_TMPDIR/self")"
+    check no "$(script self "#!$BATS_TEST_TMPDIR/self")"
     [[ $output == *'too deep'* ]]
 }
 
@@ -261,9 +265,9 @@ as_nobody() {
     local program
     for program in "$(compiled dynamic)" "$(compiled static -static)"; do
         rm -f "$BATS_TEST_TMPDIR/stats"
-        run "$START" check "$program"
-        local said=$status
+        local said
+        said=$("$START" check --json "$program" | jq -r .verdict)
         "$START" --anyway --stats "$BATS_TEST_TMPDIR/stats" "$program"
-        [[ -s $BATS_TEST_TMPDIR/stats && $said -eq 0 || ! -e $BATS_TEST_TMPDIR/stats && $said -eq 1 ]]
+        [[ -s $BATS_TEST_TMPDIR/stats && $said == preload || ! -e $BATS_TEST_TMPDIR/stats && $said == supervision ]]
     done
 }

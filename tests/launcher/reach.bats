@@ -37,7 +37,7 @@ refused() {
 
 @test "statically linked: refused; --anyway runs it" {
     refused "$(compiled static -static)"
-    [[ $output == *'statically linked'*'link it dynamically'*'(--anyway runs it all the same)' ]]
+    [[ $output == *'statically linked'*'--by supervise reaches it'*'link it dynamically'*'(--anyway runs it all the same)' ]]
 }
 
 @test "Go: refused, and it says what to do in Go" {
@@ -46,7 +46,7 @@ refused() {
     objcopy --add-section .note.go.buildid="$BATS_TEST_TMPDIR/note" "$(compiled static -static)" \
         "$BATS_TEST_TMPDIR/go"
     refused "$BATS_TEST_TMPDIR/go"
-    [[ $output == *'a Go program'*net.Dialer.Control* ]]
+    [[ $output == *'a Go program'*'--by supervise'*net.Dialer.Control* ]]
 }
 
 @test "another word size, another libc: refused, and it says which library is needed" {
@@ -109,7 +109,8 @@ refused() {
         [[ $status -eq 2 && ${#lines[@]} -eq 1 && ! -e $BATS_TEST_TMPDIR/started ]]
         run "$dir/notimewait" check true
         echo "$output"
-        [[ $status -eq 1 && $output == *'the loader cannot be told of a path with a '* ]]
+        [[ $status -eq 0 && $output == *'the loader cannot be told of a path with a '* ]]
+        [[ $output == *'works by supervision: the library is not found, or its path cannot be preloaded'* ]]
         [[ $output == *'library             not found, or its path cannot be preloaded'* ]]
     done
     # From a working directory of such a name, too.

@@ -130,6 +130,14 @@ pid_t other_vfork(void) __asm__("__vfork") __attribute__((returns_twice));
 int other_clone(int (*function)(void *), void *stack, int flags, void *argument,
                 ...) __asm__("__clone");
 
+static void try_dlopen(void)
+{
+    void *libm = dlopen("libm.so.6", RTLD_NOW | RTLD_DEEPBIND);
+    report("dlopen", libm ? 0 : -1, libm ? 0 : ENOENT, "a library, RTLD_DEEPBIND");
+    void *none = dlopen("/no/such/library", RTLD_NOW);
+    report("dlopen", none ? 0 : -1, ENOENT, "no such file");
+}
+
 static void try_vfork(void)
 {
     int fd = connected(&sides[0]);
@@ -329,6 +337,7 @@ static void results_process(void)
     for (int i = 0; i < 2; i++) /* the ends by their own names */
         try_end(&ends[i], ends[i].name, fork);
     try_vfork();
+    try_dlopen();
     try_daemon();
     try_clone("clone", clone);
     try_clone("__clone", other_clone);

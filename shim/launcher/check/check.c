@@ -1,16 +1,19 @@
 /*
- * check: what is configured, what this kernel and these privileges allow, and whether the
- * preload can work on a command.
+ * check: whether a command can be reached and by which way, and why; then what is configured,
+ * and what this kernel and these privileges allow.
  */
 #include "kernel/file.h"
+#include "launcher/check/process.h"
+#include "launcher/check/verdict.h"
 #include "launcher/commands.h"
 #include "launcher/counters.h"
 #include "launcher/elf.h"
 #include "launcher/failure.h"
-#include "launcher/inspect.h"
 #include "launcher/line.h"
 #include "launcher/options.h"
 #include "launcher/probe.h"
+#include "launcher/sockets.h"
+#include "launcher/supervise/possible.h"
 #include "policy/config.h"
 
 #include <errno.h>
@@ -37,8 +40,7 @@ static void print_variable(const char *name, const char *value)
         print_line(name, value);
 }
 
-/** Returns whether the configuration is good. */
-static bool check_configuration(void)
+static void check_configuration(void)
 {
     static struct config config;
     char error[CONFIG_ERROR_SIZE];
@@ -50,19 +52,16 @@ static bool check_configuration(void)
         else
             line_print(stdout, LABEL "%s (default)", name, preset);
     }
-    if (config_parse(environ, &config, error))
-        return true;
-    print_line("configuration", error);
-    return false;
+    if (!config_parse(environ, &config, error))
+        print_line("configuration", error);
 }
 
-/** Returns whether it was found. */
-static bool check_library(struct library *library)
+static void check_library(const struct library *library)
 {
     struct elf elf;
-    if (!library_find(library)) {
+    if (!library->path[0]) {
         print_line("library", "not found, or its path cannot be preloaded");
-        return false;
+        return;
     }
     if (!elf_open(library->path, &elf) || !elf.is_elf)
         line_print(stdout, LABEL "%s (%s)", "library", library->path, library->where);
@@ -70,7 +69,6 @@ static bool check_library(struct library *library)
         line_print(stdout, LABEL "%s (%s; %s, %s)", "library", library->path, library->where,
                    elf_machine(&elf), libc_names[elf_needed_libc(&elf)]);
     elf_close(&elf);
-    return true;
 }
 
 static void check_kernel(void)
@@ -140,33 +138,131 @@ static void print_runtime(const struct inspected *inspected)
                    inspected->runtime);
 }
 
-/** Returns whether the preload reaches it. */
-static bool check_command(const char *command, const struct library *library)
+static void print_supervision(int error)
 {
-    static struct inspection inspection;
-    const struct inspected *last = inspect(command, library, &inspection);
-    for (unsigned i = 0; i < inspection.count; i++)
-        print_inspected(i == 0 ? "command" : "", &inspection.chain[i]);
-    print_runtime(last);
-    if (findings[last->finding].reach != REACH_REACHED)
-        print_line("what to do", findings[last->finding].advice);
-    return findings[last->finding].reach == REACH_REACHED;
+    if (error == 0)
+        line_print(stdout, LABEL "possible%s", "supervision",
+                   possible_to_gain_rights()
+                       ? ""
+                       : "; programs below it cannot gain rights (no_new_privs)");
+    else
+        line_print(stdout, LABEL "not possible here: %s", "supervision", strerror(error));
+}
+
+/** How the command was looked at, and what passes the library by. */
+static void print_command(const struct verdict *verdict)
+{
+    const struct inspection *inspection = &verdict->inspection;
+    for (unsigned i = 0; i < inspection->count; i++)
+        print_inspected(i == 0 ? "command" : "", &inspection->chain[i]);
+    if (inspection->count > 0)
+        print_runtime(&inspection->chain[inspection->count - 1]);
+    for (int i = 0; i < BYPASSES; i++) {
+        const struct bypass_found *found = &verdict->found[i];
+        if (!found->path[0])
+            continue;
+        line_print(stdout, LABEL "%s: %s", "not seen", found->path, bypasses[i].what);
+        if (found->detail[0])
+            line_print(stdout, LABEL "%s", "  where loaded", found->detail);
+        line_print(stdout, LABEL "%s", "  what to do", bypasses[i].advice);
+    }
+    if (verdict->reached != REACHED_IN_PART && verdict->advice[0])
+        print_line("what to do", verdict->advice);
+}
+
+/** "name":"value" with its escapes; a comma before it. */
+static void print_member(const char *name, const char *value)
+{
+    char buf[8 * PATH_MAX];
+    struct text text = text_in(buf, sizeof(buf));
+    text_json(&text, value);
+    printf(",\"%s\":%s", name, buf);
+}
+
+static void print_json(const struct verdict *verdict, const struct library *library,
+                       bool configured)
+{
+    bool first = true;
+    printf("{\"verdict\":\"%s\"", reached_names[verdict->reached]);
+    print_member("why", verdict->why);
+    print_member("advice", verdict->advice);
+    if (verdict->inspection.count > 0)
+        print_member("command", verdict->inspection.chain[0].path);
+    print_member("library", library->path);
+    printf(",\"supervision\":%s,\"configured\":%s,\"findings\":[",
+           verdict->supervision == 0 ? "true" : "false", configured ? "true" : "false");
+    for (int i = 0; i < BYPASSES; i++) {
+        if (!verdict->found[i].path[0])
+            continue;
+        printf("%s{\"finding\":\"%s\"", first ? "" : ",", bypasses[i].name);
+        print_member("path", verdict->found[i].path);
+        print_member("what", bypasses[i].what);
+        print_member("loads", verdict->found[i].detail);
+        print_member("advice", bypasses[i].advice);
+        putchar('}');
+        first = false;
+    }
+    puts("]}");
+}
+
+struct check_options {
+    bool json;
+    pid_t process; /* or 0 */
+    const char *command;
+};
+
+static bool parse_options(int argc, char **argv, struct check_options *options)
+{
+    static const struct option names[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"pid", required_argument, NULL, 'i'},
+        COMMON_OPTIONS,
+        {NULL, 0, NULL, 0},
+    };
+    *options = (struct check_options){.json = false};
+    for (int letter; (letter = options_next(argc, argv, COMMON_LETTERS, names)) != -1;) {
+        if (letter == '?')
+            return false;
+        options->json = options->json || letter == 'j';
+        if (letter == 'i' && !(options->process = sockets_parse_pid(optarg)))
+            return false;
+    }
+    options->command = optind < argc ? argv[optind] : NULL;
+    return true;
+}
+
+static void print_text(const struct verdict *verdict, const struct library *library)
+{
+    line_print(stdout, "%s: %s", reached_texts[verdict->reached], verdict->why);
+    check_library(library);
+    check_kernel();
+    check_privileges();
+    print_supervision(verdict->supervision);
+    check_settings();
+    check_configuration();
+    print_command(verdict);
 }
 
 int check_main(int argc, char **argv)
 {
-    static const struct option names[] = {COMMON_OPTIONS, {NULL, 0, NULL, 0}};
     static struct library library;
-    if (options_next(argc, argv, COMMON_LETTERS, names) != -1)
+    static struct verdict verdict;
+    static struct config config;
+    struct check_options options;
+    char error[CONFIG_ERROR_SIZE];
+    if (!parse_options(argc, argv, &options))
         return EXIT_USAGE;
-    bool works = check_library(&library);
-    check_kernel();
-    check_privileges();
-    check_settings();
-    bool configured = check_configuration();
-    if (optind < argc)
-        works = check_command(argv[optind], &library) && works;
+    if (options.process)
+        return check_process(options.process, options.json);
+    if (!library_find(&library))
+        library.path[0] = '\0';
+    verdict_find(options.command, &library, &verdict);
+    bool configured = config_parse(environ, &config, error);
+    if (options.json)
+        print_json(&verdict, &library, configured);
+    else
+        print_text(&verdict, &library);
     if (!configured)
         return EXIT_USAGE;
-    return works ? EXIT_SUCCESS : EXIT_FAILED;
+    return verdict.reached == NOT_REACHED ? EXIT_FAILED : EXIT_SUCCESS;
 }

@@ -15,7 +15,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define TICK_MS    200
 #define CLOSING_MS 2000 /* how long connections may take to end once the command has */
 
 /** Where 32-bit programs can name it, too, unless something is there already. */
@@ -43,13 +42,36 @@ static bool share_cookies(void)
     return true;
 }
 
-static void remove_entries(void)
+bool reaper_is_permitted(void)
+{
+    if (probe_destroy() == PROBE_POSSIBLE)
+        return true;
+    complain("--reap: TIME_WAIT entries cannot be removed here (see notimewait check)");
+    return false;
+}
+
+bool reaper_begin(void)
+{
+    diag = diag_open();
+    if (diag >= 0 && share_cookies())
+        return true;
+    complain("--reap: %s", strerror(errno));
+    return false;
+}
+
+void reaper_add(uint64_t cookie)
+{
+    if (cookie != 0)
+        atomic_store(&cookies->all[cookie % COOKIES_MAX], cookie);
+}
+
+void reaper_remove(void)
 {
     (void)cookies_remove_entries(cookies, diag);
 }
 
 /** Removes until none of the connections can turn into TIME_WAIT any more. */
-static void remove_entries_of_closing(void)
+void reaper_end(void)
 {
     int64_t deadline = clock_now() + CLOSING_MS * NS_PER_MS;
     for (unsigned ms = 1;
@@ -61,18 +83,13 @@ static void remove_entries_of_closing(void)
 int reaper_run_command(char *const command[])
 {
     static const struct child_options options = {
-        .descendants = true, .tick = remove_entries, .tick_ms = TICK_MS};
-    if (probe_destroy() != PROBE_POSSIBLE) {
-        complain("--reap: TIME_WAIT entries cannot be removed here (see notimewait check)");
+        .descendants = true, .tick = reaper_remove, .tick_ms = REAPER_TICK_MS};
+    if (!reaper_is_permitted())
         return EXIT_USAGE;
-    }
-    diag = diag_open();
-    if (diag < 0 || !share_cookies()) {
-        complain("--reap: %s", strerror(errno));
+    if (!reaper_begin())
         return EXIT_FAILED;
-    }
     child_hold_signals(CHILD_ALL_SIGNALS);
     struct child_result result = child_run(command, &options);
-    remove_entries_of_closing();
+    reaper_end();
     return result.error ? failure_not_started(command[0], result.error) : result.status;
 }

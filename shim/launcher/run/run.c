@@ -9,6 +9,7 @@
 #include "launcher/options.h"
 #include "launcher/preload.h"
 #include "launcher/reap/reaper.h"
+#include "launcher/supervise/supervise.h"
 #include "report/board.h"
 
 #include <errno.h>
@@ -17,7 +18,13 @@
 #include <string.h>
 #include <unistd.h>
 
+/** How the command is reached. */
+enum by { BY_PRELOAD, BY_SUPERVISE, BY_BOTH, BYS };
+
+static const char *const by_names[BYS] = {"preload", "supervise", "both"};
+
 struct run_options {
+    enum by by;
     bool reap, anyway;
     char **command;
 };
@@ -30,7 +37,7 @@ static void set_variable(int letter)
         const char *variable;
     } settings[] = {
         {'p', "NOTIMEWAIT_POLICY"}, {'r', "NOTIMEWAIT_RULES"}, {'l', "NOTIMEWAIT_LOG"},
-        {'s', "NOTIMEWAIT_STATS"},  {'b', "NOTIMEWAIT_BOARD"},
+        {'s', "NOTIMEWAIT_STATS"},  {'B', "NOTIMEWAIT_BOARD"},
     };
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (settings[i].letter == letter)
@@ -47,20 +54,30 @@ static bool is_misplaced(char **argv, const char *word)
     return true;
 }
 
+static bool set_by(struct run_options *options)
+{
+    for (options->by = BY_PRELOAD; options->by < BYS; options->by++)
+        if (strcmp(optarg, by_names[options->by]) == 0)
+            return true;
+    complain("--by: '%s' is not accepted; accepted: preload, supervise, both", optarg);
+    return false;
+}
+
 static bool parse_options(int argc, char **argv, struct run_options *options)
 {
     static const struct option names[] = {
         {"log", required_argument, NULL, 'l'},
         {"stats", required_argument, NULL, 's'},
-        {"board", required_argument, NULL, 'b'},
+        {"board", required_argument, NULL, 'B'},
         {"reap", no_argument, NULL, 'R'},
+        {"by", required_argument, NULL, 'b'},
         {"anyway", no_argument, NULL, 'A'},
         COMMON_OPTIONS,
         {NULL, 0, NULL, 0},
     };
     *options = (struct run_options){.reap = false};
     for (int letter; (letter = options_next(argc, argv, COMMON_LETTERS "p:r:", names)) != -1;) {
-        if (letter == '?')
+        if (letter == '?' || (letter == 'b' && !set_by(options)))
             return false;
         options->reap = options->reap || letter == 'R';
         options->anyway = options->anyway || letter == 'A';
@@ -84,17 +101,33 @@ static void make_board(const char *directory)
         environment_set("NOTIMEWAIT_BOARD", path);
 }
 
+/** Prepares what the chosen way needs; false, after a line, where it does not reach. */
+static bool prepare_way(const struct run_options *options, const struct config *config)
+{
+    static struct library library;
+    bool preloads = options->by != BY_SUPERVISE;
+    const char *command = options->command[0];
+    if (preloads &&
+        (!library_find(&library) ||
+         !preload_command(command, &library, options->anyway || options->by == BY_BOTH)))
+        return false;
+    if (options->by == BY_PRELOAD || options->anyway)
+        return true;
+    bool library_is_there = preloads && preload_reaches(command, &library);
+    return supervise_reaches(command) && supervise_accepts(config, library_is_there);
+}
+
 int run_main(int argc, char **argv)
 {
     static struct config config;
-    static struct library library;
     struct run_options options;
     if (!parse_options(argc, argv, &options) || !environment_configuration(&config) ||
-        !library_find(&library) ||
-        !preload_command(options.command[0], &library, options.anyway))
+        !prepare_way(&options, &config))
         return EXIT_USAGE;
     if (config.board)
         make_board(config.board);
+    if (options.by != BY_PRELOAD)
+        return supervise_command(options.command, &(struct supervision){&config, options.reap});
     if (options.reap)
         return reaper_run_command(options.command);
     execvp(options.command[0], options.command);

@@ -1,0 +1,21 @@
+/*
+ * needed: the libraries that a program needs, and those need.
+ *
+ * Owns: where they are looked for: DT_RUNPATH, LD_LIBRARY_PATH, the directories of
+ * ld.so.conf(5) and this launcher's libc's. libc and its parts are left out: what they call is
+ * no program's.
+ */
+#ifndef NEEDED_H
+#define NEEDED_H
+
+#include "launcher/elf.h"
+
+#include <limits.h>
+
+/** Returns true to end the visits. */
+typedef bool needed_visit(const char *path, const struct elf *elf, void *context);
+
+/** Visits the file itself and what it needs, each once; whether a visit returned true. */
+bool needed_each(const char *path, needed_visit *visit, void *context);
+
+#endif

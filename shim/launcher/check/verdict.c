@@ -1,0 +1,115 @@
+#include "launcher/check/verdict.h"
+
+#include "launcher/supervise/possible.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const reached_texts[] = {"works by preload", "works by supervision",
+                                     "works in part", "does not work"};
+const char *const reached_names[] = {"preload", "supervision", "part", "no"};
+
+static void set(struct verdict *verdict, enum reached reached, const char *path,
+                const char *why, const char *advice)
+{
+    verdict->reached = reached;
+    verdict->advice = advice;
+    snprintf(verdict->why, sizeof(verdict->why), "%s%s%s", path, *path ? ": " : "", why);
+}
+
+static const char *why_no_supervision(int error)
+{
+    if (error == EBUSY)
+        return "and supervision has a listener above already (EBUSY)";
+    if (error == ENOSYS || error == EINVAL)
+        return "and this kernel is too old for supervision";
+    return "and supervision is not allowed here";
+}
+
+/** Not by the library: perhaps from outside. */
+static void judge_unreached(struct verdict *verdict, const struct inspected *last)
+{
+    const struct finding_info *finding = &findings[last->finding];
+    bool gains = finding_gains_rights(last->finding) && !possible_to_gain_rights();
+    char why[512];
+    if (verdict->supervision == 0 && !gains && last->finding != FINDING_SNAP) {
+        set(verdict, REACHED_BY_SUPERVISION, last->path, finding->what, finding->advice);
+        return;
+    }
+    snprintf(why, sizeof(why), "%s%s%s", finding->what, gains ? "" : ", ",
+             gains ? "" : why_no_supervision(verdict->supervision));
+    set(verdict, NOT_REACHED, last->path, verdict->supervision ? why : finding->what,
+        finding->advice);
+}
+
+static void judge_reached(struct verdict *verdict, const struct inspected *last)
+{
+    if (!bypass_look(last->path, verdict->found)) {
+        set(verdict, REACHED_BY_PRELOAD, last->path,
+            last->runtime[0] ? "dynamically linked; notimewait preloads the sanitizer's "
+                               "runtime first, which LD_PRELOAD alone does not"
+                             : "dynamically linked",
+            "");
+        return;
+    }
+    for (int i = 0; i < BYPASSES; i++) {
+        if (!verdict->found[i].path[0])
+            continue;
+        set(verdict, REACHED_IN_PART, verdict->found[i].path, bypasses[i].what,
+            bypasses[i].advice);
+        return;
+    }
+}
+
+static void judge_command(struct verdict *verdict, const struct library *library)
+{
+    const struct inspected *last = inspect(verdict->command, library, &verdict->inspection);
+    switch (findings[last->finding].reach) {
+    case REACH_REACHED:
+        if (verdict->has_library)
+            judge_reached(verdict, last);
+        else if (verdict->supervision == 0)
+            set(verdict, REACHED_BY_SUPERVISION, "",
+                "the library is not found, or its path cannot be preloaded",
+                "--by supervise needs no library");
+        break;
+    case REACH_NOT_REACHED:
+        judge_unreached(verdict, last);
+        break;
+    case REACH_NOT_KNOWN:
+        set(verdict, REACHED_IN_PART, last->path, findings[last->finding].what,
+            findings[last->finding].advice);
+        break;
+    default:
+        set(verdict, NOT_REACHED, last->path, findings[last->finding].what,
+            findings[last->finding].advice);
+    }
+}
+
+/** Of no command: what could be done here. */
+static void judge_host(struct verdict *verdict)
+{
+    if (verdict->has_library)
+        set(verdict, REACHED_BY_PRELOAD, "",
+            "the library is found; whether it reaches a program: notimewait check COMMAND", "");
+    else if (verdict->supervision == 0)
+        set(verdict, REACHED_BY_SUPERVISION, "",
+            "the library is not found, or its path cannot be preloaded",
+            "--by supervise needs no library");
+}
+
+void verdict_find(const char *command, const struct library *library, struct verdict *verdict)
+{
+    verdict->command = command;
+    verdict->has_library = library->path[0] != '\0';
+    verdict->supervision = possible_supervision();
+    memset(verdict->found, 0, sizeof(verdict->found));
+    verdict->inspection.count = 0;
+    set(verdict, NOT_REACHED, "", "the library is not found, or its path cannot be preloaded",
+        "put it beside notimewait, or install it");
+    if (command)
+        judge_command(verdict, library);
+    else
+        judge_host(verdict);
+}

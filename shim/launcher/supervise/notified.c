@@ -1,0 +1,251 @@
+#include "launcher/supervise/notified.h"
+
+#include "launcher/reap/reaper.h"
+#include "launcher/supervise/filter.h"
+#include "launcher/supervise/recycle.h"
+#include "launcher/supervise/target.h"
+
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct config *config;
+static bool reaping;
+static uint64_t seed, draws;
+
+/* A call as it is handled. */
+struct notified {
+    pid_t thread;
+    enum call call;
+    bool narrow; /* it is a 32-bit program */
+    int fd;      /* our copy of its socket */
+    uint64_t argument[6];
+    union address peer; /* of a client */
+    unsigned tries;
+};
+
+void notified_begin(const struct config *in_force, bool reaper)
+{
+    config = in_force;
+    reaping = reaper;
+    seed = config->seed;
+    if (!config->seeded)
+        (void)getrandom(&seed, sizeof(seed), 0);
+}
+
+/** SplitMix64 (Steele, Lea, Flood 2014). */
+static uint64_t draw(void)
+{
+    uint64_t z = seed + ++draws * UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+bool notified_needs_library(const struct policy *policy)
+{
+    switch (policy->kind) {
+    case POLICY_OFF:
+    case POLICY_AUTO:
+    case POLICY_FIN_RST:
+    case POLICY_REAP:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/** The rules that are for this program. */
+static const struct rules *rules_of(pid_t thread)
+{
+    static struct rules rules;
+    char program[256];
+    bool by_program = false;
+    for (unsigned i = 0; i < config->rules.count; i++)
+        by_program = by_program || config->rules.all[i].program;
+    if (!by_program)
+        return &config->rules;
+    rules.count = config->rules.count;
+    memcpy(rules.all, config->rules.all, rules.count * sizeof(rules.all[0]));
+    target_program(thread, program, sizeof(program));
+    rules_for_program(&rules, program);
+    return &rules;
+}
+
+/** What needs the library, where the library is not there, is `auto`. */
+static enum policy_kind policy_of(const struct notified *notified, const struct newborn *born)
+{
+    const struct split *split =
+        config->rules.count > 0 ? rules_find(rules_of(notified->thread), born, &config->split)
+                                : &config->split;
+    const struct policy *policy = rules_draw(split, split->count > 1 ? draw() : 0);
+    return notified_needs_library(policy) ? POLICY_AUTO : policy->kind;
+}
+
+static int option(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+    return getsockopt(fd, level, name, &value, &len) == 0 ? value : 0;
+}
+
+static bool lingers(int fd)
+{
+    struct linger linger = {0};
+    socklen_t len = sizeof(linger);
+    return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff;
+}
+
+/** TCP_LINGER2 -1 (fact 1), unless the program's own linger decides how its close goes. */
+static void arm(int fd)
+{
+    static const struct linger off;
+    static const int unset = -1;
+    bool app_lingers = lingers(fd);
+    if (app_lingers && !config->override_app_linger)
+        return;
+    if (app_lingers)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &unset, sizeof(unset));
+}
+
+static void note_for_reaper(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+    if (reaping && getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0)
+        reaper_add(cookie);
+}
+
+static bool is_bound(int fd)
+{
+    union address local = {.any.sa_family = AF_UNSPEC};
+    socklen_t len = sizeof(local);
+    return getsockname(fd, &local.any, &len) != 0 || local.in.sin_port != 0;
+}
+
+/** connect() is called a second time, to see what has become of the first. */
+static bool is_connecting(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_state != STATE_CLOSE;
+}
+
+/** False: the call has to wait for a port. */
+static bool act_for_client(const struct notified *notified)
+{
+    int fd = notified->fd;
+    bool bound = is_bound(fd);
+    if (bound && is_connecting(fd))
+        return true;
+    struct newborn born = {.role = ROLE_CLIENT, .peer = notified->peer};
+    enum policy_kind kind = policy_of(notified, &born);
+    if (kind == POLICY_OFF)
+        return true;
+    if (kind == POLICY_FIN_RST)
+        arm(fd);
+    note_for_reaper(fd);
+    return bound || config->no_recycling ||
+           recycle_before_connect(fd, notified->thread, &notified->peer, notified->tries);
+}
+
+/** What is accepted inherits it (fact 9). */
+static void act_for_server(const struct notified *notified)
+{
+    struct newborn born = {.role = ROLE_SERVER};
+    socklen_t len = sizeof(born.local);
+    if (getsockname(notified->fd, &born.local.any, &len) == 0 &&
+        policy_of(notified, &born) == POLICY_FIN_RST)
+        arm(notified->fd);
+}
+
+/** The arguments of socketcall(2) lie in memory. */
+static bool read_arguments(struct notified *notified, const struct seccomp_notif *call)
+{
+    uint32_t words[3] = {0};
+    struct raw_call raw = {call->data.arch, call->data.nr, {0}};
+    bool multiplexed;
+    memcpy(raw.args, call->data.args, sizeof(raw.args));
+    notified->call = filter_call(&raw, &multiplexed, &notified->narrow);
+    memcpy(notified->argument, raw.args, sizeof(raw.args));
+    if (!multiplexed)
+        return notified->call != CALL_NONE;
+    if (!target_read(notified->thread, raw.args[1] & UINT32_MAX, words, sizeof(words)))
+        return false;
+    for (unsigned i = 0; i < 3; i++)
+        notified->argument[i] = words[i];
+    return true;
+}
+
+/** The address that a message goes to: the first members of struct msghdr. */
+static bool read_message(const struct notified *notified, uint64_t *address, uint64_t *len)
+{
+    uint64_t wide[2];
+    uint32_t small[2];
+    bool narrow = notified->narrow;
+    void *to = narrow ? (void *)small : wide;
+    size_t size = narrow ? sizeof(small) : sizeof(wide);
+    if (!target_read(notified->thread, notified->argument[1], to, size))
+        return false;
+    *address = narrow ? small[0] : wide[0];
+    *len = narrow ? small[1] : wide[1] & UINT32_MAX;
+    return true;
+}
+
+/** False unless it is an IPv4 or IPv6 address. */
+static bool read_peer(struct notified *notified)
+{
+    uint64_t address = notified->argument[1];
+    uint64_t len = notified->argument[2];
+    union address copy = {.any.sa_family = AF_UNSPEC};
+    if (notified->call == CALL_SEND) {
+        address = notified->argument[4];
+        len = notified->argument[5];
+    } else if (notified->call == CALL_SEND_MESSAGE && !read_message(notified, &address, &len)) {
+        return false;
+    }
+    size_t size = (uint32_t)len < sizeof(copy) ? (uint32_t)len : sizeof(copy);
+    if (size < sizeof(copy.in) || !target_read(notified->thread, address, &copy, size))
+        return false;
+    address_copy(&notified->peer, &copy.any, (socklen_t)size);
+    return notified->peer.any.sa_family != AF_UNSPEC;
+}
+
+/** The thread still waits in that call: what was read of it is its own (seccomp_unotify(2)). */
+static bool still_waits(int listener, uint64_t id)
+{
+    return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+/** The library inside marks what it handles (connection/birth.c). */
+static bool is_for_us(int fd)
+{
+    return option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
+           option(fd, SOL_SOCKET, SO_NO_CHECK) == 0;
+}
+
+bool notified_act(int listener, const struct seccomp_notif *call, unsigned tries)
+{
+    struct notified notified = {.thread = (pid_t)call->pid, .tries = tries};
+    bool done = true;
+    if (!read_arguments(&notified, call))
+        return true;
+    if (notified.call != CALL_LISTEN && !read_peer(&notified))
+        return true;
+    notified.fd = target_fd(notified.thread, (int)notified.argument[0]);
+    if (notified.fd < 0)
+        return true;
+    if (!still_waits(listener, call->id) || !is_for_us(notified.fd))
+        done = true;
+    else if (notified.call == CALL_LISTEN)
+        act_for_server(&notified);
+    else
+        done = act_for_client(&notified);
+    close(notified.fd);
+    return done;
+}

@@ -1,0 +1,295 @@
+#include "launcher/supervise/recycle.h"
+
+#include "kernel/peers.h"
+#include "kernel/ports.h"
+#include "launcher/supervise/guard.h"
+#include "launcher/supervise/sample.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* 5.14 */
+#endif
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62 /* 5.0 */
+#endif
+
+/* The least age, in ms, of an entry (fact 15); see kernel/ports.c. */
+#define AGE_MS        1000
+#define AGE_LOCAL_MS  20
+#define AGE_TIGHT_MS  14  /* where there is no other port */
+#define AGE_KERNEL_MS 900 /* older ones are the kernel's, where tcp_tw_reuse lets it */
+
+#define ALONE_MS      60000
+#define TIGHT_MS      1000
+#define FILL_MS       1000
+#define FILL_TIGHT_MS 15
+#define TRIES         4
+#define TRIES_TIGHT   16
+#define WAITS         48 /* of a few ms each */
+
+/* A dump for the first connection to a peer, but not for each of many peers. */
+#define FIRST_LOOK_MS 100
+#define LATER_LOOK    64 /* connections */
+
+/* What is known of a peer, each in one place. */
+#define OUTLOOKS 256
+
+static struct outlook {
+    uint64_t key;
+    int64_t alone_ms, counted_ms;
+    unsigned until_look; /* so many connections before the next dump */
+    unsigned
+        left; /* ports that connect() finds without us, at least, since they were counted */
+    enum timestamps timestamps;
+    bool scarce;
+} outlooks[OUTLOOKS];
+
+static struct sysctls sysctls;
+static int64_t first_look_ms;
+
+static int64_t now_ms(void)
+{
+    return clock_now() / NS_PER_MS;
+}
+
+static int option(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+    return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : 0;
+}
+
+/** The interface that the socket is bound to, or that a link-local peer is behind; 0: any. */
+static uint32_t interface_of(int fd, const union address *peer)
+{
+    bool link_local =
+        peer->any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&peer->in6.sin6_addr);
+    return link_local ? peer->in6.sin6_scope_id : (uint32_t)option(fd, SO_BINDTOIFINDEX);
+}
+
+static uint64_t hash(uint64_t h, const void *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) /* FNV-1a */
+        h = (h ^ ((const uint8_t *)data)[i]) * UINT64_C(1099511628211);
+    return h;
+}
+
+static struct outlook *find(const union address *peer, uint32_t interface, int64_t now)
+{
+    uint64_t key = hash(UINT64_C(14695981039346656037), &interface, sizeof(interface));
+    key = hash(key, &peer->in.sin_port, sizeof(peer->in.sin_port));
+    if (peer->any.sa_family == AF_INET6)
+        key = hash(key, &peer->in6.sin6_addr, sizeof(peer->in6.sin6_addr));
+    else
+        key = hash(key, &peer->in.sin_addr, sizeof(peer->in.sin_addr));
+    struct outlook *outlook = &outlooks[key % OUTLOOKS];
+    if (outlook->key == key)
+        return outlook;
+    sample_forget(&outlook->timestamps);
+    *outlook = (struct outlook){.key = key, .until_look = LATER_LOOK};
+    if (now >= first_look_ms) {
+        first_look_ms = now + FIRST_LOOK_MS;
+        outlook->until_look = 0;
+    }
+    return outlook;
+}
+
+/** The fd is a socket of another network namespace, whose ports are not ours. */
+static bool is_elsewhere(int fd, pid_t thread)
+{
+    static uint64_t ours;
+    uint64_t its = 0;
+    socklen_t len = sizeof(its);
+    if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &its, &len) != 0) {
+        char path[64];
+        struct stat here, there;
+        snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)thread);
+        return stat(path, &there) != 0 || stat("/proc/self/ns/net", &here) != 0 ||
+               here.st_ino != there.st_ino;
+    }
+    if (!ours) {
+        int own = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        (void)getsockopt(own, SOL_SOCKET, SO_NETNS_COOKIE, &ours, &len);
+        close(own);
+    }
+    return its != ours;
+}
+
+static unsigned ports_in_range(void)
+{
+    return (unsigned)(sysctls.high - sysctls.low) + 1;
+}
+
+/** The kernel takes over such entries itself, and races (fact 15). */
+static bool kernel_reuses(const struct peer *peer)
+{
+    return sysctls.tw_reuse == 1 || (sysctls.tw_reuse == 2 && peer_is_loopback(peer));
+}
+
+/** From so many entries on ports are taken over: before connect() has to look for ports of the
+ * second parity (fact 17); where the kernel recycles, when it has none left. */
+static unsigned threshold(const struct peer *peer)
+{
+    unsigned ports = ports_in_range();
+    return kernel_reuses(peer) ? ports - ports / 16 : ports / 16 * 7;
+}
+
+static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_ms)
+{
+    if (peer->filled && now < peer->filled_ms + least_ms)
+        return false;
+    sysctls = sysctls_read();
+    struct blocks_wanted wanted = {
+        .sysctls = &sysctls,
+        .age = peer->local ? AGE_LOCAL_MS : AGE_MS,
+        .family = family,
+    };
+    return peer_fill(peer, &wanted, now);
+}
+
+/** How scarce ports are, and when that is to be looked at again. */
+static void look(struct outlook *outlook, struct peer *peer, uint8_t family, int64_t now)
+{
+    if (!fill(peer, family, now, 0)) {
+        outlook->alone_ms = now + ALONE_MS;
+        return;
+    }
+    unsigned entries = peer->blocks->entries;
+    unsigned most = threshold(peer);
+    outlook->scarce = entries >= most;
+    outlook->until_look = outlook->scarce ? ports_in_range() : (most - entries) / 2 + 16;
+}
+
+static void count_one(const struct diag_socket *socket, void *context)
+{
+    if (range_has(&sysctls, ntohs(socket->id.local_port)))
+        (*(unsigned *)context)++;
+}
+
+/** Counts the ports that have no socket to the peer, whatever its state. */
+static void count_left(struct outlook *outlook, struct peer *peer, uint8_t family, int64_t now)
+{
+    unsigned all = (1u << STATES) - 1;
+    unsigned count = 0;
+    if (now < outlook->counted_ms + FILL_TIGHT_MS)
+        return;
+    outlook->counted_ms = now;
+    int diag = diag_open();
+    if (diag < 0)
+        return;
+    if (diag_each_to(diag, &peer->wanted, family, all & ~(1u << STATE_LISTEN), count_one,
+                     &count))
+        outlook->left = count < ports_in_range() ? ports_in_range() - count : 0;
+    diag_close(diag);
+}
+
+/** connect() would say EADDRNOTAVAIL, or soon: next to all ports have a socket to the peer. */
+static bool all_are_taken(struct outlook *outlook, struct peer *peer, uint8_t family,
+                          int64_t now)
+{
+    unsigned least = ports_in_range() / 64;
+    if (outlook->left <= least)
+        count_left(outlook, peer, family, now);
+    if (outlook->left <= least)
+        return true;
+    outlook->left--;
+    return false;
+}
+
+static enum took take_block(struct peer *peer, const struct taker *taker, int64_t now,
+                            struct lease_entry *entry)
+{
+    bool tight = now < peer->tight_ms;
+    enum took took = TOOK_LATER;
+    for (int i = 0; i < (tight ? TRIES_TIGHT : TRIES) && took == TOOK_LATER; i++) {
+        int number = blocks_next(peer->blocks, now, tight);
+        if (number < 0)
+            break;
+        struct block *block = &peer->blocks->block[number];
+        took = lease_take(taker, (unsigned)number, block, &peer->lease, entry);
+        blocks_put(peer->blocks, (unsigned)number, now + (peer->local ? LEASE_AGE_MS : AGE_MS));
+    }
+    return took;
+}
+
+static enum took take(struct peer *peer, int fd, uint8_t family, int64_t now)
+{
+    bool tight = now < peer->tight_ms;
+    struct lease_entry entry;
+    struct taker taker = {
+        .fd = fd,
+        .family = family,
+        .wanted = peer->wanted,
+        .sysctls = &sysctls,
+        .age = tight         ? AGE_TIGHT_MS
+               : peer->local ? AGE_LOCAL_MS
+                             : AGE_MS,
+        .below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS,
+        .quiet = QUIET_MS,
+    };
+    peer->used_ms = now;
+    enum took took = lease_pop(&taker, &peer->lease, &entry);
+    if (took != TOOK_LATER)
+        return took;
+    took = take_block(peer, &taker, now, &entry);
+    if (took == TOOK_LATER && fill(peer, family, now, tight ? FILL_TIGHT_MS : FILL_MS))
+        took = take_block(peer, &taker, now, &entry);
+    if (took == TOOK)
+        guard_hold(fd, entry.port, family, now);
+    return took;
+}
+
+/** False where it is worth another try soon. */
+static bool take_or_wait(struct outlook *outlook, struct peer *peer, int fd, uint8_t family,
+                         unsigned tries)
+{
+    int64_t now = now_ms();
+    enum took took =
+        outlook->timestamps == TIMESTAMPS_USED ? take(peer, fd, family, now) : TOOK_LATER;
+    if (took == TOOK_LATER && all_are_taken(outlook, peer, family, now)) {
+        peer->tight_ms = now + TIGHT_MS;
+        took = take(peer, fd, family, now);
+    }
+    if (took == TOOK_BLIND)
+        outlook->alone_ms = now + ALONE_MS;
+    return took != TOOK_LATER || now >= peer->tight_ms || tries >= WAITS;
+}
+
+bool recycle_before_connect(int fd, pid_t thread, const union address *address, unsigned tries)
+{
+    int64_t now = now_ms();
+    uint8_t family = (uint8_t)address->any.sa_family;
+    uint32_t interface = interface_of(fd, address);
+    struct outlook *outlook = find(address, interface, now);
+    ports_make_reusable(fd);
+    if (tries == 0 && outlook->until_look > 0)
+        outlook->until_look--;
+    bool look_now = outlook->until_look == 0;
+    if (now < outlook->alone_ms || (!look_now && !outlook->scarce) || is_elsewhere(fd, thread))
+        return true;
+    struct peer *peer = peers_get(address, interface, now);
+    if (!peer)
+        return true;
+    if (look_now || !peer->filled)
+        look(outlook, peer, family, now);
+    if (outlook->timestamps == TIMESTAMPS_NONE) {
+        outlook->timestamps = TIMESTAMPS_UNKNOWN;
+        outlook->alone_ms = now + ALONE_MS;
+        return true;
+    }
+    if (outlook->timestamps == TIMESTAMPS_UNKNOWN && tries == 0)
+        sample_take(fd, &outlook->timestamps, now);
+    return !outlook->scarce || take_or_wait(outlook, peer, fd, family, tries);
+}
+
+int recycle_expire(void)
+{
+    int64_t now = now_ms();
+    bool sampling = sample_look(now);
+    int left = guard_expire(now);
+    return sampling ? 1 : left;
+}

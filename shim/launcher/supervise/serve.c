@@ -1,0 +1,149 @@
+#include "launcher/supervise/serve.h"
+
+#include "kernel/clock.h"
+#include "launcher/supervise/notified.h"
+#include "launcher/supervise/recycle.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64) /* 6.6 */
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+#define SLOTS   64 /* calls that wait for a port, and the one that is handled */
+#define WAIT_MS 5
+
+/* A call in our hands; its id is 0 while there is none. The kernel may know more members. */
+static struct slot {
+    union {
+        struct seccomp_notif call;
+        char room[256];
+    } u;
+    unsigned tries;
+    int64_t due_ns;
+} * slots;
+
+static int listener = -1;
+static unsigned waiting; /* slots that have a call, between two rounds */
+
+bool serve_prepare(void)
+{
+    slots = mmap(NULL, SLOTS * sizeof(*slots), PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return slots != MAP_FAILED;
+}
+
+/** The kernel makes the call now. */
+static void let_go_on(struct slot *slot)
+{
+    struct seccomp_notif_resp answer = {
+        .id = slot->u.call.id,
+        .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+    };
+    (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    memset(&slot->u.call, 0, sizeof(slot->u.call));
+}
+
+/**
+ * The sooner a call is received, the fewer signals interrupt it before (fact 18). And the
+ * program and we take turns: the kernel need not look for another CPU.
+ */
+static void become_urgent(void)
+{
+    struct rlimit files;
+    (void)setpriority(PRIO_PROCESS, 0, -20);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* pidfds, guards */
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+}
+
+void serve_begin(int fd)
+{
+    listener = fd;
+    become_urgent();
+    for (struct slot *slot = slots; slot < slots + SLOTS; slot++)
+        if (slot->u.call.id)
+            let_go_on(slot);
+    waiting = 0;
+}
+
+/** False: it waits for its next turn. */
+static bool handle(struct slot *slot)
+{
+    if (!notified_act(listener, &slot->u.call, slot->tries) && waiting + 1 < SLOTS) {
+        slot->tries++;
+        slot->due_ns = clock_now() + WAIT_MS * NS_PER_MS;
+        return false;
+    }
+    let_go_on(slot);
+    return true;
+}
+
+static struct slot *free_slot(void)
+{
+    struct slot *slot = slots;
+    while (slot->u.call.id)
+        slot++;
+    return slot;
+}
+
+static void receive(void)
+{
+    struct slot *slot = free_slot();
+    slot->tries = 0;
+    /* ENOENT: a signal has taken the caller away. */
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->u.call) != 0)
+        memset(&slot->u.call, 0, sizeof(slot->u.call));
+    else if (!handle(slot))
+        waiting++;
+}
+
+/** Those that wait and are due; how many ms the next one has left, -1: none waits. */
+static int go_on_waiting(void)
+{
+    int64_t now = clock_now();
+    for (struct slot *slot = slots; waiting > 0 && slot < slots + SLOTS; slot++) {
+        if (!slot->u.call.id || now < slot->due_ns)
+            continue;
+        waiting--;
+        if (!handle(slot))
+            waiting++;
+    }
+    return waiting > 0 ? WAIT_MS : -1;
+}
+
+static int sooner(int a, int b)
+{
+    if (a < 0 || b < 0)
+        return a < 0 ? b : a;
+    return a < b ? a : b;
+}
+
+void serve(int signals, int ms)
+{
+    int64_t deadline = clock_now() + ms * NS_PER_MS;
+    for (int left = ms; left >= 0;) {
+        struct pollfd fds[] = {{.fd = listener, .events = POLLIN},
+                               {.fd = signals, .events = POLLIN}};
+        int timeout = sooner(sooner(go_on_waiting(), recycle_expire()), left);
+        int ready = poll(fds, 2, timeout);
+        if (ready > 0 && (fds[0].revents & POLLIN))
+            receive();
+        else if (ready > 0 && fds[0].revents)
+            listener = -1; /* nobody has the filter any more */
+        if (ready > 0 && fds[1].revents)
+            return;
+        left = (int)((deadline - clock_now()) / NS_PER_MS);
+        left = deadline > clock_now() && left == 0 ? 1 : left;
+        if (deadline <= clock_now())
+            return;
+    }
+}

@@ -1,0 +1,139 @@
+# notimewait check: what a program does that the library would not see, and what runs already.
+# shellcheck disable=SC2153 # BUILD is the helper's
+load ../lib/helper
+bats_require_minimum_version 1.5.0
+
+START=$BUILD/notimewait
+
+# compiled NAME CODE [FLAG...]: a program.
+compiled() {
+    printf '%s\n' "$2" >"$BATS_TEST_TMPDIR/$1.c"
+    gcc -O2 -o "$BATS_TEST_TMPDIR/$1" "$BATS_TEST_TMPDIR/$1.c" "${@:3}"
+    echo "$BATS_TEST_TMPDIR/$1"
+}
+
+# verdict PROGRAM: of the JSON, and its findings.
+verdict() {
+    "$START" check --json "$1" | jq -r '[.verdict, (.findings[] | .finding)] | join(" ")'
+}
+
+dlopens() {
+    echo "#define _GNU_SOURCE
+#include <dlfcn.h>
+int main(int c, char **v) { return dlopen(v[c - 1], $1) == 0; }"
+}
+
+@test "libraries that are loaded with RTLD_DEEPBIND: in part, by its code, also in a library" {
+    [[ $(uname -m) == x86_64 ]] || skip 'flags are read from the code of a 64-bit PC'
+    local flags program
+    for flags in RTLD_NOW 'RTLD_LAZY | RTLD_GLOBAL'; do
+        [[ $(verdict "$(compiled deep "$(dlopens "$flags | RTLD_DEEPBIND")")") == 'part deepbind' ]]
+        [[ $(verdict "$(compiled deep "$(dlopens "$flags | RTLD_DEEPBIND")" -fno-plt)") == 'part deepbind' ]]
+        [[ $(verdict "$(compiled plain "$(dlopens "$flags")")") == preload ]]
+    done
+    compiled libdeep.so "$(dlopens 'RTLD_NOW | RTLD_DEEPBIND' | sed 's/int main/int deep/')" -shared -fPIC
+    program=$(compiled user 'int deep(int, char **); int main(int c, char **v) { return deep(c, v); }' \
+        "$BATS_TEST_TMPDIR/libdeep.so" "-Wl,-rpath,\$ORIGIN")
+    run "$START" check "$program"
+    echo "$output"
+    [[ $status -eq 0 && ${lines[0]} == "works in part: $BATS_TEST_TMPDIR/libdeep.so: "* && $output == *'--by both'* ]]
+}
+
+@test "the extensions that it loads so are named, as far as they connect" {
+    [[ $(uname -m) == x86_64 ]] || skip 'flags are read from the code of a 64-bit PC'
+    local dir=$BATS_TEST_TMPDIR/extensions program
+    mkdir "$dir"
+    program=$(compiled host "$(dlopens 'RTLD_NOW | RTLD_DEEPBIND')
+const char *extensions(void) { return \"$dir\"; }")
+    compiled extensions/net.so '#include <sys/socket.h>
+int f(void) { return connect(0, 0, 0); }' -shared -fPIC
+    compiled extensions/ctype.so 'int f(void) { return 0; }' -shared -fPIC
+    run "$START" check "$program"
+    echo "$output"
+    [[ $output == *'where loaded      net'$'\n'* && $output != *ctype* ]]
+}
+
+@test "names over TCP (use-vc), rcmd(), seccomp" {
+    local program
+    program=$(compiled names '#include <netdb.h>
+int main(int c, char **v) { struct addrinfo *a; return getaddrinfo(v[c - 1], "80", 0, &a); }')
+    [[ $(verdict "$program") == preload ]]
+    RES_OPTIONS='use-vc' run verdict "$program"
+    [[ $output == 'part resolver' ]]
+    [[ $(verdict "$(compiled remote '#include <netdb.h>
+int main(int c, char **v) { return rcmd(v, c, "a", "b", "c", 0); }')") == 'part rcmd' ]]
+    [[ $(verdict "$(compiled filter '#include <stdio.h>
+#include <sys/prctl.h>
+int main(void) { if (prctl(PR_SET_SECCOMP, 2, 0) != 0) puts("seccomp"); }')") == 'part seccomp' ]]
+}
+
+@test "an AppImage, and a sanitizer: in part; by preload, with what notimewait does for it" {
+    local program
+    program=$(compiled app 'int main(void) { return 0; }')
+    printf 'AI\2' | dd of="$program" bs=1 seek=8 conv=notrunc status=none
+    [[ $(verdict "$program") == 'part appimage' ]]
+    run "$START" check "$(compiled asan 'int main(void) { return 0; }' -fsanitize=address)"
+    [[ $status -eq 0 && ${lines[0]} == 'works by preload: '*"preloads the sanitizer's runtime first"* ]]
+}
+
+@test "where supervision is not possible, it is not said to work" {
+    run "$START" --by supervise "$START" check "$(compiled static 'int main(void) { return 0; }' -static)"
+    echo "$output"
+    [[ $status -eq 1 && ${lines[0]} == 'does not work: '*'(EBUSY)' ]]
+}
+
+# running WAY CMD...: act as `server`, with a connection of its own and an accepted one.
+running() {
+    local other
+    other=$(port)
+    start other act "listen:$other" accept readall
+    wait_output other '^listen'
+    start server "$@" "$ACT" use:c "connect:$other" use:x "listen:$PORT" accept "wait-file:$BATS_TEST_TMPDIR/go:20000"
+    wait_output server '^listen'
+    start client act "connect:$PORT" readall
+    wait_output server '^accept'
+}
+
+stopped() {
+    touch "$BATS_TEST_TMPDIR/go"
+    finish server
+    finish client
+    finish other
+}
+
+@test "a running process: loaded or not, its policy, its sockets, and what passes by" {
+    running env
+    run "$START" check --pid "$(pid_of server)"
+    echo "$output"
+    [[ $status -eq 1 && ${lines[0]} == "does not work: act ($(pid_of server)): the library is not loaded"* ]]
+    "$START" attach "$(pid_of server)"
+    run "$START" check --pid "$(pid_of server)"
+    [[ $status -eq 0 && ${lines[0]} == 'works in part: '*': its listening sockets are attached' ]]
+    stopped
+    rm "$BATS_TEST_TMPDIR/go"
+    PORT=$(port)
+    running "$START" -p fin-rst
+    run "$START" check --pid "$(pid_of server)"
+    echo "$output"
+    [[ $status -eq 0 && ${lines[0]} == "works by preload: act ($(pid_of server)): the library is loaded" ]]
+    [[ $output == *'NOTIMEWAIT_POLICY   fin-rst'$'\n'*'running since'* || $output == *'running since'*'NOTIMEWAIT_POLICY   fin-rst'$'\n'* ]]
+    [[ $output == *'ESTABLISHED: fin-rst SO_REUSEADDR'* && $output == *'1 open, of which 0 pass it by'* ]]
+    run "$START" check --json --pid "$(pid_of server)"
+    echo "$output"
+    [[ $(jq -c '[.verdict, .loaded, .policy, .listeners, .connections, .passed_by]' <<<"$output") == '["preload",true,"fin-rst",1,1,0]' ]]
+    stopped
+    run "$START" check --pid 999999999
+    [[ $status -eq 1 && $output == *'there is no such process' ]]
+    run "$START" check --pid x
+    [[ $status -eq 2 ]]
+}
+
+@test "a running process that is supervised" {
+    start parent "$START" --by supervise sh -c 'echo $$; exec sleep 20'
+    wait_output parent '^[0-9]'
+    run "$START" check --pid "$(output_of parent)"
+    kill "$(output_of parent)"
+    echo "$output"
+    [[ $status -eq 0 && ${lines[0]} == 'works by supervision: sleep ('*'it is supervised' ]]
+    finish parent || true
+}

@@ -1,0 +1,115 @@
+# notimewait --by supervise: status, signals, what outlives the command, and what happens when one
+# of its two processes is killed.
+# shellcheck disable=SC2016 # the commands' own variables
+# shellcheck disable=SC2153 # BUILD is the helper's
+load ../lib/helper
+bats_require_minimum_version 1.5.0
+
+START=$BUILD/notimewait
+
+@test "stdin, stdout and the exit status are the command's; 126 and 127" {
+    run bash -c 'echo hello | "$0" --by supervise cat' "$START"
+    [[ $status -eq 0 && $output == hello ]]
+    run "$START" --by supervise sh -c 'exit 7'
+    [[ $status -eq 7 ]]
+    run -143 "$START" --by supervise sh -c 'kill -TERM $$'
+    run -137 "$START" --by supervise sh -c 'kill -KILL $$'
+    run "$START" --by supervise /no/such/program
+    [[ $status -eq 127 && ${#lines[@]} -eq 1 && $output == 'notimewait: /no/such/program: '* ]]
+    run "$START" --by supervise /etc/passwd
+    [[ $status -eq 126 && ${#lines[@]} -eq 1 ]]
+}
+
+@test "signals are passed on, once" {
+    local signal
+    for signal in TERM HUP USR1 USR2 WINCH; do
+        start parent "$START" --by supervise bash -c \
+            "n=0; trap 'n=\$((n + 1))' $signal; echo ready; for i in {1..10}; do sleep 0.05; done; echo got \$n; exit 3"
+        wait_output parent '^ready'
+        kill "-$signal" "$(pid_of parent)"
+        run finish parent
+        echo "$signal: $output"
+        [[ $status -eq 3 && $output == *'got 1'* ]]
+    done
+}
+
+@test "a daemon that outlives the command is seen to; the status is the command's" {
+    serve "$PORT" accept readall close
+    start parent "$START" --by supervise -p fin-rst sh -c '
+        setsid sh -c "sleep 0.3; \"\$0\" connect:\$1 getlinger2 write:1 close" "$@" & exit 5' sh "$ACT" "$PORT"
+    finish server
+    run finish parent
+    echo "$output"
+    [[ $status -eq 5 && $output == *'getlinger2 -1'* ]]
+}
+
+# worker: the process between the launcher and the command.
+worker() {
+    pgrep -P "$(pid_of parent)"
+}
+
+# going_on: a command that connects twice, the second time once a file is there.
+going_on() {
+    go=$BATS_TEST_TMPDIR/go
+    serve "$PORT" loop:2 accept readall close end
+    start parent "$START" --by supervise -p fin-rst sh -c '
+        "$0" connect:$1 getlinger2 write:1 close wait-file:$2:20000 connect:$1 getlinger2 write:1 close
+        exit 6' "$ACT" "$PORT" "$go"
+    wait_output parent '^close'
+}
+
+# both_armed: both of its connections were seen to.
+both_armed() {
+    [[ $(output_of parent | grep -c '^getlinger2 -1') -eq 2 ]]
+}
+
+@test "the worker is killed: the launcher goes on in its place, with the command's status" {
+    going_on
+    kill -KILL "$(worker)"
+    touch "$go"
+    run finish parent
+    echo "$output"
+    [[ $status -eq 6 ]]
+    both_armed
+}
+
+@test "the launcher is killed: its worker goes on, and ends with the command" {
+    local worker
+    going_on
+    worker=$(worker)
+    kill -KILL "$(pid_of parent)"
+    touch "$go"
+    until_true 10000 both_armed
+    finish server
+    until_true 5000 test ! -e "/proc/$worker"
+}
+
+@test "fork, exec, vfork, threads, signals, processes that are killed: nothing hangs, nothing leaks" {
+    local most
+    gcc -O2 -static -pthread -o "$BATS_TEST_TMPDIR/storm" tests/tools/storm.c
+    start server act "listen:$PORT" loop:1000000 accept readn:1 write:1 readall close end
+    wait_output server '^listen '
+    start parent "$START" --by supervise -p fin-rst "$BATS_TEST_TMPDIR/storm" "$PORT" \
+        "${STORM_CONNECTIONS-500}" 4
+    until_true 20000 worker
+    until_true 20000 test -s "$BATS_TEST_TMPDIR/parent.out"
+    run finish parent 120000
+    echo "$output"
+    [[ $status -eq 0 && $output =~ ^storm:\ connections=[0-9]+\ killed=[1-9][0-9]*\ failed=0$ ]]
+    settle "$PORT"
+    [[ $(time_wait_client "$PORT") -eq 0 ]]
+}
+
+@test "no fd is left in the worker, and what it knows of threads is bounded" {
+    local fds
+    serve "$PORT" loop:400 accept readall close end
+    start parent "$START" --by supervise -p fin-rst "$ACT" loop:200 "connect:$PORT" write:1 close end \
+        loop:200 fork "connect:$PORT" write:1 close exit end wait end say:done \
+        "wait-file:$BATS_TEST_TMPDIR/go:20000"
+    wait_output parent '^say done'
+    fds=$(find "/proc/$(worker)/fd" -type l | wc -l)
+    touch "$BATS_TEST_TMPDIR/go"
+    finish parent
+    echo "$fds fds"
+    [[ $fds -le 145 ]]
+}

@@ -1,0 +1,134 @@
+/*
+ * storm: processes that come and go, and connect: `storm PORT CONNECTIONS PROCESSES`.
+ *
+ * Each process is made by fork, by vfork and exec, or by fork and exec, has two threads that
+ * connect, write, read and close, and gets a signal every ms whose handler restarts calls. The
+ * parent kills one of them now and then. When all connections are made it prints
+ * `storm: connections=N killed=N failed=N`, failed being those that connect() refused for any
+ * reason but a signal, and the exit status is 0 where none did.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EACH 20 /* connections of a thread */
+
+/* Shared with the children: in a file that exec leaves open. */
+static struct counts {
+    _Atomic long connections, failed;
+} * counts;
+static int counts_fd, port;
+
+static void restart(int signal)
+{
+    (void)signal;
+}
+
+static void connect_once(void)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    char byte = 'x';
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
+        atomic_fetch_add(&counts->failed, 1);
+        fprintf(stderr, "storm: connect: %s\n", strerror(errno));
+    } else if (write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1) {
+        atomic_fetch_add(&counts->connections, 1);
+    }
+    close(fd);
+}
+
+static void *connect_all(void *unused)
+{
+    for (int i = 0; i < EACH; i++)
+        connect_once();
+    return unused;
+}
+
+static _Noreturn void work(void)
+{
+    struct sigaction action = {.sa_handler = restart, .sa_flags = SA_RESTART};
+    struct itimerval timer = {.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000};
+    pthread_t thread;
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    if (pthread_create(&thread, NULL, connect_all, NULL) != 0)
+        _exit(1);
+    connect_all(NULL);
+    pthread_join(thread, NULL);
+    _exit(0);
+}
+
+static void map_counts(void)
+{
+    counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED, counts_fd, 0);
+    if (counts == MAP_FAILED)
+        exit(1);
+}
+
+static pid_t start_process(unsigned how)
+{
+    char port_text[16], fd_text[16];
+    char *argv[] = {"storm", "--work", port_text, fd_text, NULL};
+    snprintf(port_text, sizeof(port_text), "%d", port);
+    snprintf(fd_text, sizeof(fd_text), "%d", counts_fd);
+    pid_t pid = how % 3 == 1 ? vfork() : fork();
+    if (pid != 0)
+        return pid;
+    if (how % 3 == 0)
+        work();
+    execv("/proc/self/exe", argv);
+    _exit(1);
+}
+
+/** Returns how many were killed. */
+static long storm(long connections, unsigned processes)
+{
+    unsigned running = 0, number = 0;
+    long killed = 0;
+    while (running > 0 || atomic_load(&counts->connections) < connections) {
+        if (running < processes && atomic_load(&counts->connections) < connections) {
+            pid_t pid = start_process(number++);
+            running += pid > 0;
+            if (number % 7 == 0) {
+                usleep(3000);
+                killed += kill(pid, SIGKILL) == 0;
+            }
+            continue;
+        }
+        running -= wait(NULL) > 0;
+    }
+    return killed;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "--work") == 0) {
+        port = atoi(argv[2]);
+        counts_fd = atoi(argv[3]);
+        map_counts();
+        work();
+    }
+    if (argc != 4)
+        return 2;
+    port = atoi(argv[1]);
+    counts_fd = memfd_create("counts", 0);
+    if (counts_fd < 0 || ftruncate(counts_fd, sizeof(*counts)) != 0)
+        return 1;
+    map_counts();
+    long killed = storm(atol(argv[2]), (unsigned)atoi(argv[3]));
+    printf("storm: connections=%ld killed=%ld failed=%ld\n", atomic_load(&counts->connections),
+           killed, atomic_load(&counts->failed));
+    return atomic_load(&counts->failed) > 0;
+}
