@@ -1,5 +1,6 @@
 #include "kernel/process.h"
 
+#include "kernel/memory.h"
 #include "kernel/raw.h"
 
 #include <limits.h>
@@ -244,10 +245,10 @@ void process_unseal(void)
 static void map_here(void)
 {
     size_t page = (size_t)getauxval(AT_PAGESZ);
-    void *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
+    void *memory = memory_map(page);
+    if (!memory)
         return;
-    if (madvise(memory, page, MADV_WIPEONFORK) != 0) {
+    if (raw_call(SYS_madvise, memory, page, (long)MADV_WIPEONFORK) != 0) {
         munmap(memory, page);
         return;
     }

@@ -57,8 +57,8 @@ static void accepted_deepbind(struct text *text)
 
 static bool parse_deepbind(const char *value, struct config *config, struct refusal *refusal)
 {
-    config->drop_deepbind = strcmp(value, "drop") == 0;
-    if (config->drop_deepbind || strcmp(value, "keep") == 0)
+    config->drop_deepbind = text_is(value, "drop");
+    if (config->drop_deepbind || text_is(value, "keep"))
         return true;
     return refuse_value(value, accepted_deepbind, refusal);
 }
@@ -125,18 +125,16 @@ static void accepted_split_by(struct text *text)
 
 static bool parse_split_by(const char *value, struct config *config, struct refusal *refusal)
 {
-    static const char slot[] = "slot:";
-    size_t len = strlen(slot);
     uint64_t seconds;
     config->split_by = SPLIT_BY_CONNECTION;
-    if (strcmp(value, "connection") == 0)
+    if (text_is(value, "connection"))
         return true;
     config->split_by = SPLIT_BY_PROCESS;
-    if (strcmp(value, "process") == 0)
+    if (text_is(value, "process"))
         return true;
     config->split_by = SPLIT_BY_SLOT;
-    if (strncmp(value, slot, len) != 0 ||
-        !number_parse(value + len, strlen(value + len), SLOT_LEAST, SLOT_MOST, &seconds))
+    const char *number = text_behind(value, "slot:");
+    if (!number || !number_parse(number, strlen(number), SLOT_LEAST, SLOT_MOST, &seconds))
         return refuse_value(value, accepted_split_by, refusal);
     config->slot_seconds = (uint32_t)seconds;
     return true;

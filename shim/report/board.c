@@ -157,7 +157,7 @@ static const char *open_parts(int directory, struct board_view *view)
 const char *board_open(const char *path, struct board_view *view)
 {
     *view = (struct board_view){NULL};
-    if (strncmp(path, "/proc/", 6) == 0)
+    if (text_behind(path, "/proc/"))
         return open_sealed(path, view);
     int directory =
         (int)raw_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -61,11 +61,18 @@ static uint32_t hash(const char *program, const char *policy, bool washout)
     return h;
 }
 
+/** field[size], which others may write to, holds this text. */
+static bool is_text(const char *field, size_t size, const char *text)
+{
+    size_t len = strlen(text) + 1;
+    return len <= size && memcmp(field, text, len) == 0;
+}
+
 static bool is_named(const struct board_cell *cell, const char *program, const char *policy,
                      bool washout)
 {
-    return cell->washout == washout && strncmp(cell->policy, policy, 32) == 0 &&
-           strncmp(cell->program, program, sizeof(cell->program)) == 0;
+    return cell->washout == washout && is_text(cell->policy, sizeof(cell->policy), policy) &&
+           is_text(cell->program, sizeof(cell->program), program);
 }
 
 /** Makes a free cell that of these names; false where another process was faster. */
