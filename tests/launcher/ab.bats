@@ -282,7 +282,7 @@ print("interrupts:", count)'
     serve "$PORT" loop:200 "${answer[@]}" end
     ab -n 4 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
     [[ $(row 'close, us') =~ \(x[0-9]+\ real\) && $(row 'TIME_WAIT left') == *'0 (-5 real)' ]]
-    [[ $(grep -A 1 '^TIME_WAIT left' <<<"$output" | tail -n 1 | xargs) == '-5..-5, p 0.029' ]]
+    [[ $(grep -A 1 '^TIME_WAIT left  ' <<<"$output" | tail -n 1 | xargs) == '-5..-5, p 0.029' ]]
     ab --json -n 2 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
     [[ $(figures '.differences[]|select(.measure=="time_wait_left")|[.low,.runs_to_decide,.verdict]') == '[null,4,"too few runs"]' ]]
     ab -n 1 -p 'off|delay:20' -- "$ACT" quiet loop:5 "connect:$PORT" "${exchange[@]}" end
