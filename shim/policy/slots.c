@@ -65,7 +65,7 @@ static uint64_t random_of(uint64_t number, uint64_t seed)
 static unsigned arm_at(const uint32_t share[], uint64_t point)
 {
     unsigned arm = 0;
-    while (point >= share[arm])
+    while (arm < ARMS_MAX - 1 && point >= share[arm])
         point -= share[arm++];
     return arm;
 }
@@ -76,11 +76,11 @@ static unsigned arm_at(const uint32_t share[], uint64_t point)
  */
 unsigned slots_arm(const struct split *split, uint64_t number, uint64_t seed)
 {
-    uint32_t share[ARMS_MAX];
+    uint32_t share[ARMS_MAX] = {0};
     uint64_t left = shares(split, share);
     uint64_t block = left > BLOCK_MOST ? 1 : left;
     unsigned arm = 0;
-    for (uint64_t n = number - number % block; n <= number; n++) {
+    for (uint64_t n = block ? number - number % block : 0; left > 0 && n <= number; n++) {
         arm = arm_at(share, random_of(n, seed) % left);
         share[arm]--;
         left--;

@@ -99,12 +99,12 @@ more() {
     awk -v a="$(adds auto "$2" "$3")" -v b="$(adds "$1" "$2" "$3")" 'BEGIN { printf "%.0f\n", b - a }'
 }
 
-@test "a board: at most 700 instructions more for a connection, under slots 1,200" {
+@test "a board: at most 1,000 instructions more for a connection, under slots 1,600" {
     local name connect close limit
     for name in board slot; do
         connect=$(more "$name" connect tcp)
         close=$(more "$name" close tcp)
-        limit=$([[ $name == board ]] && echo 700 || echo 1200)
+        limit=$([[ $name == board ]] && echo 1000 || echo 1600)
         echo "$name: connect $connect, close $close more instructions, at most $limit"
         [[ $connect -gt 0 && $close -gt 0 && $((connect + close)) -le $limit ]]
     done

@@ -21,6 +21,21 @@ by_errno() {
     [[ $output != *'not seen'* && $output != *'made no TCP'* ]]
 }
 
+@test "the command cannot cut off the board that it counts on" {
+    serve "$PORT" loop:3 "${answer[@]}" end
+    ab --json -n 1 -p off -- python3 -c '
+import os, socket, sys
+fd = os.open(os.environ["NOTIMEWAIT_BOARD"], os.O_RDWR)
+for size in 0, 1 << 30:
+    try: os.ftruncate(fd, size)
+    except PermissionError: print("refused", file=sys.stderr)
+for i in range(3):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.send(b"x"); s.recv(1); s.close()
+os.kill(os.getpid(), 9)' "$PORT"
+    [[ $(grep -c '^refused$' <<<"$stderr") -eq 2 && $(figures .arms[0].connections.median) -eq 3 ]]
+}
+
 @test "a pool of workers that is terminated: each connection is counted" {
     need python3
     serve "$PORT" loop:40 "${answer[@]}" end

@@ -85,7 +85,7 @@ select.select([], [s], []); s.send(b"x"); select.select([s], [], []); s.recv(1);
     [[ $(total connections) -eq 2 && $(total closes) -eq 2 ]]
 }
 
-@test "fork, and processes of 32 bits, count on the same board" {
+@test "forked children count on the same board" {
     serve "$PORT" loop:30 "${answer[@]}" end
     boarded fin-rst python3 -c '
 import os, socket, sys

@@ -209,7 +209,7 @@ static void shuffle(const struct experiment *experiment, unsigned order[ARMS_MAX
 static bool run_round(const struct options *options, struct experiment *experiment,
                       unsigned round, struct leftovers *leftovers, int64_t start_ns)
 {
-    unsigned order[ARMS_MAX];
+    unsigned order[ARMS_MAX] = {0};
     shuffle(experiment, order);
     for (unsigned i = 0; i < experiment->count; i++) {
         struct turn turn = {.arm = &experiment->arms[order[i]],

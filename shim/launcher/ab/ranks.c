@@ -93,7 +93,7 @@ static double normal_p(const unsigned *ranks, size_t first, size_t all, unsigned
 
 static double p_of(const double *first, size_t n, const double *second, size_t m)
 {
-    unsigned *ranks = malloc((n + m) * sizeof(*ranks));
+    unsigned *ranks = calloc(n + m, sizeof(*ranks));
     unsigned sum = 0;
     if (!ranks)
         return 1;

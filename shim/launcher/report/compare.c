@@ -148,12 +148,16 @@ static double rounded(double number, int digits)
     return round(number / unit) * unit;
 }
 
+#define STEPS 62 /* of a quarter: up to a million times as many */
+
 /** More connections, until the interval is no wider than `width` to either side. */
 static double more_connections(const struct row *first, const struct row *second,
                                enum measure measure, double alpha, double width)
 {
     double all = observed(first, measure) + observed(second, measure);
-    for (double factor = 1.25; factor < 1e6; factor *= 1.25) {
+    double factor = 1;
+    for (int step = 0; step < STEPS; step++) {
+        factor *= 1.25;
         struct interval then = interval_of(first, second, measure, alpha, factor);
         if (then.high - then.low <= 2 * width)
             return rounded(all * (factor - 1), 2);

@@ -15,7 +15,9 @@ static double log_beta(double a, double b)
 /** x log(y), which is 0 where x is. */
 static double x_log(double x, double y)
 {
-    return x > 0 ? x * log(y) : 0;
+    if (x <= 0)
+        return 0;
+    return y > 0 ? x * log(y) : -INFINITY;
 }
 
 double share_evidence(struct share share, double p)

@@ -118,17 +118,15 @@ int report_main(int argc, char **argv)
 {
     struct report_options options;
     struct data data = {0};
-    int status = EXIT_SUCCESS;
     if (!parse_options(argc, argv, &options))
         return EXIT_USAGE;
     if (options.form == WATCH)
         return watch(read_all, options.names, options.names[0]);
-    if (!read_all(options.names, &data))
-        status = EXIT_FAILED;
-    else if (!options.output)
+    bool done = read_all(options.names, &data);
+    if (done && options.output)
+        done = write_output(&data, &options);
+    else if (done)
         print_report(&data, options.form, stdout);
-    else if (!write_output(&data, &options))
-        status = EXIT_FAILED;
     data_free(&data);
-    return status;
+    return done ? EXIT_SUCCESS : EXIT_FAILED;
 }
