@@ -248,6 +248,24 @@ survives() {
     grep -x 'expect-open 1' <<<"$output"
 }
 
+@test "a connect() that a signal interrupts goes on, and its close is the policy's" {
+    NOTIMEWAIT_LOG=$LOG run preload fin-rst python3 -c '
+import signal, socket, threading, time
+listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+first = socket.create_connection(listener.getsockname())  # the queue is full
+signal.signal(signal.SIGALRM, lambda *unused: None)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+threading.Thread(target=lambda: (time.sleep(0.3), listener.accept()), daemon=True).start()
+second = socket.socket()
+second.connect(listener.getsockname())  # again after a second
+print("linger2", second.getsockopt(socket.IPPROTO_TCP, 8))
+second.close()'
+    echo "$output"
+    cat "$LOG"
+    [[ $status -eq 0 && $output == 'linger2 -1' ]]
+    [[ $(jq -r 'select(.role == "client" and .connect_us == null).action' "$LOG") == fin-rst ]]
+}
+
 @test "closing something else is no end" {
     each_policy survives close@b open:/dev/null@b dup2:b@b close_range:b:b open:/dev/null@b close@c fd:900@c
 }

@@ -151,6 +151,14 @@ own_linger2() {
     [ "$(logged reason)" = app-linger ]
 }
 
+@test "respect: a linger outlasts connect(AF_UNSPEC), as in the kernel" {
+    serve "$PORT" loop:2 accept readall close end
+    NOTIMEWAIT_LOG=$LOG run preload abort act "connect:$PORT" linger:1:5 connect-unspec "connect:$PORT" \
+        getlinger close
+    finish server
+    [[ $output == *'getlinger 1:5'* && $(logged via reason) == $'disconnect disconnect\nclose app-linger' ]]
+}
+
 @test "respect: is the default" {
     serve "$PORT" accept readall close
     NOTIMEWAIT_LOG=$LOG preload auto act "connect:$PORT" linger:1:0 write:9 wait-acked close

@@ -106,9 +106,10 @@ unread() {
 
 @test "unread input at a peer that has half-closed: under fin-rst it reads all of ours and EOF" {
     half_closed() {
-        outcome "$1" server v4 'wait-unread:100 wait-state:CLOSE_WAIT write:1000 close' \
+        outcome "$1" server "${3-v4}" 'wait-unread:100 wait-state:CLOSE_WAIT write:1000 close' \
             'write:100 shutdown:wr readall close' "$2"
     }
+    half_closed fin-rst 'reads=1000 EOF, rst=no, keeps=peer, does=' v4-unlogged
     half_closed off 'reads=1000 ECONNRESET, rst=yes, keeps=none, does=none off'
     half_closed fin-rst 'reads=1000 EOF, rst=no, keeps=peer, does=fin-rst discarded'
 }

@@ -24,8 +24,12 @@ forked() {
     ONLY='fin-rst abort' each_policy forked fork:_Fork close end "writen:$MIB" close wait
 }
 
-@test "fork: the child exits without a close, the parent serves" {
-    each_policy forked fork exit end "writen:$MIB" close wait
+@test "fork: the child exits without a close, the parent serves, and alone tells of it" {
+    served_by_parent() {
+        forked fork exit end wait "writen:$MIB" close
+        [[ $(logged via) == close ]]
+    }
+    each_policy served_by_parent
 }
 
 @test "fork: a server's child serves, and is killed when it is done" {
@@ -132,6 +136,17 @@ python_server() {
         delivered "$MIB"
     }
     ONLY='auto fin-rst' each_policy kernel_carries
+}
+
+@test "a raw fork's child that exits tells of itself alone" {
+    reader
+    policy=auto
+    NOTIMEWAIT_STATS=$LOG.stats holder "connect:$PORT" write:1000 fork:raw exit end wait close
+    delivered 1000
+    cat "$LOG.stats"
+    [[ $(json pid "$LOG.stats" | sort -u | wc -l) -eq 2 ]]
+    [[ $(json '.policies[0].connections' "$LOG.stats" | xargs) == '0 1' ]]
+    [[ $(json '.policies[0].closes' "$LOG.stats" | xargs) == '0 1' && $(logged via) == close ]]
 }
 
 @test "a child that clone() makes as fork() does is a process of its own" {

@@ -68,6 +68,15 @@ inetd() {
         "exec:$1" "${@:2}"
 }
 
+@test "SCM_RIGHTS: a socket that was passed stays shared when it disconnects and connects again" {
+    policy=abort
+    reader 2
+    holder use:c socketpair:q use:a "connect:$PORT" sendfd:q connect-unspec "connect:$PORT" \
+        write:1000 wait-acked close
+    delivered 1000
+    [[ $(logged via reason) == $'disconnect disconnect\nclose shared' ]]
+}
+
 @test "inetd: a program that knows only fds 0 and 1 gets and sends all" {
     cat_echoes() {
         inetd cat

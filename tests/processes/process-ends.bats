@@ -113,6 +113,24 @@ plain_close() {
     plain_close failed-exec
 }
 
+@test "what was over before the end: no lever is said to be armed" {
+    serve "$PORT" accept readall close
+    NOTIMEWAIT_LOG=$LOG preload fin-rst act "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE exit
+    finish server
+    [[ $(jq -r '[.via, .action, .state] | join(" ")' "$LOG") == 'exit none CLOSE' ]]
+}
+
+@test "a listener, and what never connected: nothing is told of them" {
+    local end
+    for end in exit _exit quick_exit; do
+        NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG.stats run preload fin-rst act "listen:$PORT" \
+            socket@b connect:1@c "$end"
+        echo "$output"
+        [[ $status -eq 0 && ! -e $LOG ]]
+    done
+    [[ $(jq '.policies[0].closes' "$LOG.stats" | xargs) == '0 0 0' ]]
+}
+
 # crowd POLICY: many short connections, while the process ends; the server sees their ends.
 crowd() {
     PORT=$(port)

@@ -78,6 +78,18 @@ load ../lib/recycling
     [[ $failed -eq 50 && $resets -eq $before ]]
 }
 
+@test "nor is one among entries in TIME_WAIT: its peer reads on, to the end" {
+    ports 16
+    serve "$PORT" quiet use:b accept use:c accept use:d accept use:a loop:60 accept readall close end loud \
+        use:b peername readall use:c peername readall use:d peername readall
+    NOTIMEWAIT_LOG=$LOG preload auto act quiet loop:3 "connect:$PORT" write:1 close end \
+        loud loop:60 "connect:$PORT" write:1 close end
+    run finish server
+    echo "$output"
+    [[ $(grep -c '^peername 127' <<<"$output") -eq 3 && $(grep -cx 'readall 1 EOF' <<<"$output") -eq 3 ]]
+    [[ $(jq -r 'select(.recycled).local' "$LOG" | wc -l) -ge 40 ]]
+}
+
 @test "an entry whose socket had no SO_REUSEADDR is left alone, and connect() fails as without us" {
     ports 100
     plain n=200 port="$PORT"
@@ -95,6 +107,18 @@ load ../lib/recycling
     under auto n=300
     echo 1 >/proc/sys/net/ipv4/tcp_timestamps
     [[ $failed -eq $before && $failed -ge 200 && $resets -eq 0 ]]
+}
+
+@test "a peer that takes no verified entry is left alone: one look, not one for each connect" {
+    local table=$BATS_TEST_TMPDIR/strace
+    need strace
+    ports 20
+    echo 0 >/proc/sys/net/ipv4/tcp_timestamps
+    NOTIMEWAIT_POLICY=auto run_recycle strace -f --seccomp-bpf -o "$table" -e trace=recvmmsg -E LD_PRELOAD="$LIB" \
+        "$BUILD/tests/recycle" port="$PORT" n=60
+    echo 1 >/proc/sys/net/ipv4/tcp_timestamps
+    cat "$table"
+    [[ $failed -eq 40 && $(grep -c recvmmsg "$table") -le 4 ]]
 }
 
 @test "other programs share the ports that were taken over, towards other peers" {

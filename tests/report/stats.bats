@@ -40,6 +40,24 @@ stat() {
     [[ $(stat '|[.time_wait_avoided,.time_wait_left]') == '[30,0]' && $(time_wait_client "$PORT") -eq 30 ]]
 }
 
+@test "no TIME_WAIT is counted where the kernel resets: unread input, connect(AF_UNSPEC)" {
+    serve "$PORT" accept write:10 readall close accept readall close
+    counted auto act "connect:$PORT" wait-unread:10 close "connect:$PORT" connect-unspec close
+    finish server
+    settle "$PORT"
+    cat "$STATS"
+    [[ $(stat '|[.closes,.time_wait_avoided,.time_wait_left]') == '[2,0,0]' ]]
+    [[ $(time_wait_client "$PORT") -eq 0 ]]
+}
+
+@test "io_errors: what reads and writes returned; that nothing was there yet is none" {
+    serve "$PORT" accept readn:10 linger:1:0 close
+    counted auto act "connect:$PORT" recv-dontwait:1 write:10 read:1 write:1 write:1 close
+    finish server
+    cat "$STATS"
+    [[ $(stat .io_errors) == '{"ECONNRESET":1,"EPIPE":2,"ETIMEDOUT":0}' ]]
+}
+
 @test "a split within one process: the figures of its policies add up" {
     serve "$PORT" loop:200 accept readn:1 write:1 readall close end
     NOTIMEWAIT_SEED=1 NOTIMEWAIT_LOG=$LOG counted 'off@3|fin-rst@1' \
