@@ -162,6 +162,7 @@ check-sanitize:
 	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) $(filter-out %/sanitize.bats,$(wildcard tests/sanitize/*.bats))
 
 # Real programs against real servers, without and with the library; at the end, a table.
+# PROGRAMS_ALL=1: with those whose packages are large (Go).
 check-programs:
 	@tests/need programs
 	@$(MAKE) --no-print-directory -s tests

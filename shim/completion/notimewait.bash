@@ -13,7 +13,7 @@ _notimewait() {
     local policies='off auto fin-rst last-read drain drain: drain-eof drain-eof: abort delay: linger: reap'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local mode=run i
-    local commands='ab attach board check report switch'
+    local commands='ab advise attach board check report switch'
     [[ " $commands " != *" ${COMP_WORDS[1]-} "* || $COMP_CWORD -eq 1 ]] || mode=${COMP_WORDS[1]}
     case $prev in
     -p)
@@ -38,7 +38,7 @@ _notimewait() {
         mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
         return
         ;;
-    -r | -n | --warm-up) return ;;
+    -r | -n | --warm-up | --seconds) return ;;
     esac
     case $mode:$COMP_CWORD in
     board:2 | switch:2)
@@ -65,7 +65,7 @@ _notimewait() {
     [[ $mode == run ]] || i=2
     while [[ $i -lt $COMP_CWORD ]]; do
         case ${COMP_WORDS[i]} in
-        -p | -r | -n | --log | --stats | --board | --export-markdown | --warm-up | --by | --pid) i=$((i + 1)) ;;
+        -p | -r | -n | --log | --stats | --board | --export-markdown | --warm-up | --by | --pid | --seconds) i=$((i + 1)) ;;
         -*) ;;
         *)
             _command_offset "$i" 2>/dev/null
@@ -78,6 +78,7 @@ _notimewait() {
     case $mode in
     run) words='-p -r --log --stats --board --reap --by --anyway -h --help --version -- ' ;;
     ab) words='-p -n --json --export-markdown --warm-up --no-wait --anyway -h --help -- ' ;;
+    advise) words='--seconds --pid -h --help -- ' ;;
     attach) words='-p --tree --connections -h --help -- ' ;;
     check) words='--json --pid -h --help -- ' ;;
     esac

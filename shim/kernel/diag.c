@@ -135,6 +135,7 @@ static struct diag_socket socket_of(const struct diag_reply *reply)
         .family = reply->family,
         .state = (enum tcp_state)reply->state,
         .expires_ms = reply->expires_ms,
+        .unread = reply->receive_queue,
         .id = reply->id,
     };
 }

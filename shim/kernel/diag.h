@@ -29,6 +29,7 @@ struct diag_socket {
     uint8_t family;
     enum tcp_state state;
     uint32_t expires_ms; /* until the timer that runs, in TIME_WAIT: to its end */
+    uint32_t unread;     /* bytes that were received and not read */
     struct diag_id id;
 };
 

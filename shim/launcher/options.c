@@ -12,6 +12,7 @@
 static const char usage[] =
     "Usage: notimewait [OPTION...] [--] COMMAND [ARG]...     run with the library\n"
     "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
+    "       notimewait advise [OPTION...] [--] [COMMAND...]  what is best done?\n"
     "       notimewait attach [OPTION...] PID                arm a running server\n"
     "       notimewait board DIR                             a board, for --board\n"
     "       notimewait report [OPTION...] DIR|LOG...         what they say\n"
@@ -30,7 +31,8 @@ static const char usage[] =
     "      --json, --export-markdown FILE   the figures, for programs or a document\n"
     "      --warm-up N   N runs before, which do not count; --no-wait for TIME_WAIT\n"
     "report --json, --openmetrics, --prometheus, --watch; --output FILE\n"
-    "attach -p POLICY    fin-rst or off; --tree: its children, --connections: open ones\n"
+    "advise --seconds N   how long to watch (60, or until COMMAND ends); --pid PID\n"
+    "attach -p POLICY    fin-rst or off; --tree: children; --connections: open ones\n"
     "both  --anyway (runs what the library does not reach), -h, --help, --version\n";
 
 static const char statuses[] =

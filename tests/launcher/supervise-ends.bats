@@ -85,7 +85,6 @@ both_armed() {
 }
 
 @test "fork, exec, vfork, threads, signals, processes that are killed: nothing hangs, nothing leaks" {
-    local most
     gcc -O2 -static -pthread -o "$BATS_TEST_TMPDIR/storm" tests/tools/storm.c
     start server act "listen:$PORT" loop:1000000 accept readn:1 write:1 readall close end
     wait_output server '^listen '

@@ -18,10 +18,16 @@ unset -v LD_PRELOAD "${!NOTIMEWAIT_@}"
 # Arms: without the library, and policies.
 ARMS=(none auto fin-rst last-read)
 
-# use_arm ARM: sets `under`. Without CAP_NET_ADMIN, as an ordinary user's programs run.
+# use_arm ARM: sets `under`. Without CAP_NET_ADMIN, as an ordinary user's programs run. An arm is
+# a policy, or WAY:POLICY: supervise, both, or drop (NOTIMEWAIT_DEEPBIND).
 use_arm() {
     under=(setpriv --bounding-set=-net_admin --inh-caps=-net_admin)
-    [[ $1 == none ]] || under+=(env "LD_PRELOAD=$LIB" "NOTIMEWAIT_POLICY=$1")
+    case $1 in
+    none) ;;
+    supervise:* | both:*) under+=("$BUILD/notimewait" --by "${1%%:*}" -p "${1#*:}") ;;
+    drop:*) under+=(env "LD_PRELOAD=$LIB" "NOTIMEWAIT_POLICY=${1#*:}" NOTIMEWAIT_DEEPBIND=drop) ;;
+    *) under+=(env "LD_PRELOAD=$LIB" "NOTIMEWAIT_POLICY=$1") ;;
+    esac
 }
 
 # --- programs ---
@@ -46,6 +52,9 @@ each() {
 version_of() {
     case $1 in
     act) getconf GNU_LIBC_VERSION ;;
+    go) go version | awk '{ sub(/^go/, "", $3); print "Go", $3 }' ;;
+    musl) dpkg-query -W -f 'musl ${Version}' musl-tools | sed 's/-[^-]*$//' ;;
+    php) php -r 'echo "PHP ", PHP_MAJOR_VERSION, ".", PHP_MINOR_VERSION;' ;;
     curl) curl --version | awk 'NR == 1 { print $1, $2 }' ;;
     java) java -version 2>&1 | awk -F '"' 'NR == 1 { print "OpenJDK", $2 }' ;;
     nc) dpkg-query -W -f 'netcat-openbsd ${Version}' netcat-openbsd | sed 's/-[^-]*$//' ;;

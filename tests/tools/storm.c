@@ -34,6 +34,11 @@ static void restart(int signal)
     (void)signal;
 }
 
+static int number(const char *word)
+{
+    return (int)strtol(word, NULL, 10);
+}
+
 static void connect_once(void)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -83,7 +88,7 @@ static pid_t start_process(unsigned how)
     char *argv[] = {"storm", "--work", port_text, fd_text, NULL};
     snprintf(port_text, sizeof(port_text), "%d", port);
     snprintf(fd_text, sizeof(fd_text), "%d", counts_fd);
-    pid_t pid = how % 3 == 1 ? vfork() : fork();
+    pid_t pid = how % 3 == 1 ? vfork() : fork(); /* NOLINT: what is tried */
     if (pid != 0)
         return pid;
     if (how % 3 == 0)
@@ -115,19 +120,19 @@ static long storm(long connections, unsigned processes)
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "--work") == 0) {
-        port = atoi(argv[2]);
-        counts_fd = atoi(argv[3]);
+        port = number(argv[2]);
+        counts_fd = number(argv[3]);
         map_counts();
         work();
     }
     if (argc != 4)
         return 2;
-    port = atoi(argv[1]);
+    port = number(argv[1]);
     counts_fd = memfd_create("counts", 0);
     if (counts_fd < 0 || ftruncate(counts_fd, sizeof(*counts)) != 0)
         return 1;
     map_counts();
-    long killed = storm(atol(argv[2]), (unsigned)atoi(argv[3]));
+    long killed = storm(number(argv[2]), (unsigned)number(argv[3]));
     printf("storm: connections=%ld killed=%ld failed=%ld\n", atomic_load(&counts->connections),
            killed, atomic_load(&counts->failed));
     return atomic_load(&counts->failed) > 0;

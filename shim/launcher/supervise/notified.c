@@ -1,9 +1,11 @@
 #include "launcher/supervise/notified.h"
 
+#include "kernel/clock.h"
 #include "launcher/reap/reaper.h"
 #include "launcher/supervise/filter.h"
 #include "launcher/supervise/recycle.h"
 #include "launcher/supervise/target.h"
+#include "policy/slots.h"
 
 #include <netinet/tcp.h>
 #include <string.h>
@@ -36,10 +38,10 @@ void notified_begin(const struct config *in_force, bool reaper)
         (void)getrandom(&seed, sizeof(seed), 0);
 }
 
-/** SplitMix64 (Steele, Lea, Flood 2014). */
-static uint64_t draw(void)
+/** SplitMix64 (Steele, Lea, Flood 2014): its n-th number. */
+static uint64_t draw(uint64_t n)
 {
-    uint64_t z = seed + ++draws * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = seed + n * UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
@@ -75,13 +77,33 @@ static const struct rules *rules_of(pid_t thread)
     return &rules;
 }
 
+/** As in the library (connection/draw.c). */
+static const struct policy *draw_from(const struct split *split, pid_t thread)
+{
+    struct timespec now;
+    if (split->count == 1)
+        return split->arms[0].policy;
+    switch (config->split_by) {
+    case SPLIT_BY_SLOT:
+        clock_gettime(CLOCK_REALTIME, &now);
+        struct slot slot =
+            slot_at((int64_t)now.tv_sec * NS_PER_S + now.tv_nsec, config->slot_seconds);
+        return split->arms[slots_arm(split, slot.number, config->seeded ? config->seed : 0)]
+            .policy;
+    case SPLIT_BY_PROCESS:
+        return rules_draw(split, draw((uint64_t)target_process(thread)));
+    default:
+        return rules_draw(split, draw(++draws));
+    }
+}
+
 /** What needs the library, where the library is not there, is `auto`. */
 static enum policy_kind policy_of(const struct notified *notified, const struct newborn *born)
 {
     const struct split *split =
         config->rules.count > 0 ? rules_find(rules_of(notified->thread), born, &config->split)
                                 : &config->split;
-    const struct policy *policy = rules_draw(split, split->count > 1 ? draw() : 0);
+    const struct policy *policy = draw_from(split, notified->thread);
     return notified_needs_library(policy) ? POLICY_AUTO : policy->kind;
 }
 

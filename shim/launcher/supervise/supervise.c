@@ -42,10 +42,12 @@ bool supervise_accepts(const struct config *config, bool library)
                  name);
         return false;
     }
-    if (library || (!config->log && !config->stats))
+    if (library || (!config->log && !config->stats && !config->board))
         return true;
     complain("--%s: closes are not seen from outside (--by preload or both has them)",
-             config->log ? "log" : "stats");
+             config->log     ? "log"
+             : config->stats ? "stats"
+                             : "board");
     return false;
 }
 
@@ -113,10 +115,15 @@ static struct child_options options_of_worker(void)
     return options;
 }
 
+/** The command's table of connections is not ours. */
+static void do_nothing(void)
+{
+}
+
 static int work(char *const command[])
 {
     struct child_options options = options_of_worker();
-    process_init(NULL);
+    process_init(do_nothing);
     if (supervision->reap && !reaper_begin())
         return EXIT_FAILED;
     struct child_result result = child_run(command, &options);

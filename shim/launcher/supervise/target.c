@@ -27,8 +27,7 @@ static int open_pidfd(pid_t thread, unsigned flags)
     return (int)syscall(SYS_pidfd_open, thread, flags);
 }
 
-/** The number behind a name at the beginning of a line of /proc/PID/status; 0: none. */
-static pid_t process_of(pid_t thread)
+pid_t target_process(pid_t thread)
 {
     char path[64];
     char line[128];
@@ -51,7 +50,7 @@ static int open_for(pid_t thread, bool *lasting)
     if (pidfd >= 0 || (!no_thread_pidfds && errno != EINVAL))
         return pidfd;
     no_thread_pidfds = true;
-    pid_t process = process_of(thread);
+    pid_t process = target_process(thread);
     *lasting = process == thread;
     if (process == 0)
         errno = ESRCH;

@@ -25,6 +25,9 @@ bool target_read(pid_t thread, uint64_t address, void *to, size_t size);
  */
 void target_program(pid_t thread, char *name, size_t size);
 
+/** The process that the thread is of; 0: not known. */
+pid_t target_process(pid_t thread);
+
 /** In the child of a fork: others' pidfds are closed. */
 void target_forget(void);
 

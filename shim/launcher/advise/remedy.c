@@ -1,0 +1,195 @@
+#include "launcher/advise/remedy.h"
+
+#include "kernel/sysctls.h"
+#include "launcher/counters.h"
+#include "launcher/line.h"
+
+#include <stdio.h>
+
+#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN */
+#define LABEL       "%-19s "
+#define FEW         64 /* ports that may be in TIME_WAIT without a word */
+
+/* What the choice depends on. */
+struct situation {
+    const struct service *service; /* the busiest, or NULL */
+    char name[64];
+    double rate; /* of new entries, a second */
+    double ports;
+    double needed; /* ports at a time, if it goes on like that */
+    struct sysctls sysctls;
+    long delay_ms; /* tcp_tw_reuse_delay; -1: the kernel has none */
+    bool timestamps;
+    bool kernel_reuses; /* entries of a second and more, towards this service */
+};
+
+static long sysctl(const char *path, long otherwise)
+{
+    long n;
+    return counters_file(path, &n, 1) ? n : otherwise;
+}
+
+static struct situation situation_of(const struct watched *watched)
+{
+    struct situation now = {.service = watch_busiest(watched), .sysctls = sysctls_read()};
+    struct text text = text_in(now.name, sizeof(now.name));
+    double seconds = watch_seconds(watched);
+    now.delay_ms = sysctl("/proc/sys/net/ipv4/tcp_tw_reuse_delay", -1);
+    now.timestamps = sysctl("/proc/sys/net/ipv4/tcp_timestamps", 1) != 0;
+    now.ports = now.sysctls.high - now.sysctls.low + 1;
+    if (!now.service)
+        return now;
+    watch_service_text(&text, now.service);
+    now.rate = seconds > 0 ? (double)now.service->made / seconds : 0;
+    now.needed = now.rate * TIME_WAIT_S;
+    if (now.needed < now.service->most)
+        now.needed = now.service->most;
+    now.kernel_reuses =
+        now.timestamps && (now.sysctls.tw_reuse == 1 ||
+                           (now.sysctls.tw_reuse == 2 && watch_is_loopback(now.service)));
+    return now;
+}
+
+/** How many connections a second the kernel's own reuse allows (fact 11). */
+static double reuse_rate(const struct situation *now)
+{
+    double delay_s = now->delay_ms > 0 ? (double)now->delay_ms / 1000 : 1;
+    return now->ports / delay_s;
+}
+
+static const char *by_which_way(const struct verdict *verdict)
+{
+    if (!verdict)
+        return "notimewait COMMAND";
+    switch (verdict->reached) {
+    case REACHED_BY_SUPERVISION:
+        return "notimewait --by supervise COMMAND (a preload does not reach it)";
+    case REACHED_IN_PART:
+        return "notimewait --by both COMMAND (a preload reaches it in part)";
+    case NOT_REACHED:
+        return "no way of notimewait's reaches this command: see notimewait check";
+    default:
+        return "notimewait COMMAND";
+    }
+}
+
+static void say(const char *label, const char *text)
+{
+    line_print(stdout, LABEL "%s", label, text);
+}
+
+static void advise_nothing(const char *why)
+{
+    line_print(stdout, "remedy: nothing to do: %s", why);
+}
+
+/** What could be done besides, from the least invasive on. */
+static void print_others(const struct situation *now, const struct verdict *verdict)
+{
+    if (now->rate > reuse_rate(now))
+        line_print(stdout,
+                   LABEL "a second source address gives as many ports again, for clients "
+                         "that can bind one",
+                   "or");
+    say("or", "keep-alive or a pool in the client, where it can be changed: no new entries");
+    line_print(stdout,
+               LABEL "without root: %s, policy auto: ports are used again after a second", "or",
+               by_which_way(verdict));
+}
+
+static void advise_reuse(const struct situation *now, const struct verdict *verdict)
+{
+    bool delay = now->sysctls.tw_reuse == 1 || now->kernel_reuses;
+    line_print(stdout, "remedy: sysctl net.ipv4.%s (root, this whole network namespace)",
+               delay ? "tcp_tw_reuse_delay=1" : "tcp_tw_reuse=1");
+    line_print(stdout, LABEL "%.0f connections/s to one peer in place of %.0f", "it would give",
+               delay ? now->ports * 1000 : reuse_rate(now),
+               delay ? reuse_rate(now) : now->ports / TIME_WAIT_S);
+    print_others(now, verdict);
+}
+
+static void advise_library(const struct situation *now, const struct verdict *verdict)
+{
+    line_print(stdout, "remedy: %s, policy auto", by_which_way(verdict));
+    line_print(stdout, LABEL "tcp_tw_reuse gives %.0f connections/s at most, and %.0f are made",
+               "why not a sysctl", reuse_rate(now), now->rate);
+    say("or", "keep-alive or a pool in the client, where it can be changed: no new entries");
+    say("or", "more source addresses, or a wider ip_local_port_range");
+}
+
+static void choose(const struct situation *now, const struct verdict *verdict)
+{
+    if (!now->service)
+        advise_nothing("no connection of a client here is in TIME_WAIT");
+    else if (now->needed <= FEW || now->needed < now->ports / 2)
+        advise_nothing("TIME_WAIT holds less than half of the ports, where connect() is fast");
+    else if (!now->timestamps)
+        line_print(stdout, "remedy: sysctl net.ipv4.tcp_timestamps=1: without them no port in "
+                           "TIME_WAIT can be used again, by the kernel or by notimewait");
+    else if (now->kernel_reuses && now->rate < reuse_rate(now) / 2)
+        advise_nothing("the kernel uses these ports again after tcp_tw_reuse_delay, and that "
+                       "is enough");
+    else if (now->rate < reuse_rate(now) && !now->kernel_reuses)
+        advise_reuse(now, verdict);
+    else if (now->delay_ms > 1)
+        advise_reuse(now, verdict);
+    else
+        advise_library(now, verdict);
+}
+
+static void print_service(const struct situation *now, const struct watched *watched)
+{
+    const struct service *service = now->service;
+    double left = now->ports - service->used;
+    double growth = now->kernel_reuses ? 0 : now->rate;
+    line_print(stdout, LABEL "%s: %u now, %u at most; %.1f new a second; our side closed first",
+               "TIME_WAIT", now->name, service->time_wait, service->most, now->rate);
+    if (left > 0 && growth > 0 && now->needed > now->ports)
+        line_print(stdout, LABEL "%u-%u: %.0f, %.0f left; they end in some %.0f s", "ports",
+                   now->sysctls.low, now->sysctls.high, now->ports, left, left / growth);
+    else
+        line_print(stdout,
+                   LABEL "%u-%u: %.0f, %.0f left; as many as %.0f are held at this rate",
+                   "ports", now->sysctls.low, now->sysctls.high, now->ports, left, now->needed);
+    if (now->needed >= now->ports / 2)
+        say("connect()", "searches for a port, for more than a millisecond, from half of the "
+                         "ports on");
+    line_print(stdout, LABEL "%.1f at a time: %s", "open",
+               (double)service->open_sum / watched->looks,
+               (double)service->open_sum / watched->looks > now->rate
+                   ? "some are kept for long"
+                   : "each is short; keep-alive is not seen");
+    if (service->behind > 0)
+        line_print(stdout,
+                   LABEL "%u sockets of this service had unread input: fin-rst may harm it",
+                   "a peer that is behind", service->behind);
+}
+
+static void print_others_seen(const struct watched *watched, const struct service *busiest)
+{
+    unsigned others = 0;
+    for (size_t i = 0; i < watched->count; i++)
+        others += &watched->services[i] != busiest ? watched->services[i].most : 0;
+    if (others > 0)
+        line_print(stdout, LABEL "%u entries to %zu others, whose ports are apart", "besides",
+                   others, watched->count - (busiest != NULL));
+    if (watched->server_time_wait > 0)
+        line_print(stdout,
+                   LABEL "%llu entries of servers here, which closed first: they take no port",
+                   "servers", (unsigned long long)watched->server_time_wait);
+}
+
+void remedy_print(const struct watched *watched, const struct verdict *verdict)
+{
+    struct situation now = situation_of(watched);
+    choose(&now, verdict);
+    line_print(stdout, LABEL "%.0f s", "watched", watch_seconds(watched));
+    if (now.service)
+        print_service(&now, watched);
+    print_others_seen(watched, now.service);
+    line_print(stdout, LABEL "tcp_tw_reuse=%u, tcp_timestamps=%d%s", "sysctls",
+               now.sysctls.tw_reuse, now.timestamps,
+               now.delay_ms >= 0 ? "" : ", no tcp_tw_reuse_delay (Linux 6.14)");
+    say("not known", "which side closed first where no entry is here; what peers elsewhere "
+                     "have read");
+}

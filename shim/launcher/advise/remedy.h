@@ -1,0 +1,17 @@
+/*
+ * remedy: what to do about the TIME_WAIT entries that were watched.
+ *
+ * Owns: the choice, the least invasive one first, and the figures behind it. What cannot be
+ * known from outside is said to be unknown.
+ */
+#ifndef REMEDY_H
+#define REMEDY_H
+
+#include "launcher/advise/watch.h"
+#include "launcher/check/verdict.h"
+
+/** Prints the remedy in its first line, then why, then the figures. `verdict`: how the command
+ * is reached, or NULL where none was named. */
+void remedy_print(const struct watched *watched, const struct verdict *verdict);
+
+#endif

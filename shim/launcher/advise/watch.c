@@ -1,0 +1,170 @@
+#include "launcher/advise/watch.h"
+
+#include "kernel/blocks.h"
+#include "kernel/clock.h"
+#include "launcher/memory.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define ALL_STATES ((1u << STATES) - 1)
+
+/* One look, as it comes in. */
+static struct look {
+    struct watched *watched;
+    struct sysctls sysctls;
+    uint32_t since_ms; /* the last look */
+    bool listens[65536];
+    struct service *last; /* most entries are of one service */
+} look;
+
+static bool is_same(const struct service *service, const struct diag_socket *socket)
+{
+    return service->id.peer_port == socket->id.peer_port && service->family == socket->family &&
+           memcmp(service->id.peer, socket->id.peer, sizeof(socket->id.peer)) == 0;
+}
+
+static struct service *find(struct watched *watched, const struct diag_socket *socket)
+{
+    if (look.last && is_same(look.last, socket))
+        return look.last;
+    for (size_t i = 0; i < watched->count; i++)
+        if (is_same(&watched->services[i], socket))
+            return &watched->services[i];
+    watched->services = grow(watched->services, &watched->room, watched->count + 1,
+                             sizeof(watched->services[0]));
+    struct service *service = &watched->services[watched->count++];
+    *service = (struct service){.family = socket->family, .id = socket->id};
+    return service;
+}
+
+static void note_listener(const struct diag_socket *socket, void *unused)
+{
+    (void)unused;
+    look.listens[ntohs(socket->id.local_port)] = true;
+}
+
+/** A v4-mapped one counts as IPv4. */
+static struct diag_socket unmapped(const struct diag_socket *socket)
+{
+    struct diag_socket plain = *socket;
+    struct in6_addr address;
+    memcpy(&address, socket->id.peer, sizeof(address));
+    if (socket->family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address))
+        return plain;
+    plain.family = AF_INET;
+    plain.id.peer[0] = socket->id.peer[3];
+    plain.id.peer[1] = plain.id.peer[2] = plain.id.peer[3] = 0;
+    return plain;
+}
+
+static void note_server(const struct diag_socket *socket, uint16_t port)
+{
+    if (socket->state == STATE_TIME_WAIT)
+        look.watched->server_time_wait += block_age(socket) < look.since_ms;
+    else if (socket->unread > 0)
+        look.watched->behind[port]++;
+}
+
+static void note(const struct diag_socket *socket, void *unused)
+{
+    (void)unused;
+    uint16_t port = ntohs(socket->id.local_port);
+    struct diag_socket plain = unmapped(socket);
+    if (look.listens[port]) {
+        note_server(socket, port);
+        return;
+    }
+    struct service *service = look.last = find(look.watched, &plain);
+    service->used += range_has(&look.sysctls, port);
+    if (socket->state == STATE_TIME_WAIT) {
+        service->time_wait++;
+        service->made += block_age(socket) < look.since_ms;
+    } else if (socket->state == STATE_ESTABLISHED) {
+        service->open++;
+    }
+}
+
+static void begin_look(struct watched *watched, int64_t now)
+{
+    look.watched = watched;
+    look.last = NULL;
+    look.sysctls = sysctls_read();
+    if (watched->looks++ == 0)
+        watched->begun_ns = watched->last_ns = now;
+    look.since_ms = (uint32_t)((now - watched->last_ns) / NS_PER_MS);
+    watched->last_ns = now;
+    memset(look.listens, 0, sizeof(look.listens));
+    memset(watched->behind, 0, sizeof(watched->behind));
+    for (size_t i = 0; i < watched->count; i++)
+        watched->services[i].time_wait = watched->services[i].open = watched->services[i].used =
+            0;
+}
+
+bool watch_look(struct watched *watched, int diag)
+{
+    begin_look(watched, clock_now());
+    if (!diag_each(diag, 1u << STATE_LISTEN, note_listener, NULL) ||
+        !diag_each(diag, ALL_STATES & ~(1u << STATE_LISTEN), note, NULL))
+        return false;
+    for (size_t i = 0; i < watched->count; i++) {
+        struct service *service = &watched->services[i];
+        unsigned behind = watched->behind[ntohs(service->id.peer_port)];
+        service->most = service->time_wait > service->most ? service->time_wait : service->most;
+        service->behind = behind > service->behind ? behind : service->behind;
+        service->open_sum += service->open;
+    }
+    return true;
+}
+
+void watch_mark(struct watched *watched, const union address *peer)
+{
+    struct diag_socket socket = {.family = (uint8_t)peer->any.sa_family};
+    socket.id.peer_port = peer->in.sin_port; /* at the same place in both families */
+    if (socket.family == AF_INET)
+        socket.id.peer[0] = peer->in.sin_addr.s_addr;
+    else
+        memcpy(socket.id.peer, &peer->in6.sin6_addr, sizeof(socket.id.peer));
+    socket = unmapped(&socket);
+    look.last = NULL; /* what it points to may move */
+    find(watched, &socket)->wanted = true;
+}
+
+const struct service *watch_busiest(const struct watched *watched)
+{
+    const struct service *busiest = NULL;
+    bool wanted = false;
+    for (size_t i = 0; i < watched->count; i++)
+        wanted = wanted || watched->services[i].wanted;
+    for (size_t i = 0; i < watched->count; i++) {
+        const struct service *service = &watched->services[i];
+        if (service->most > 0 && service->wanted == wanted &&
+            (!busiest || service->made > busiest->made ||
+             (service->made == busiest->made && service->most > busiest->most)))
+            busiest = service;
+    }
+    return busiest;
+}
+
+double watch_seconds(const struct watched *watched)
+{
+    return (double)(watched->last_ns - watched->begun_ns) / (double)NS_PER_S;
+}
+
+void watch_service_text(struct text *text, const struct service *service)
+{
+    union address address = {.any.sa_family = service->family};
+    address.in.sin_port = service->id.peer_port;
+    if (service->family == AF_INET)
+        address.in.sin_addr.s_addr = service->id.peer[0];
+    else
+        memcpy(&address.in6.sin6_addr, service->id.peer, sizeof(service->id.peer));
+    address_text(text, &address);
+}
+
+bool watch_is_loopback(const struct service *service)
+{
+    if (service->family == AF_INET)
+        return ntohl(service->id.peer[0]) >> 24 == IN_LOOPBACKNET;
+    return memcmp(service->id.peer, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
+}

@@ -1,0 +1,106 @@
+# notimewait advise: what it measures, and the least invasive remedy.
+# shellcheck disable=SC2153 # BUILD is the helper's
+load ../lib/helper
+load ../lib/recycling
+bats_require_minimum_version 1.5.0
+
+START=$BUILD/notimewait
+
+# left_behind COUNT: so many clients' connections are in TIME_WAIT, to PORT.
+left_behind() {
+    serve "$PORT" "loop:$1" accept readall close end
+    act "loop:$1" "connect:$PORT" write:1 close end >/dev/null
+    finish server
+    settle "$PORT"
+}
+
+@test "a server that has unread input is named; entries of servers take no port" {
+    serve "$PORT" accept readall close accept "wait-file:$BATS_TEST_TMPDIR/go:20000" close
+    act "connect:$PORT" write:5 close
+    start late act "connect:$PORT" write:5 readall close
+    wait_output late '^write'
+    start closer "$START" advise --seconds 2
+    sleep 1
+    touch "$BATS_TEST_TMPDIR/go"
+    finish late
+    run finish closer
+    echo "$output"
+    [[ $status -eq 0 && $output == *'1 sockets of this service had unread input: fin-rst may harm it'* ]]
+}
+
+@test "few entries, or none: nothing to do" {
+    run "$START" advise --seconds 1
+    echo "$output"
+    [[ $status -eq 0 && ${lines[0]} == 'remedy: nothing to do: '* ]]
+    ports 2000
+    left_behind 20
+    run "$START" advise --seconds 1
+    echo "$output"
+    [[ ${lines[0]} == 'remedy: nothing to do: '* && $output == *"127.0.0.1:$PORT: 20 now, 20 at most"* ]]
+}
+
+@test "half of the ports: a sysctl, with what it gives; and the other ways" {
+    ports 300
+    left_behind 200
+    run "$START" advise --seconds 1
+    echo "$output"
+    [[ ${lines[0]} == 'remedy: sysctl net.ipv4.tcp_tw_reuse=1 (root'* ]]
+    [[ $output == *': 200 now, 200 at most; '*' new a second; our side closed first'* ]]
+    [[ $output == *'300 connections/s to one peer in place of 5'* && $output == *': 300, 100 left'* ]]
+    [[ $output == *keep-alive* && $output == *'without root: notimewait COMMAND, policy auto'* ]]
+    # where the kernel does that already
+    echo 2 >/proc/sys/net/ipv4/tcp_tw_reuse
+    run "$START" advise --seconds 1
+    echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
+    echo "$output"
+    [[ ${lines[0]} == 'remedy: nothing to do: the kernel uses these ports again'* ]]
+    # without timestamps nothing else helps
+    echo 0 >/proc/sys/net/ipv4/tcp_timestamps
+    run "$START" advise --seconds 1
+    echo 1 >/proc/sys/net/ipv4/tcp_timestamps
+    [[ ${lines[0]} == 'remedy: sysctl net.ipv4.tcp_timestamps=1'* ]]
+}
+
+@test "a command: watched to its end, its output apart, its way named; a rate" {
+    gcc -O2 -static -o "$BATS_TEST_TMPDIR/client" examples/legacy-client.c
+    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply
+    wait_output server '^ready'
+    ports 300
+    run --separate-stderr "$START" advise -- bash -c "'$BATS_TEST_TMPDIR/client' --port $PORT --reply --connections 200; sleep 1.2"
+    echo "$output" "$stderr"
+    [[ $status -eq 0 && ${lines[0]} == 'remedy: sysctl'* && $stderr == *'connections=200'* ]]
+    [[ $output =~ \ ([0-9.]+)\ new\ a\ second && ${BASH_REMATCH[1]%.*} -gt 10 ]]
+    run --separate-stderr "$START" advise "$BATS_TEST_TMPDIR/client" --port "$PORT" --reply --connections 1
+    echo "$output"
+    [[ $output == *'notimewait --by supervise COMMAND'* ]]
+}
+
+@test "a process: only the services that it connects to" {
+    local other
+    ports 300
+    left_behind 200
+    other=$(port)
+    start peer act "listen:$other" accept readall close
+    wait_output peer '^listen'
+    start client "$ACT" "connect:$other" "wait-file:$BATS_TEST_TMPDIR/go:20000" close
+    wait_output client '^connect'
+    run "$START" advise --seconds 1 --pid "$(pid_of client)"
+    touch "$BATS_TEST_TMPDIR/go"
+    finish client
+    finish peer
+    echo "$output"
+    [[ $status -eq 0 && ${lines[0]} == 'remedy: nothing to do: no connection of a client here'* ]]
+    [[ $output =~ besides\ +([0-9]+)\ entries\ to && ${BASH_REMATCH[1]} -ge 200 ]]
+}
+
+@test "bad usage: one line, status 2; no such process: 1" {
+    local words
+    for words in '--seconds 0' '--seconds x' '--pid x' '--nonsense' '--pid 1 true'; do
+        # shellcheck disable=SC2086 # words
+        run "$START" advise $words
+        echo "$output"
+        [[ $status -eq 2 && ${#lines[@]} -eq 1 ]]
+    done
+    run "$START" advise --pid 999999999
+    [[ $status -eq 1 && $output == *'there is no such process' ]]
+}
