@@ -10,7 +10,7 @@ CONNECTIONS=3
 BYTES=200000
 
 # Where exit's handlers or a hook run, and where neither does.
-TOLD=(return exit quick_exit _exit _Exit handler thread last-thread)
+TOLD=(return exit quick_exit _exit _Exit number handler thread last-thread)
 UNTOLD=(exit_group abort KILL TERM SEGV exec)
 
 # ends POLICY WAY: the client ends that way; afterwards the server has read to the end, slowly,

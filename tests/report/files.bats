@@ -206,6 +206,7 @@ END
     mkdir "$disk"
     serve "$PORT" accept readall close accept readall close
     # The last 100 bytes of the disk; without /proc no file is opened once more.
+    # shellcheck disable=SC2016 # the inner shell's
     unshare -m bash -c 'mount -t tmpfs -o size=4096 tmpfs "$1" && head -c 3996 /dev/zero >"$1/log" &&
         umount -l /proc && cd "$1" || exit
         LD_PRELOAD=$2 NOTIMEWAIT_LOG=stderr "$3" quiet "connect:$4" close \
