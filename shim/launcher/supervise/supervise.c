@@ -184,7 +184,8 @@ int supervise_command(char *const command[], const struct supervision *wanted)
         complain("--by supervise: %s", strerror(errno));
         return EXIT_FAILED;
     }
-    int copy = target_fd(getpid(), receiving);
+    bool known;
+    int copy = target_fd(getpid(), receiving, &known);
     if (copy < 0) { /* as it would be for every call */
         complain_refused(errno);
         return EXIT_USAGE;
@@ -192,7 +193,7 @@ int supervise_command(char *const command[], const struct supervision *wanted)
     close(copy);
     target_forget();
     tell_library();
-    notified_begin(wanted->config, wanted->reap);
+    notified_begin(wanted->config, wanted->reap, wanted->library);
     child_hold_signals(CHILD_ALL_SIGNALS);
     struct child_result result = child_run(command, &options);
     return result.signal ? take_over() : result.status;
