@@ -174,12 +174,19 @@ static void tell_library(void)
     environment_set("NOTIMEWAIT_SUPERVISOR", pid);
 }
 
+static bool is_reap(const struct policy *policy)
+{
+    return policy->kind == POLICY_REAP;
+}
+
 int supervise_command(char *const command[], const struct supervision *wanted)
 {
     static const struct child_options options = {.instead = work, .started = keeper_started};
     supervision = wanted;
     if (wanted->reap && !reaper_is_permitted())
         return EXIT_USAGE;
+    if (!wanted->reap && !wanted->library && policies_any(&wanted->config->policies, is_reap))
+        complain("-p: 'reap' needs --reap; it acts as auto, and TIME_WAIT entries stay");
     if (!prepare()) {
         complain("--by supervise: %s", strerror(errno));
         return EXIT_FAILED;
