@@ -1,4 +1,5 @@
 # notimewait advise: what it measures, and the least invasive remedy.
+# shellcheck disable=SC2154 # what run sets
 # shellcheck disable=SC2153 # BUILD is the helper's
 load ../lib/helper
 load ../lib/recycling

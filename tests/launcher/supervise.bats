@@ -188,6 +188,8 @@ unprivileged() {
     finish server
     settle "$PORT"
     [[ $status -eq 0 && $(time_wait_client "$PORT") -eq 0 ]]
+    run "$START" --by supervise -p reap true
+    [[ $status -eq 0 && $output == "notimewait: -p: 'reap' needs --reap; it acts as auto, and TIME_WAIT entries stay" ]]
 }
 
 @test "both: what the library sees is its own, the rest is seen from outside" {

@@ -129,9 +129,7 @@ static void choose(const struct situation *now, const struct verdict *verdict)
     else if (now->kernel_reuses && now->rate < reuse_rate(now) / 2)
         advise_nothing("the kernel uses these ports again after tcp_tw_reuse_delay, and that "
                        "is enough");
-    else if (now->rate < reuse_rate(now) && !now->kernel_reuses)
-        advise_reuse(now, verdict);
-    else if (now->delay_ms > 1)
+    else if (now->delay_ms > 1 || (now->rate < reuse_rate(now) && !now->kernel_reuses))
         advise_reuse(now, verdict);
     else
         advise_library(now, verdict);

@@ -117,6 +117,13 @@ static bool prepare_way(const struct run_options *options, const struct config *
     return supervise_reaches(command) && supervise_accepts(config, library_is_there);
 }
 
+/** What is below may load it: it is preloaded by us, or the environment names it. */
+static bool library_may_be_there(const struct run_options *options)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return options->by == BY_BOTH || (preload && strstr(preload, "libnotimewait"));
+}
+
 int run_main(int argc, char **argv)
 {
     static struct config config;
@@ -127,7 +134,10 @@ int run_main(int argc, char **argv)
     if (config.board)
         make_board(config.board);
     if (options.by != BY_PRELOAD)
-        return supervise_command(options.command, &(struct supervision){&config, options.reap});
+        return supervise_command(
+            options.command, &(struct supervision){.config = &config,
+                                                   .reap = options.reap,
+                                                   .library = library_may_be_there(&options)});
     if (options.reap)
         return reaper_run_command(options.command);
     execvp(options.command[0], options.command);

@@ -190,6 +190,15 @@ int filter_install(void)
     return install_killable(&fprog);
 }
 
+bool filter_keeps_signals(void)
+{
+    static int keeps = -1;
+    if (keeps < 0) { /* EFAULT: the flags are good; EINVAL: they are not */
+        keeps = install(NULL, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) < 0 && errno == EFAULT;
+    }
+    return keeps > 0;
+}
+
 /* One message: an errno, and an fd where that is 0. */
 struct handed {
     int error;

@@ -34,6 +34,10 @@ enum call filter_call(const struct raw_call *call, bool *multiplexed, bool *narr
  */
 int filter_install(void);
 
+/** Whether this kernel keeps signals, but those that kill, from calls that were received
+ * (5.19): by trying what it says to a filter of no address. */
+bool filter_keeps_signals(void);
+
 /** Hands the fd (>= 0), or an errno, to who reads the other end of the socket; twice. */
 void filter_send(int socket, int fd, int error);
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const struct config *config;
-static bool reaping;
+static bool reaping, beside_library;
 static uint64_t seed, draws;
 
 /* A call as it is handled. */
@@ -29,10 +29,11 @@ struct notified {
     unsigned tries;
 };
 
-void notified_begin(const struct config *in_force, bool reaper)
+void notified_begin(const struct config *in_force, bool reaper, bool library)
 {
     config = in_force;
     reaping = reaper;
+    beside_library = library;
     seed = config->seed;
     if (!config->seeded)
         (void)getrandom(&seed, sizeof(seed), 0);
@@ -238,9 +239,15 @@ static bool read_peer(struct notified *notified)
     return notified->peer.any.sa_family != AF_UNSPEC;
 }
 
-/** The thread still waits in that call: what was read of it is its own (seccomp_unotify(2)). */
-static bool still_waits(int listener, uint64_t id)
+/**
+ * The thread still waits in that call: what was read of it is its own (seccomp_unotify(2)). A
+ * thread that was known before cannot be another one; and where the filter keeps signals from
+ * what was received, it cannot have left the call either.
+ */
+static bool still_waits(int listener, uint64_t id, bool known)
 {
+    if (known && filter_keeps_signals())
+        return true;
     return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
@@ -248,21 +255,21 @@ static bool still_waits(int listener, uint64_t id)
 static bool is_for_us(int fd)
 {
     return option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
-           option(fd, SOL_SOCKET, SO_NO_CHECK) == 0;
+           (!beside_library || option(fd, SOL_SOCKET, SO_NO_CHECK) == 0);
 }
 
 bool notified_act(int listener, const struct seccomp_notif *call, unsigned tries)
 {
     struct notified notified = {.thread = (pid_t)call->pid, .tries = tries};
-    bool done = true;
+    bool done = true, known;
     if (!read_arguments(&notified, call))
         return true;
     if (notified.call != CALL_LISTEN && !read_peer(&notified))
         return true;
-    notified.fd = target_fd(notified.thread, (int)notified.argument[0]);
+    notified.fd = target_fd(notified.thread, (int)notified.argument[0], &known);
     if (notified.fd < 0)
         return true;
-    if (!still_waits(listener, call->id) || !is_for_us(notified.fd))
+    if (!still_waits(listener, call->id, known) || !is_for_us(notified.fd))
         done = true;
     else if (notified.call == CALL_LISTEN)
         act_for_server(&notified);

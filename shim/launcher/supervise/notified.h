@@ -13,8 +13,10 @@
 #include <linux/seccomp.h>
 #include <stdbool.h>
 
-/** Before the first call; `reaping`: reaper_add() takes cookies. */
-void notified_begin(const struct config *config, bool reaping);
+/** Before the first call; `reaping`: reaper_add() takes cookies; `library`: it may mark
+ * sockets.
+ */
+void notified_begin(const struct config *config, bool reaping, bool library);
 
 /** Acts for the call. False: it has to wait for a local port for some ms, and is to be handed
  * in again; `tries` times it was. */

@@ -25,7 +25,8 @@ static int try(pid_t child, int socket)
     if (listener < 0)
         return errno;
     close(listener);
-    int copy = target_fd(child, socket);
+    bool known;
+    int copy = target_fd(child, socket, &known);
     int error = copy < 0 ? errno : 0;
     if (copy >= 0)
         close(copy);

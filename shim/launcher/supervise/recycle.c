@@ -78,10 +78,10 @@ static uint64_t hash(uint64_t h, const void *data, size_t size)
     return h;
 }
 
-static struct outlook *find(const union address *peer, uint32_t interface, int64_t now)
+static struct outlook *find(const union address *peer, int64_t now)
 {
-    uint64_t key = hash(UINT64_C(14695981039346656037), &interface, sizeof(interface));
-    key = hash(key, &peer->in.sin_port, sizeof(peer->in.sin_port));
+    uint64_t key =
+        hash(UINT64_C(14695981039346656037), &peer->in.sin_port, sizeof(peer->in.sin_port));
     if (peer->any.sa_family == AF_INET6)
         key = hash(key, &peer->in6.sin6_addr, sizeof(peer->in6.sin6_addr));
     else
@@ -263,15 +263,14 @@ bool recycle_before_connect(int fd, pid_t thread, const union address *address, 
 {
     int64_t now = now_ms();
     uint8_t family = (uint8_t)address->any.sa_family;
-    uint32_t interface = interface_of(fd, address);
-    struct outlook *outlook = find(address, interface, now);
+    struct outlook *outlook = find(address, now);
     ports_make_reusable(fd);
     if (tries == 0 && outlook->until_look > 0)
         outlook->until_look--;
     bool look_now = outlook->until_look == 0;
     if (now < outlook->alone_ms || (!look_now && !outlook->scarce) || is_elsewhere(fd, thread))
         return true;
-    struct peer *peer = peers_get(address, interface, now);
+    struct peer *peer = peers_get(address, interface_of(fd, address), now);
     if (!peer)
         return true;
     if (look_now || !peer->filled)

@@ -174,17 +174,25 @@ static void tell_library(void)
     environment_set("NOTIMEWAIT_SUPERVISOR", pid);
 }
 
+static bool is_reap(const struct policy *policy)
+{
+    return policy->kind == POLICY_REAP;
+}
+
 int supervise_command(char *const command[], const struct supervision *wanted)
 {
     static const struct child_options options = {.instead = work, .started = keeper_started};
     supervision = wanted;
     if (wanted->reap && !reaper_is_permitted())
         return EXIT_USAGE;
+    if (!wanted->reap && !wanted->library && policies_any(&wanted->config->policies, is_reap))
+        complain("-p: 'reap' needs --reap; it acts as auto, and TIME_WAIT entries stay");
     if (!prepare()) {
         complain("--by supervise: %s", strerror(errno));
         return EXIT_FAILED;
     }
-    int copy = target_fd(getpid(), receiving);
+    bool known;
+    int copy = target_fd(getpid(), receiving, &known);
     if (copy < 0) { /* as it would be for every call */
         complain_refused(errno);
         return EXIT_USAGE;
@@ -192,7 +200,7 @@ int supervise_command(char *const command[], const struct supervision *wanted)
     close(copy);
     target_forget();
     tell_library();
-    notified_begin(wanted->config, wanted->reap);
+    notified_begin(wanted->config, wanted->reap, wanted->library);
     child_hold_signals(CHILD_ALL_SIGNALS);
     struct child_result result = child_run(command, &options);
     return result.signal ? take_over() : result.status;

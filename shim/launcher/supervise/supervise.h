@@ -14,7 +14,8 @@
 /** How it is supervised. */
 struct supervision {
     const struct config *config;
-    bool reap; /* TIME_WAIT entries are removed, too */
+    bool reap;    /* TIME_WAIT entries are removed, too */
+    bool library; /* it may be in the programs, too */
 };
 
 /**

@@ -69,14 +69,16 @@ static void forget(unsigned place)
     places[place].thread = 0;
 }
 
-int target_fd(pid_t thread, int fd)
+int target_fd(pid_t thread, int fd, bool *known)
 {
     unsigned place = (unsigned)thread % PLACES;
     bool lasting;
-    if (places[place].thread == thread) {
+    *known = places[place].thread == thread;
+    if (*known) {
         int copy = get_fd(places[place].pidfd, fd);
         if (copy >= 0 || errno != ESRCH)
             return copy;
+        *known = false;
     }
     int pidfd = open_for(thread, &lasting);
     if (pidfd < 0)

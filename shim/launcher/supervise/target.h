@@ -14,9 +14,10 @@
 
 /**
  * A copy of the thread's fd, to be closed; -1 with errno: EBADF it has none of that number,
- * EPERM we may not (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS), ESRCH it has ended.
+ * EPERM we may not (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS), ESRCH it has ended. *known: it is
+ * a thread that we have seen before, and so no other one that has got its number since.
  */
-int target_fd(pid_t thread, int fd);
+int target_fd(pid_t thread, int fd, bool *known);
 
 /** Copies what lies at an address of the thread's memory; false where that is not all there. */
 bool target_read(pid_t thread, uint64_t address, void *to, size_t size);
