@@ -63,6 +63,16 @@ turns() {
     [[ $output == *'Slots are compared, 4 of them; 50 connections of wash-outs are left out.'* ]]
 }
 
+@test "where there is nothing but wash-out, the arm is there, and says so" {
+    export NOTIMEWAIT_SPLIT=slot:10
+    serve "$PORT" loop:5 accept readall close end
+    at 1001 'off|auto' act loop:5 "connect:$PORT" close end
+    run "$START" report "$BOARD"
+    echo "$output"
+    grep -Eq '^connections +0$' <<<"$output"
+    [[ $output == *'0 of them; 5 connections of wash-outs are left out.' ]]
+}
+
 @test "a slot that is not over does not count yet" {
     export NOTIMEWAIT_SPLIT=slot:86400
     serve "$PORT" loop:10 accept readall close end

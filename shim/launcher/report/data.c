@@ -119,11 +119,13 @@ void data_arms(const struct data *data, struct data *arms)
                           .washout = data->washout,
                           .dropped = data->dropped,
                           .strange = data->strange};
-    for (size_t i = 0; i < data->rows_count; i++)
-        if (!data->rows[i].washout)
-            add_row(data_row(arms, "", data->rows[i].policy, false), &data->rows[i]);
-        else
+    for (size_t i = 0; i < data->rows_count; i++) {
+        struct row *arm = data_row(arms, "", data->rows[i].policy, false);
+        if (data->rows[i].washout)
             arms->washout += data->rows[i].connections;
+        else
+            add_row(arm, &data->rows[i]);
+    }
     if (arms->rows_count > 0)
         qsort(arms->rows, arms->rows_count, sizeof(*arms->rows), compare_rows);
 }

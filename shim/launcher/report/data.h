@@ -60,7 +60,7 @@ struct row *data_row(struct data *data, const char *program, const char *policy,
 
 void row_add_peer(struct row *row, const struct peer_of *peer);
 
-/** Rows of the same policy in one, without wash-out, in the order of the policies. */
+/** Rows of the same policy in one, wash-out left out, in the order of the policies. */
 void data_arms(const struct data *data, struct data *arms);
 
 uint64_t row_failed(const struct row *row);
