@@ -30,7 +30,7 @@ OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/start.c $(LAYERS
 # with the launcher.
 PURE    = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/policy/*.c))
 SHARED  = $(PURE) $(patsubst %,$(BUILD)/shim/%.o,report/board report/guard) \
-          $(patsubst %,$(BUILD)/shim/kernel/%.o,blocks cookies diag file lease lock memory \
+          $(patsubst %,$(BUILD)/shim/kernel/%.o,blocks cookies diag file lease lock pages \
           peers ports process sysctls)
 # The launcher, and those of its objects that do not depend on where it is installed.
 STARTER = $(BUILD)/notimewait

@@ -1,7 +1,7 @@
 #include "connection/conn.h"
 
 #include "kernel/facts.h"
-#include "kernel/memory.h"
+#include "kernel/pages.h"
 #include "kernel/process.h"
 
 #include <stddef.h>
@@ -33,7 +33,7 @@ static bool map_chunk(uint32_t index)
     if (process_is_sealed())
         return false;
     size_t size = CHUNK_CONNS * sizeof(struct conn);
-    void *memory = memory_map(size);
+    void *memory = pages_map(size);
     struct conn *expected = NULL;
     if (memory && !atomic_compare_exchange_strong(slot, &expected, memory))
         munmap(memory, size);

@@ -1,6 +1,6 @@
 #include "connection/table.h"
 
-#include "kernel/memory.h"
+#include "kernel/pages.h"
 #include "kernel/process.h"
 
 #include <stddef.h>
@@ -23,7 +23,7 @@ static bool map_page(int fd)
     if (process_is_sealed())
         return false;
     size_t size = TABLE_PAGE_FDS * sizeof(table_slot);
-    void *memory = memory_map(size);
+    void *memory = pages_map(size);
     table_slot *expected = empty;
     if (memory && !atomic_compare_exchange_strong(page, &expected, memory))
         munmap(memory, size);

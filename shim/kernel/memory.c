@@ -7,17 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
 #define PAGE 4096u /* the smallest of any machine */
-
-void *memory_map(size_t size)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
 
 /** It lies above our own frame, in the same page: there it is, since the frame is. */
 static bool is_on_this_page_of_stack(const void *from, size_t size)

@@ -9,9 +9,6 @@
 
 #include <stddef.h>
 
-/** `size` zero bytes of pages of their own; NULL without memory. Given back by munmap(2). */
-void *memory_map(size_t size);
-
 enum memory {
     MEMORY_READ,
     MEMORY_BAD,     /* it cannot be read: the kernel will say EFAULT, too */

@@ -1,7 +1,7 @@
 #include "kernel/peers.h"
 
 #include "kernel/lock.h"
-#include "kernel/memory.h"
+#include "kernel/pages.h"
 #include "kernel/process.h"
 #include "kernel/raw.h"
 
@@ -86,7 +86,7 @@ static struct peer *put(const struct diag_socket *key, int64_t now_ms)
 {
     struct peer *peer = least_used();
     if (!peer->blocks) {
-        peer->blocks = memory_map(sizeof(*peer->blocks));
+        peer->blocks = pages_map(sizeof(*peer->blocks));
         if (!peer->blocks)
             return NULL;
     } else {

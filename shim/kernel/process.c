@@ -1,6 +1,6 @@
 #include "kernel/process.h"
 
-#include "kernel/memory.h"
+#include "kernel/pages.h"
 #include "kernel/raw.h"
 
 #include <limits.h>
@@ -245,7 +245,7 @@ void process_unseal(void)
 static void map_here(void)
 {
     size_t page = (size_t)getauxval(AT_PAGESZ);
-    void *memory = memory_map(page);
+    void *memory = pages_map(page);
     if (!memory)
         return;
     if (raw_call(SYS_madvise, memory, page, (long)MADV_WIPEONFORK) != 0) {
