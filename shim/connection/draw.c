@@ -102,9 +102,9 @@ static struct drawn draw_from(const struct split *split)
     case SPLIT_BY_SLOT:
         return draw_by_slot(split);
     case SPLIT_BY_PROCESS:
-        return (struct drawn){.policy = rules_draw(split, of_process)};
+        return (struct drawn){.policy = split_draw(split, of_process)};
     default:
-        return (struct drawn){.policy = rules_draw(split, draw())};
+        return (struct drawn){.policy = split_draw(split, draw())};
     }
 }
 

@@ -1,6 +1,7 @@
 #include "connection/ending.h"
 
 #include "connection/arming.h"
+#include "connection/ask.h"
 #include "connection/birth.h"
 #include "connection/rights.h"
 #include "connection/table.h"
@@ -66,53 +67,6 @@ static enum ends ends_here(int fd, struct conn *c)
 static bool is_another_process(struct conn *c)
 {
     return c->cookie != 0 && !process_has_our_pid();
-}
-
-/** Whether unread input has to be counted: for the record, or to tell an unknown last
- * operation. */
-static bool counts_unread(const struct conn *c, enum last_op last)
-{
-    bool unknown = last == LAST_NONE || last == LAST_UNKNOWN;
-    return settings.asking || (unknown && c->policy->kind == POLICY_LAST_READ);
-}
-
-/** What the hooks saw, or, where they saw nothing although bytes went to and fro, unknown. */
-static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_t unread)
-{
-    enum last_op last = conn_last(c);
-    bool used = tcp->sent > 0 || tcp->received > unread;
-    return last == LAST_NONE && used ? LAST_UNKNOWN : last;
-}
-
-/** For the board alone: what was seen tells whether it was established. */
-static void assume(struct ending *e)
-{
-    enum last_op last = settings.counting ? conn_last(e->c) : LAST_UNKNOWN;
-    if (last == LAST_READ || last == LAST_EOF || last == LAST_WRITE)
-        birth_count(e->c);
-    e->record.established = conn_is(e->c, CONN_COUNTED);
-}
-
-/** Asks what the policy or the record needs to know, and notes it in the record. */
-static void ask(struct ending *e, struct facts *facts)
-{
-    struct conn *c = e->c;
-    struct record *record = &e->record;
-    facts->state = STATE_ESTABLISHED;
-    if (!policy_kinds[c->policy->kind].asks && !settings.asking)
-        return assume(e);
-    struct tcp_facts tcp = facts_ask(record->fd);
-    record->unread = counts_unread(c, conn_last(c)) ? facts_unread(record->fd) : 0;
-    record->unacked = settings.asking ? facts_unacked(record->fd, &tcp) : 0;
-    record->established =
-        tcp.established || (tcp.state == STATE_CLOSE && c->role == ROLE_SERVER);
-    record->state = tcp.state;
-    record->last = last_op(c, &tcp, record->unread);
-    if (record->established)
-        birth_count(c);
-    facts->state = tcp.state;
-    facts->unacked = tcp.unacked;
-    facts->last = facts_resolve_last(record->last, &tcp, record->unread);
 }
 
 /**
@@ -203,7 +157,7 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
                           .app_linger = arming_app_lingers(c),
                           .stdio_output = way.stdio_output ||
                                           (way.may_wait && c->policy->kind != POLICY_FIN_RST)};
-    ask(e, &facts);
+    ending_ask(e, &facts);
     enum prepare what = ends == ENDS_HERE ? to_prepare(c, &facts) : PREPARE_NONE;
     if (!way.waited || what == PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
@@ -231,7 +185,7 @@ void ending_wait(int fd)
     int saved = errno;
     struct ending e = {.c = c, .record = {.fd = fd}};
     struct facts facts = {.sole = conn_is_sole(c), .app_linger = arming_app_lingers(c)};
-    ask(&e, &facts);
+    ending_ask(&e, &facts);
     enum prepare what = to_prepare(c, &facts);
     if (what != PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
@@ -333,7 +287,7 @@ bool ending_disconnect(struct ending *ending, int fd)
         .record = {.fd = fd, .via = VIA_DISCONNECT, .decision = {.reason = REASON_DISCONNECT}}};
     if (settings.reporting && conn_may_be_behind(c, fd)) {
         struct facts facts = {0};
-        ask(ending, &facts);
+        ending_ask(ending, &facts);
         ending->begun = clock_now();
     }
     errno = saved;
@@ -361,7 +315,7 @@ static void report_left_open(int fd, struct conn *c)
     if (c->epoch >= process_first_epoch() && conn_may_be_behind(c, fd)) {
         struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
         struct facts facts = {0};
-        ask(&e, &facts);
+        ending_ask(&e, &facts);
         if (conn_is(c, CONN_ARMED) && word_is_off())
             arming_undo(fd, c);
         bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER);

@@ -16,7 +16,7 @@ static bool refuse_value(const char *value, void (*accepted)(struct text *text),
 
 static bool parse_policy(const char *value, struct config *config, struct refusal *refusal)
 {
-    return rules_parse_split(value, strlen(value), &config->policies, &config->split, refusal);
+    return split_parse(value, strlen(value), &config->policies, &config->split, refusal);
 }
 
 static bool parse_rules(const char *value, struct config *config, struct refusal *refusal)

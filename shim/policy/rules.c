@@ -3,7 +3,6 @@
 #include "policy/number.h"
 
 #include <fnmatch.h>
-#include <stdatomic.h>
 #include <string.h>
 
 const char *const role_names[ROLES] = {
@@ -11,22 +10,6 @@ const char *const role_names[ROLES] = {
     [ROLE_CLIENT] = "client",
     [ROLE_SERVER] = "server",
 };
-
-static void accepted_split(struct text *text)
-{
-    policy_accepted(text);
-    text_str(text, ", or A@W|B@W");
-}
-
-static void accepted_weight(struct text *text)
-{
-    text_str(text, "POLICY@W, W 1-1000000");
-}
-
-static void accepted_arms(struct text *text)
-{
-    text_str(text, "at most 16 policies between |, 64 different ones in all");
-}
 
 static void accepted_selectors(struct text *text)
 {
@@ -42,113 +25,6 @@ static void accepted_once(struct text *text)
 static void accepted_rules(struct text *text)
 {
     text_str(text, "at most 128 rules");
-}
-
-static bool refuse(struct refusal *refusal, const char *text, size_t len,
-                   void (*accepted)(struct text *text))
-{
-    *refusal = (struct refusal){.text = text, .len = len, .accepted = accepted};
-    return false;
-}
-
-bool policies_any(const struct policies *policies, bool (*is)(const struct policy *policy))
-{
-    for (unsigned i = 0; i < policies->count; i++)
-        if (is(&policies->all[i]))
-            return true;
-    return false;
-}
-
-static bool is_same(const struct policy *a, const struct policy *b)
-{
-    return a->kind == b->kind && a->argument == b->argument;
-}
-
-/*
- * A policy takes 8 bytes, which are written at once. In a place that nobody has taken they are
- * zero, as those of `off` would be: it has the last place, and a flag.
- */
-_Static_assert(sizeof(struct policy) == 8 && POLICY_OFF == 0, "written at once");
-
-bool policies_has(const struct policies *policies, unsigned index)
-{
-    struct policy policy;
-    if (index < policies->count)
-        return true;
-    if (index == POLICIES_MAX - 1)
-        return policies->has_off;
-    __atomic_load(&policies->all[index], &policy, __ATOMIC_ACQUIRE);
-    return policy.kind != POLICY_OFF;
-}
-
-/** A place behind those of the configuration, while other threads may look for one. */
-static const struct policy *intern_late(struct policies *policies, const struct policy *policy)
-{
-    if (policy->kind == POLICY_OFF && policies->count < POLICIES_MAX) {
-        atomic_store(&policies->has_off, true);
-        return &policies->all[POLICIES_MAX - 1];
-    }
-    for (unsigned i = policies->count; i < POLICIES_MAX - 1; i++) {
-        struct policy old = {.kind = POLICY_OFF};
-        struct policy new = *policy;
-        if (__atomic_compare_exchange(&policies->all[i], &old, &new, false, __ATOMIC_ACQ_REL,
-                                      __ATOMIC_ACQUIRE) ||
-            is_same(&old, policy))
-            return &policies->all[i];
-    }
-    return NULL;
-}
-
-/** The policy's one place in *policies; NULL when it is full. */
-static const struct policy *intern(struct policies *policies, const struct policy *policy)
-{
-    for (unsigned i = 0; i < policies->count; i++)
-        if (is_same(&policies->all[i], policy))
-            return &policies->all[i];
-    if (policies->settled)
-        return intern_late(policies, policy);
-    if (policies->count == POLICIES_MAX)
-        return NULL;
-    policies->all[policies->count] = *policy;
-    return &policies->all[policies->count++];
-}
-
-/** "POLICY" or "POLICY@W" */
-static bool parse_arm(const char *value, size_t len, struct policies *policies, struct arm *arm,
-                      struct refusal *refusal)
-{
-    const char *at = memchr(value, '@', len);
-    size_t name_len = at ? (size_t)(at - value) : len;
-    struct policy policy;
-    uint64_t weight = 1;
-    if (!policy_parse(value, name_len, &policy))
-        return refuse(refusal, value, name_len, accepted_split);
-    if (at && !number_parse(at + 1, len - name_len - 1, 1, WEIGHT_MAX, &weight))
-        return refuse(refusal, value, len, accepted_weight);
-    arm->weight = (uint32_t)weight;
-    arm->policy = intern(policies, &policy);
-    return arm->policy || refuse(refusal, value, len, accepted_arms);
-}
-
-bool rules_parse_split(const char *value, size_t len, struct policies *policies,
-                       struct split *split, struct refusal *refusal)
-{
-    const char *whole = value;
-    const char *end = value + len;
-    split->count = 0;
-    for (;;) {
-        const char *bar = memchr(value, '|', (size_t)(end - value));
-        size_t arm_len = (size_t)((bar ? bar : end) - value);
-        if (arm_len == 0)
-            return refuse(refusal, whole, len, accepted_split);
-        if (split->count == ARMS_MAX)
-            return refuse(refusal, value, arm_len, accepted_arms);
-        if (!parse_arm(value, arm_len, policies, &split->arms[split->count++], refusal))
-            return false;
-        if (!bar)
-            return true;
-        value = bar + 1;
-    }
 }
 
 static bool parse_role(const char *value, size_t len, struct rule *rule)
@@ -248,9 +124,9 @@ static bool parse_selectors(const char *at, const char *end, struct rule *rule,
     for (size_t len; (len = next_word(&at, end)) > 0; at += len) {
         int which = parse_selector(at, len, rule);
         if (which < 0)
-            return refuse(refusal, at, len, accepted_selectors);
+            return not_accepted(refusal, at, len, accepted_selectors);
         if (seen & 1u << which)
-            return refuse(refusal, at, len, accepted_once);
+            return not_accepted(refusal, at, len, accepted_once);
         seen |= 1u << which;
     }
     return seen != 0;
@@ -262,16 +138,16 @@ static bool parse_rule(const char *rule_text, const char *end, struct policies *
 {
     const char *arrow = find_arrow(rule_text, end);
     *rule = (struct rule){.role = ROLE_UNKNOWN};
-    refuse(refusal, rule_text, (size_t)(end - rule_text), accepted_selectors);
+    not_accepted(refusal, rule_text, (size_t)(end - rule_text), accepted_selectors);
     if (!arrow || !parse_selectors(rule_text, arrow, rule, refusal))
         return false;
     const char *at = arrow + 2;
     size_t len = next_word(&at, end);
-    if (len == 0 || !rules_parse_split(at, len, policies, &rule->split, refusal))
+    if (len == 0 || !split_parse(at, len, policies, &rule->split, refusal))
         return false;
     at += len;
     len = next_word(&at, end);
-    return len == 0 || refuse(refusal, at, len, accepted_selectors);
+    return len == 0 || not_accepted(refusal, at, len, accepted_selectors);
 }
 
 bool rules_parse(const char *value, struct policies *policies, struct rules *rules,
@@ -283,7 +159,7 @@ bool rules_parse(const char *value, struct policies *policies, struct rules *rul
         if (next_word(&value, end) == 0)
             continue; /* nothing between two semicolons, or after the last */
         if (rules->count == RULES_MAX)
-            return refuse(refusal, value, (size_t)(end - value), accepted_rules);
+            return not_accepted(refusal, value, (size_t)(end - value), accepted_rules);
         if (!parse_rule(value, end, policies, &rules->all[rules->count++], refusal))
             return false;
     }
@@ -391,16 +267,4 @@ const struct split *rules_find(const struct rules *rules, const struct newborn *
         if (rule_matches(&rules->all[i], newborn))
             return &rules->all[i].split;
     return otherwise;
-}
-
-const struct policy *rules_draw(const struct split *split, uint64_t random)
-{
-    uint64_t total = split->arms[0].weight; /* there is at least one */
-    for (unsigned i = 1; i < split->count; i++)
-        total += split->arms[i].weight;
-    uint64_t point = total > 1 ? random % total : 0;
-    unsigned i = 0;
-    while (point >= split->arms[i].weight)
-        point -= split->arms[i++].weight;
-    return split->arms[i].policy;
 }

@@ -59,7 +59,7 @@ static bool parse(const char *text, size_t len, enum word *says, struct split *s
     if (len == 0)
         return true;
     *says = len == 3 && memcmp(text, "off", len) == 0 ? WORD_OFF : WORD_SPLIT;
-    return rules_parse_split(text, len, &settings.config.policies, split, &unused);
+    return split_parse(text, len, &settings.config.policies, split, &unused);
 }
 
 #define TRIES 4

@@ -32,7 +32,7 @@ static void is_drawn_from(const struct split *split)
 {
     require(split->count > 0 && split->count <= ARMS_MAX);
     for (uint64_t random = 0; random < 3; random++)
-        reads_back(rules_draw(split, random * UINT64_C(0x9e3779b97f4a7c15)));
+        reads_back(split_draw(split, random * UINT64_C(0x9e3779b97f4a7c15)));
 }
 
 static void makes_sense(struct config *config)

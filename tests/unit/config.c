@@ -63,7 +63,7 @@ static void choose(struct config *config, char **argv)
     rules_for_program(&config->rules, argv[3]);
     const struct split *split = rules_find(&config->rules, &newborn, &config->split);
     for (long i = strtol(argv[4], NULL, 10); i > 0; i--)
-        counts[rules_draw(split, (uint64_t)i) - config->policies.all]++;
+        counts[split_draw(split, (uint64_t)i) - config->policies.all]++;
     for (unsigned i = 0; i < config->policies.count; i++) {
         char buf[64];
         struct text text = text_in(buf, sizeof(buf));

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
         print_at((uint32_t)strtoul(argv[2], NULL, 10), argv + 3);
         return 0;
     }
-    if (argc != 6 || !rules_parse_split(argv[1], strlen(argv[1]), &policies, &split, &refusal))
+    if (argc != 6 || !split_parse(argv[1], strlen(argv[1]), &policies, &split, &refusal))
         return 2;
     uint64_t seed = strtoull(argv[2], NULL, 10);
     uint64_t first = strtoull(argv[4], NULL, 10);

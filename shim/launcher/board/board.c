@@ -82,9 +82,9 @@ static const char *accepted_word(const char *word)
     if (strcmp(word, "reset") == 0)
         return "";
     if (strlen(word) <= BOARD_WORD_SIZE &&
-        rules_parse_split(word, strlen(word), &policies, &split, &refusal))
+        split_parse(word, strlen(word), &policies, &split, &refusal))
         return word;
-    rules_parse_split("", 0, &policies, &split, &refusal);
+    split_parse("", 0, &policies, &split, &refusal);
     refusal.accepted(&text);
     complain("switch: '%s' is not accepted; accepted: reset, %s", word, line);
     return NULL;

@@ -92,9 +92,9 @@ static const struct policy *draw_from(const struct split *split, pid_t thread)
         return split->arms[slots_arm(split, slot.number, config->seeded ? config->seed : 0)]
             .policy;
     case SPLIT_BY_PROCESS:
-        return rules_draw(split, draw((uint64_t)target_process(thread)));
+        return split_draw(split, draw((uint64_t)target_process(thread)));
     default:
-        return rules_draw(split, draw(++draws));
+        return split_draw(split, draw(++draws));
     }
 }
 
@@ -208,8 +208,8 @@ static bool read_arguments(struct notified *notified, const struct seccomp_notif
 /** The address that a message goes to: the first members of struct msghdr. */
 static bool read_message(const struct notified *notified, uint64_t *address, uint64_t *len)
 {
-    uint64_t wide[2];
-    uint32_t small[2];
+    uint64_t wide[2] = {0};
+    uint32_t small[2] = {0};
     bool narrow = notified->narrow;
     void *to = narrow ? (void *)small : wide;
     size_t size = narrow ? sizeof(small) : sizeof(wide);

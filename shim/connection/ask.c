@@ -1,0 +1,51 @@
+#include "connection/ask.h"
+
+#include "connection/birth.h"
+#include "kernel/facts.h"
+#include "policy/settings.h"
+
+/** Whether unread input has to be counted: for the record, or to tell an unknown last
+ * operation. */
+static bool counts_unread(const struct conn *c, enum last_op last)
+{
+    bool unknown = last == LAST_NONE || last == LAST_UNKNOWN;
+    return settings.asking || (unknown && c->policy->kind == POLICY_LAST_READ);
+}
+
+/** What the hooks saw, or, where they saw nothing although bytes went to and fro, unknown. */
+static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_t unread)
+{
+    enum last_op last = conn_last(c);
+    bool used = tcp->sent > 0 || tcp->received > unread;
+    return last == LAST_NONE && used ? LAST_UNKNOWN : last;
+}
+
+/** For the board alone: what was seen tells whether it was established. */
+static void assume(struct ending *e)
+{
+    enum last_op last = settings.counting ? conn_last(e->c) : LAST_UNKNOWN;
+    if (last == LAST_READ || last == LAST_EOF || last == LAST_WRITE)
+        birth_count(e->c);
+    e->record.established = conn_is(e->c, CONN_COUNTED);
+}
+
+void ending_ask(struct ending *e, struct facts *facts)
+{
+    struct conn *c = e->c;
+    struct record *record = &e->record;
+    facts->state = STATE_ESTABLISHED;
+    if (!policy_kinds[c->policy->kind].asks && !settings.asking)
+        return assume(e);
+    struct tcp_facts tcp = facts_ask(record->fd);
+    record->unread = counts_unread(c, conn_last(c)) ? facts_unread(record->fd) : 0;
+    record->unacked = settings.asking ? facts_unacked(record->fd, &tcp) : 0;
+    record->established =
+        tcp.established || (tcp.state == STATE_CLOSE && c->role == ROLE_SERVER);
+    record->state = tcp.state;
+    record->last = last_op(c, &tcp, record->unread);
+    if (record->established)
+        birth_count(c);
+    facts->state = tcp.state;
+    facts->unacked = tcp.unacked;
+    facts->last = facts_resolve_last(record->last, &tcp, record->unread);
+}
