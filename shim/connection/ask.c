@@ -21,21 +21,19 @@ static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_
 }
 
 /** For the board alone: what was seen tells whether it was established. */
-static void assume(struct ending *e)
+static void assume(struct conn *c, struct record *record)
 {
-    enum last_op last = settings.counting ? conn_last(e->c) : LAST_UNKNOWN;
+    enum last_op last = settings.counting ? conn_last(c) : LAST_UNKNOWN;
     if (last == LAST_READ || last == LAST_EOF || last == LAST_WRITE)
-        birth_count(e->c);
-    e->record.established = conn_is(e->c, CONN_COUNTED);
+        birth_count(c);
+    record->established = conn_is(c, CONN_COUNTED);
 }
 
-void ending_ask(struct ending *e, struct facts *facts)
+void ask(struct conn *c, struct record *record, struct facts *facts)
 {
-    struct conn *c = e->c;
-    struct record *record = &e->record;
     facts->state = STATE_ESTABLISHED;
     if (!policy_kinds[c->policy->kind].asks && !settings.asking)
-        return assume(e);
+        return assume(c, record);
     struct tcp_facts tcp = facts_ask(record->fd);
     record->unread = counts_unread(c, conn_last(c)) ? facts_unread(record->fd) : 0;
     record->unacked = settings.asking ? facts_unacked(record->fd, &tcp) : 0;

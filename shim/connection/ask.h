@@ -7,10 +7,11 @@
 #ifndef ASK_H
 #define ASK_H
 
-#include "connection/ending.h"
+#include "connection/conn.h"
 #include "policy/policy.h"
+#include "report/record.h"
 
 /** Asks what the policy or the record needs to know, and notes it in the record. */
-void ending_ask(struct ending *e, struct facts *facts);
+void ask(struct conn *c, struct record *record, struct facts *facts);
 
 #endif

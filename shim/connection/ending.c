@@ -157,7 +157,7 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
                           .app_linger = arming_app_lingers(c),
                           .stdio_output = way.stdio_output ||
                                           (way.may_wait && c->policy->kind != POLICY_FIN_RST)};
-    ending_ask(e, &facts);
+    ask(e->c, &e->record, &facts);
     enum prepare what = ends == ENDS_HERE ? to_prepare(c, &facts) : PREPARE_NONE;
     if (!way.waited || what == PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
@@ -185,7 +185,7 @@ void ending_wait(int fd)
     int saved = errno;
     struct ending e = {.c = c, .record = {.fd = fd}};
     struct facts facts = {.sole = conn_is_sole(c), .app_linger = arming_app_lingers(c)};
-    ending_ask(&e, &facts);
+    ask(e.c, &e.record, &facts);
     enum prepare what = to_prepare(c, &facts);
     if (what != PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
@@ -287,7 +287,7 @@ bool ending_disconnect(struct ending *ending, int fd)
         .record = {.fd = fd, .via = VIA_DISCONNECT, .decision = {.reason = REASON_DISCONNECT}}};
     if (settings.reporting && conn_may_be_behind(c, fd)) {
         struct facts facts = {0};
-        ending_ask(ending, &facts);
+        ask(ending->c, &ending->record, &facts);
         ending->begun = clock_now();
     }
     errno = saved;
@@ -315,7 +315,7 @@ static void report_left_open(int fd, struct conn *c)
     if (c->epoch >= process_first_epoch() && conn_may_be_behind(c, fd)) {
         struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
         struct facts facts = {0};
-        ending_ask(&e, &facts);
+        ask(e.c, &e.record, &facts);
         if (conn_is(c, CONN_ARMED) && word_is_off())
             arming_undo(fd, c);
         bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER);
