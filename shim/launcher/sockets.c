@@ -76,7 +76,7 @@ static int visit_all(DIR *directory, int pidfd, socket_visit *visit, void *conte
     for (struct dirent *entry; error == 0 && (entry = readdir(directory));) {
         if (!is_socket(dirfd(directory), entry->d_name))
             continue;
-        error = visit_one(pidfd, atoi(entry->d_name), visit, context);
+        error = visit_one(pidfd, (int)strtol(entry->d_name, NULL, 10), visit, context);
         error = error == EBADF ? 0 : error;
     }
     return error;
@@ -142,7 +142,7 @@ static void each_child(const char *path, void (*visit)(pid_t process, void *cont
 void sockets_each_process(pid_t process, bool tree, void (*visit)(pid_t process, void *context),
                           void *context)
 {
-    char path[sizeof("/proc//task//children") + 2 * 256];
+    char path[sizeof("/proc//task//children") + 512];
     visit(process, context);
     snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
     DIR *threads = tree ? opendir(path) : NULL;

@@ -138,13 +138,11 @@ static time_t began(pid_t process)
 {
     char *stat = read_file(process, "stat");
     const char *at = strrchr(stat, ')');
-    unsigned long long ticks = 0;
+    unsigned long long ticks;
     struct timespec now = {0}, booted = {0};
-    if (at)
-        (void)sscanf(at + 1,
-                     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-                     "%*d %*d %*d %llu",
-                     &ticks);
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    ticks = at ? strtoull(at, NULL, 10) : 0;
     free(stat);
     clock_gettime(CLOCK_REALTIME, &now);
     clock_gettime(CLOCK_BOOTTIME, &booted);

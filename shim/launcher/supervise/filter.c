@@ -33,8 +33,8 @@
     (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? AUDIT_ARCH_PPC64LE : AUDIT_ARCH_PPC64)
 #elif defined(__s390x__)
 #define NATIVE AUDIT_ARCH_S390X
-#elif !defined(__cppcheck__)
-#error "name the machine's AUDIT_ARCH_"
+#else
+_Static_assert(0, "name the machine's AUDIT_ARCH_");
 #endif
 
 #define X32 0x40000000 /* the bit of x32's numbers (asm/unistd.h) */
