@@ -156,7 +156,7 @@ static const char *open_parts(int directory, struct board_view *view)
 
 const char *board_open(const char *path, struct board_view *view)
 {
-    *view = (struct board_view){NULL};
+    *view = (struct board_view){.counters = NULL};
     if (text_behind(path, "/proc/"))
         return open_sealed(path, view);
     int directory =
