@@ -3,8 +3,7 @@
 load ../lib/helper
 load ../lib/board
 
-setup() {
-    PORT=$(port)
+prepare() {
     mkdir -m 700 "$SHM"
 }
 

@@ -4,8 +4,7 @@ load ../lib/helper
 load ../lib/board
 load ../lib/clock
 
-setup() {
-    PORT=$(port)
+prepare() {
     mkdir -m 700 "$SHM"
 }
 
@@ -40,7 +39,8 @@ turns() {
     echo "$output"
     board_cells slots
     # Seven slots of each. Auto's is the first, and leaves the ports in TIME_WAIT.
-    [[ $(says '.arms[0]|[.policy,.connections,.connect_errors]') == '["off",0,{"EADDRNOTAVAIL":420}]' ]]
+    # (A connection of auto's that ended by a reset would leave off a port.)
+    [[ $(says '.arms[0]|.policy == "off" and .connections <= 2 and .connect_errors.EADDRNOTAVAIL >= 418') == true ]]
     [[ $(says '.arms[1]|[.policy,.connections,.connect_errors]') == '["auto",420,{}]' ]]
     [[ $(says '.arms[1].recycled') -ge 370 ]]
     [[ $(says '.differences[0]|[.measure,.high < 0]') == '["connect_errors",true]' ]]

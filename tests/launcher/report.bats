@@ -4,8 +4,7 @@ load ../lib/helper
 load ../lib/board
 bats_require_minimum_version 1.5.0
 
-setup() {
-    PORT=$(port)
+prepare() {
     mkdir -m 700 "$SHM"
 }
 

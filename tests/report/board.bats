@@ -2,8 +2,7 @@
 load ../lib/helper
 load ../lib/board
 
-setup() {
-    PORT=$(port)
+prepare() {
     mkdir -m 700 "$SHM"
 }
 
