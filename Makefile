@@ -21,7 +21,11 @@ COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-psabi -MMD -MP
 SHIM    = $(COMMON) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -Ishim
 LINK    = -shared -Wl,-soname,libnotimewait.so -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs \
           -Wl,-Bsymbolic-functions -Wl,-z,nodelete -Wl,-z,initfirst -Wl,--as-needed -ldl
-START   = $(COMMON) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"'
+# The kernel's headers, which musl-gcc does not look for: behind all others.
+ifneq ($(findstring musl,$(CC)),)
+KERNEL  = -idirafter /usr/include -idirafter $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
+endif
+START   = $(COMMON) $(KERNEL) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"'
 
 LIB     = $(BUILD)/libnotimewait.so
 LAYERS  = hooks connection report kernel policy

@@ -103,13 +103,13 @@ static const char *check_head(const struct board_head *head, const struct part *
 /** Maps the open file; what is checked is what is mapped, whatever its name leads to by now. */
 static const char *map(int fd, const struct part *part, void **memory)
 {
-    *memory = mmap(NULL, part->size, part->protection, MAP_SHARED, fd, 0);
+    *memory = mmap(NULL, (size_t)part->size, part->protection, MAP_SHARED, fd, 0);
     if (*memory == MAP_FAILED)
         return "it cannot be mapped";
     const char *why = check_file(fd, part);
     why = why ? why : check_head(*memory, part);
     if (why)
-        munmap(*memory, part->size);
+        munmap(*memory, (size_t)part->size);
     return why;
 }
 

@@ -1,4 +1,5 @@
 #include "launcher/supervise/notified.h"
+#include "kernel/raw.h"
 
 #include "kernel/clock.h"
 #include "launcher/reap/reaper.h"
@@ -248,7 +249,7 @@ static bool still_waits(int listener, uint64_t id, bool known)
 {
     if (known && filter_keeps_signals())
         return true;
-    return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+    return raw_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 /** The library inside marks what it handles (connection/birth.c). */

@@ -31,6 +31,8 @@
 #define TRIES_TIGHT   16
 #define WAITS         48 /* of a few ms each */
 
+#define SHARERS 4 /* the part of the ports that are left which is ours until the next count */
+
 /* A dump for the first connection to a peer, but not for each of many peers. */
 #define FIRST_LOOK_MS 100
 #define LATER_LOOK    64 /* connections */
@@ -183,7 +185,7 @@ static void count_left(struct outlook *outlook, struct peer *peer, uint8_t famil
         return;
     if (diag_each_to(diag, &peer->wanted, family, all & ~(1u << STATE_LISTEN), count_one,
                      &count))
-        outlook->left = count < ports_in_range() ? ports_in_range() - count : 0;
+        outlook->left = count < ports_in_range() ? (ports_in_range() - count) / SHARERS : 0;
     diag_close(diag);
 }
 

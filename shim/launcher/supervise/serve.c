@@ -1,4 +1,5 @@
 #include "launcher/supervise/serve.h"
+#include "kernel/raw.h"
 
 #include "kernel/clock.h"
 #include "launcher/supervise/notified.h"
@@ -46,7 +47,7 @@ static void let_go_on(struct slot *slot)
         .id = slot->u.call.id,
         .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
     };
-    (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    (void)raw_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
     memset(&slot->u.call, 0, sizeof(slot->u.call));
 }
 
@@ -62,7 +63,8 @@ static void become_urgent(void)
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    (void)raw_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+                   SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 }
 
 void serve_begin(int fd)
@@ -100,7 +102,7 @@ static void receive(void)
     struct slot *slot = free_slot();
     slot->tries = 0;
     /* ENOENT: a signal has taken the caller away. */
-    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->u.call) != 0)
+    if (raw_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->u.call) != 0)
         memset(&slot->u.call, 0, sizeof(slot->u.call));
     else if (!handle(slot))
         waiting++;
