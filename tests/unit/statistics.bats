@@ -1,5 +1,5 @@
 # The statistics of report and ab: how often they are wrong where there is no difference, however
-# often one looks, and how often they find one. STATISTICS=1000 for the figures in RESULTS.md.
+# often one looks, and how often they find one. STATISTICS=1000 for the figures in README.
 load ../lib/helper
 
 EXPERIMENTS=${STATISTICS-200}
