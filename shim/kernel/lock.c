@@ -36,8 +36,8 @@ static bool try(uintptr_t me)
 /** A signal handler that interrupted the holder: what it finds can be used, see lock.h. */
 static bool enter_again(uintptr_t me)
 {
-    if (atomic_load(&holder) != me || atomic_load(&for_fork))
-        return false;
+    if (atomic_load(&holder) != me || atomic_load(&for_fork) || atomic_load(&depth) == 0)
+        return false; /* or it is just about to hold it */
     atomic_fetch_add(&depth, 1);
     return true;
 }
@@ -108,6 +108,7 @@ void lock_reset(void)
 {
     for_fork = false;
     atomic_store(&lost, false);
+    atomic_store(&depth, 0);
     atomic_store(&holder, 0);
 }
 
