@@ -116,12 +116,9 @@ void next_resolve(void)
 {
 #define HOOK(type, name, parameters, arguments)                                                \
     LIBC_HAS_##name ? resolve(&next.name, #name) : (void)store(&next.name, NULL);
-#define LATE(type, name, parameters, arguments)
-#define LATE_JUMP(name)
 #define JUMP(name) HOOK(, name, , )
 #include "hooks/entry_points.def"
-#define OLDER(type, name, older, newest, parameters, arguments)
-#define OLDER_VARIADIC(type, name, older, newest, parameters, arguments)                       \
+#define OLDER(type, name, older, newest, parameters, arguments)                                \
     resolve_older(&next.older_##name, #name, older);
 #include "hooks/versions.def"
 }

@@ -44,9 +44,9 @@ extern struct next next __attribute__((visibility("hidden"))); /* without the GO
 void next_resolve_one(void **slot, const char *name);
 
 /**
- * Resolves what a signal handler may call (signal-safety(7)), so that no such call needs the
- * dynamic linker and its locks. The others, LATE in entry_points.def, wait for their first
- * call: each costs 850 instructions at the start of every process.
+ * Resolves all of `next`, so that no later call needs the dynamic linker and its locks, which
+ * another thread may hold that waits for this one (a constructor under dlopen(), the parent of
+ * a _Fork()). Each costs 850 instructions at the start of every process.
  */
 void next_resolve(void);
 

@@ -14,7 +14,7 @@ table() {
         sendfile sendfile64 splice setsockopt shutdown close fclose freopen dup2 dup3 fcntl \
         fcntl64 close_range closefrom _exit _Exit __close __read __write __send __recv __connect \
         __dup2 __fcntl _IO_fclose freopen64 vfork clone _Fork posix_spawn system popen setns prctl; do
-        table HOOK LATE VARIADIC TIME64 TIME64_VARIADIC JUMP LATE_JUMP ALIAS | grep -qx -- "$name" || missing+=("$name")
+        table HOOK VARIADIC TIME64 TIME64_VARIADIC JUMP ALIAS | grep -qx -- "$name" || missing+=("$name")
     done
     echo "missing: ${missing[*]}"
     [[ ${#missing[@]} -eq 0 ]]

@@ -34,7 +34,7 @@ rows() {
 
 # hooks: the names of entry_points.def.
 hooks() {
-    sed -nE 's/^(HOOK|LATE|VARIADIC|TIME64|TIME64_VARIADIC|JUMP|LATE_JUMP|ALIAS)\(([A-Za-z_ ]+ ?\*?, )?([A-Za-z0-9_]+)[,)].*/\3/p' \
+    sed -nE 's/^(HOOK|VARIADIC|TIME64|TIME64_VARIADIC|JUMP|ALIAS)\(([A-Za-z_ ]+ ?\*?, )?([A-Za-z0-9_]+)[,)].*/\3/p' \
         shim/hooks/entry_points.def | sort
 }
 
