@@ -19,8 +19,8 @@ static _Atomic uintptr_t holder; /* its thread; 0: free */
 static _Atomic int64_t since;
 static _Atomic unsigned misses; /* since then */
 static _Atomic bool lost;
-static _Atomic bool for_fork;  /* it is held by a thread that forks */
-static _Atomic unsigned depth; /* how often its thread holds it */
+static _Atomic bool for_fork; /* it is held by a thread that forks */
+static enum lock_hold fork_hold;
 
 static bool try(uintptr_t me)
 {
@@ -29,17 +29,16 @@ static bool try(uintptr_t me)
         return false;
     atomic_store(&since, clock_now());
     atomic_store(&misses, 0);
-    atomic_store(&depth, 1);
     return true;
 }
 
-/** A signal handler that interrupted the holder: what it finds can be used, see lock.h. */
-static bool enter_again(uintptr_t me)
+/**
+ * A signal handler that interrupted the holder, see lock.h, however far that is with taking or
+ * releasing it: holder is left as it is.
+ */
+static bool is_above(uintptr_t me)
 {
-    if (atomic_load(&holder) != me || atomic_load(&for_fork) || atomic_load(&depth) == 0)
-        return false; /* or it is just about to hold it */
-    atomic_fetch_add(&depth, 1);
-    return true;
+    return atomic_load(&holder) == me && !atomic_load(&for_fork);
 }
 
 /** An address that no other living thread has. */
@@ -49,22 +48,24 @@ static uintptr_t this_thread(void)
 }
 
 /** For good: a thread that a signal handler took out of here by longjmp() never lets go. */
-static bool give_up(void)
+static enum lock_hold give_up(void)
 {
     if (atomic_load(&holder) && atomic_fetch_add(&misses, 1) > LOST_MISSES &&
         clock_now() > atomic_load(&since) + LOST_NS)
         atomic_store(&lost, true);
-    return false;
+    return LOCK_NOT_HELD;
 }
 
-bool lock_take(unsigned wait_ms)
+enum lock_hold lock_take(unsigned wait_ms)
 {
     uintptr_t me = this_thread();
     for (unsigned i = 0; i < YIELDS + wait_ms; i++) {
         if (atomic_load(&lost))
             break;
-        if (try(me) || enter_again(me))
-            return true;
+        if (is_above(me))
+            return LOCK_HELD_BELOW;
+        if (try(me))
+            return LOCK_HELD;
         if (i < YIELDS)
             raw_call(SYS_sched_yield);
         else
@@ -73,9 +74,9 @@ bool lock_take(unsigned wait_ms)
     return give_up();
 }
 
-void lock_release(void)
+void lock_release(enum lock_hold hold)
 {
-    if (atomic_fetch_sub(&depth, 1) == 1)
+    if (hold == LOCK_HELD)
         atomic_store(&holder, 0);
 }
 
@@ -92,15 +93,18 @@ void lock_let_signals(const struct lock_signals *before)
 
 void lock_forking(void)
 {
-    if (lock_take(FORK_WAIT_MS))
+    enum lock_hold hold = lock_take(FORK_WAIT_MS);
+    if (hold != LOCK_NOT_HELD) {
+        fork_hold = hold;
         for_fork = true;
+    }
 }
 
 void lock_forked(void)
 {
     if (for_fork && atomic_load(&holder) == this_thread()) {
         for_fork = false;
-        lock_release();
+        lock_release(fork_hold);
     }
 }
 
@@ -108,7 +112,6 @@ void lock_reset(void)
 {
     for_fork = false;
     atomic_store(&lost, false);
-    atomic_store(&depth, 0);
     atomic_store(&holder, 0);
 }
 

@@ -12,10 +12,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** True with the lock. After some yields it tries for about wait_ms more. */
-bool lock_take(unsigned wait_ms);
+enum lock_hold {
+    LOCK_NOT_HELD, /* another thread has it */
+    LOCK_HELD,
+    LOCK_HELD_BELOW, /* by the code that this signal handler interrupted */
+};
 
-void lock_release(void);
+/** After some yields it tries for about wait_ms more. */
+enum lock_hold lock_take(unsigned wait_ms);
+
+/** `hold`: what lock_take() returned. */
+void lock_release(enum lock_hold hold);
 
 /** Around what no handler may find half done. */
 struct lock_signals {

@@ -250,10 +250,11 @@ static bool take_or_wait(struct ports_claim *claim, const union address *address
     for (int i = 0; i <= WAITS && taken < 0; i++) {
         if (i > 0)
             lock_pause(WAIT_MS);
-        if (!lock_take(LOCK_WAIT_MS))
+        enum lock_hold hold = lock_take(LOCK_WAIT_MS);
+        if (!hold)
             return false;
         taken = take_after(claim, address);
-        lock_release();
+        lock_release(hold);
     }
     return taken > 0;
 }
@@ -270,10 +271,11 @@ bool ports_take(int fd, const union address *peer, uint32_t interface, enum port
     claim->peer = *peer;
     if (why == PORTS_AFTER_EADDRNOTAVAIL)
         return take_or_wait(claim, peer);
-    if (!lock_take(0))
+    enum lock_hold hold = lock_take(0);
+    if (!hold)
         return false;
     bool taken = take_before(claim, peer);
-    lock_release();
+    lock_release(hold);
     return taken;
 }
 
@@ -308,10 +310,11 @@ bool ports_again(struct ports_claim *claim)
     for (int i = 0; i < AGAIN_WAITS && again < 0; i++) {
         if (i > 0)
             lock_pause(AGAIN_MS);
-        if (!lock_take(LOCK_WAIT_MS))
+        enum lock_hold hold = lock_take(LOCK_WAIT_MS);
+        if (!hold)
             return false;
         again = look_again(claim);
-        lock_release();
+        lock_release(hold);
     }
     return again > 0;
 }
@@ -385,10 +388,10 @@ void ports_look(int fd, uint32_t interface)
     if (!atomic_load(&sysctls_known))
         read_sysctls();
     bool last = (address_port(&local) ^ sysctls.low) & 1;
-    if ((!last && !ports_scarce()) || !lock_take(0))
-        return;
-    look(fd, last, interface);
-    lock_release();
+    enum lock_hold hold = last || ports_scarce() ? lock_take(0) : LOCK_NOT_HELD;
+    if (hold)
+        look(fd, last, interface);
+    lock_release(hold);
 }
 
 void ports_reset(void)

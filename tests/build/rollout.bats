@@ -3,16 +3,6 @@
 load ../lib/helper
 load ../lib/board
 
-prepare() {
-    mkdir -m 700 "$SHM"
-}
-
-eval "$(declare -f teardown | sed '1s/teardown/teardown_helper/')"
-teardown() {
-    teardown_helper
-    rm -rf "$SHM"
-}
-
 # commands: the text's, a line each, on this test's board and files.
 commands() {
     sed -n 's/^    //p' examples/rollout/README.md |

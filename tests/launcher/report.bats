@@ -4,19 +4,6 @@ load ../lib/helper
 load ../lib/board
 bats_require_minimum_version 1.5.0
 
-prepare() {
-    mkdir -m 700 "$SHM"
-}
-
-eval "$(declare -f teardown | sed '1s/teardown/teardown_helper/')"
-teardown() {
-    teardown_helper
-    rm -rf "$SHM"
-}
-
-exchange=(write:1 readn:1 close)
-answer=(accept readn:1 write:1 readall close)
-
 # report OPTION...: in $output, and echoed for a failure's sake.
 report() {
     run --separate-stderr "$START" report "$@"

@@ -31,10 +31,6 @@ ab_client() {
     ab "$@" -- "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 50
 }
 
-# A client's exchange, and what a server does: both ends have all of it before the client closes.
-exchange=(write:1 readn:1 close)
-answer=(accept readn:1 write:1 readall close)
-
 # What runs the rest without CAP_NET_ADMIN.
 unprivileged=(setpriv --bounding-set -net_admin --inh-caps -net_admin --ambient-caps -net_admin)
 

@@ -7,6 +7,19 @@ START=$BUILD/notimewait
 SHM=/dev/shm/notimewait-test-$$-$BATS_TEST_NUMBER
 BOARD=$SHM/board
 
+private_place() {
+    mkdir -m 700 "$SHM"
+}
+
+prepare() {
+    private_place
+}
+
+clean_up() {
+    umount "$SHM" 2>/dev/null || true
+    rm -rf "$SHM"
+}
+
 # board_cells: what the counters say, by the layout that libnotimewait(7) gives: a line
 # `PROGRAM POLICY WASHOUT connections=N closes=N recycled=N rst=N` of each cell, and what else is
 # not zero: `connect_errors.ERRNO=N`, `io_errors.ERRNO=N`, `connect_times=N`, `close_times=N`,

@@ -33,6 +33,13 @@ act() {
     "$ACT" "$@"
 }
 
+# A client's exchange, and what a server does: both ends have all of it before the client closes.
+# shellcheck disable=SC2034 # for the tests
+{
+    exchange=(write:1 readn:1 close)
+    answer=(accept readn:1 write:1 readall close)
+}
+
 # preload POLICY CMD...: runs CMD (or act) under the library.
 preload() {
     local policy=$1
@@ -215,4 +222,5 @@ teardown() {
         [[ -s $file && ! -s ${file%.pid}.status ]] || continue
         kill -KILL "$(<"$file")" 2>/dev/null || true
     done
+    ! declare -F clean_up >/dev/null || clean_up # the file's own
 }

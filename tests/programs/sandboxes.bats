@@ -12,11 +12,7 @@ public() {
     cp "$LIB" "$PUBLIC"
 }
 
-teardown() {
-    local file
-    for file in "$BATS_TEST_TMPDIR"/*.pid; do
-        [[ ! -s $file || -s ${file%.pid}.status ]] || kill -KILL "$(<"$file")" 2>/dev/null || true
-    done
+clean_up() {
     [[ -z ${PUBLIC-} ]] || rm -rf "$PUBLIC"
 }
 

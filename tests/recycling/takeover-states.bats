@@ -13,12 +13,8 @@ prepare() {
     ONE=$((PORT + 11000))
 }
 
-teardown() {
+clean_up() {
     few_ports "$ALL_PORTS"
-    local file
-    for file in "$BATS_TEST_TMPDIR"/*.pid; do
-        [[ ! -s $file || -s ${file%.pid}.status ]] || kill -KILL "$(<"$file")" || true
-    done
 }
 
 few_ports() {

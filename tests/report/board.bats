@@ -2,20 +2,6 @@
 load ../lib/helper
 load ../lib/board
 
-prepare() {
-    mkdir -m 700 "$SHM"
-}
-
-eval "$(declare -f teardown | sed '1s/teardown/teardown_helper/')"
-teardown() {
-    teardown_helper
-    umount "$SHM" 2>/dev/null || true
-    rm -rf "$SHM"
-}
-
-exchange=(write:1 readn:1 close)
-answer=(accept readn:1 write:1 readall close)
-
 @test "a process counts while it runs: connections, closes, times, and whom it connects to" {
     serve "$PORT" loop:3 "${answer[@]}" end
     start client boarded auto act loop:2 "connect:$PORT" "${exchange[@]}" end say:two \

@@ -3,19 +3,6 @@ load ../lib/helper
 load ../lib/board
 load ../lib/clock
 
-prepare() {
-    mkdir -m 700 "$SHM"
-}
-
-eval "$(declare -f teardown | sed '1s/teardown/teardown_helper/')"
-teardown() {
-    teardown_helper
-    rm -rf "$SHM"
-}
-
-exchange=(write:1 readn:1 close)
-answer=(accept readn:1 write:1 readall close)
-
 @test "process: one arm for each process, forked children included" {
     serve "$PORT" loop:120 accept readall close end
     NOTIMEWAIT_SPLIT=process NOTIMEWAIT_LOG=$LOG boarded 'off|fin-rst' python3 -c '

@@ -3,17 +3,9 @@ load ../lib/helper
 load ../lib/board
 
 prepare() {
-    mkdir -m 700 "$SHM"
+    private_place
     "$START" board "$BOARD"
 }
-
-eval "$(declare -f teardown | sed '1s/teardown/teardown_helper/')"
-teardown() {
-    teardown_helper
-    rm -rf "$SHM"
-}
-
-answer=(accept readn:1 write:1 readall close)
 
 # after WORD: switches, and lets the client go on with its next connection.
 after() {
