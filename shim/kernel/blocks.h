@@ -43,6 +43,12 @@ static inline uint16_t block_port(unsigned block, unsigned i)
     return (uint16_t)((block >> 1) * 2 * BLOCK_PORTS + (block & 1) + 2 * i);
 }
 
+/** Which one of its block a port is. */
+static inline unsigned block_index(uint16_t port)
+{
+    return port / 2 % BLOCK_PORTS;
+}
+
 static inline bool range_has(const struct sysctls *sysctls, uint16_t port)
 {
     return port >= sysctls->low && port <= sysctls->high;

@@ -66,9 +66,13 @@ static void ask_address(long call, int fd, union address *to)
         to->any.sa_family = AF_UNSPEC;
 }
 
-void facts_addresses(int fd, union address *local, union address *peer)
+void facts_local(int fd, union address *local)
 {
     ask_address(SYS_getsockname, fd, local);
+}
+
+void facts_peer(int fd, union address *peer)
+{
     ask_address(SYS_getpeername, fd, peer);
 }
 

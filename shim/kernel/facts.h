@@ -33,8 +33,9 @@ uint32_t facts_interface(int fd);
 /** The value of TCP_LINGER2 (tcp(7)): -1 where FIN is to be followed by RST; 0 on error. */
 int facts_linger2(int fd);
 
-/** getsockname() and getpeername(); AF_UNSPEC where the kernel does not tell. */
-void facts_addresses(int fd, union address *local, union address *peer);
+/** getsockname(), getpeername(); AF_UNSPEC where the kernel does not tell. */
+void facts_local(int fd, union address *local);
+void facts_peer(int fd, union address *peer);
 
 /** The application's SO_LINGER is on (socket(7)). */
 bool facts_linger(int fd);

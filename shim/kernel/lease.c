@@ -39,16 +39,21 @@ static uint32_t lock_of(const struct taker *taker, unsigned number)
     return 0x40000000u | (hash(h, &number, sizeof(number)) & 0x3fffffffu);
 }
 
+static void put_port(const struct taker *taker, unsigned number, unsigned i)
+{
+    uint16_t port = block_port(number, i);
+    if (!range_has(taker->sysctls, port))
+        return;
+    view.index[view.count] = (uint8_t)i;
+    view.sockets[view.count] = taker->wanted;
+    view.sockets[view.count++].id.local_port = htons(port);
+}
+
 static void put_ports(const struct taker *taker, unsigned number)
 {
     view.count = 0;
-    for (unsigned i = 0; i < BLOCK_PORTS; i++) {
-        if (!range_has(taker->sysctls, block_port(number, i)))
-            continue;
-        view.index[view.count] = (uint8_t)i;
-        view.sockets[view.count] = taker->wanted;
-        view.sockets[view.count++].id.local_port = htons(block_port(number, i));
-    }
+    for (unsigned i = 0; i < BLOCK_PORTS; i++)
+        put_port(taker, number, i);
 }
 
 static bool is_entry(const struct taker *taker, const struct diag_socket *socket)
@@ -142,16 +147,14 @@ static enum took touch(const struct taker *taker, struct block *block, const uin
     return TOOK_LATER;
 }
 
-static void put_lease(struct lease *lease, const uint8_t *chosen, unsigned count, int64_t until)
+static void put_entries(struct lease_entry *entries, const uint8_t *chosen, unsigned count)
 {
-    lease->until = until;
-    lease->count = count;
     for (unsigned i = 0; i < count; i++)
-        lease->entries[i] = entry_of(&view.sockets[chosen[i]]);
+        entries[i] = entry_of(&view.sockets[chosen[i]]);
 }
 
-static enum took take_seen(const struct taker *taker, struct block *block, struct lease *lease,
-                           struct lease_entry *entry, int64_t now)
+static enum took take_seen(const struct taker *taker, unsigned number, struct block *block,
+                           struct rest *rest, struct lease_entry *entry, int64_t now)
 {
     uint8_t chosen[BLOCK_PORTS];
     int64_t now_ms = now / NS_PER_MS;
@@ -163,13 +166,20 @@ static enum took take_seen(const struct taker *taker, struct block *block, struc
     if (count == 0)
         return TOOK_LATER;
     enum took took = touch(taker, block, chosen, count, entry, now_ms);
-    if (took == TOOK && leased)
-        put_lease(lease, chosen, leased - 1, now + LEASE_NS);
+    if (took == TOOK && leased) {
+        put_entries(rest->lease.entries, chosen, leased - 1);
+        rest->lease.until = now + LEASE_NS;
+        rest->lease.count = leased - 1;
+    } else if (took == TOOK) {
+        put_entries(rest->young.entries, chosen, count - 1);
+        rest->young.block = number;
+        rest->young.count = count - 1;
+    }
     return took;
 }
 
 enum took lease_take(const struct taker *taker, unsigned number, struct block *block,
-                     struct lease *lease, struct lease_entry *entry)
+                     struct rest *rest, struct lease_entry *entry)
 {
     put_ports(taker, number);
     int64_t now = clock_now();
@@ -178,7 +188,39 @@ enum took lease_take(const struct taker *taker, unsigned number, struct block *b
         return errno == EADDRINUSE ? TOOK_LATER : TOOK_BLIND;
     enum took took = TOOK_BLIND;
     if (diag_look(lock, view.sockets, view.count))
-        took = take_seen(taker, block, lease, entry, now);
+        took = take_seen(taker, number, block, rest, entry, now);
+    diag_close(lock);
+    return took;
+}
+
+/** The entry with that cookie, and old enough, but not so old that another may lease it. */
+static bool is_still_young(const struct taker *taker, const struct block *block,
+                           uint64_t cookie)
+{
+    return view.count == 1 && diag_cookie(&view.sockets[0]) == cookie &&
+           block_age(&view.sockets[0]) < LEASE_AGE_MS && may_take(taker, block, 0);
+}
+
+enum took lease_take_young(const struct taker *taker, struct blocks *blocks,
+                           struct young *young, struct lease_entry *entry)
+{
+    static const uint8_t only[] = {0};
+    struct block *block = &blocks->block[young->block];
+    if (young->count == 0)
+        return TOOK_LATER;
+    int lock = diag_open_as(lock_of(taker, young->block));
+    if (lock < 0)
+        return errno == EADDRINUSE ? TOOK_LATER : TOOK_BLIND;
+    enum took took = TOOK_LATER;
+    while (took == TOOK_LATER && young->count > 0) {
+        const struct lease_entry *next = &young->entries[--young->count];
+        view.count = 0;
+        put_port(taker, young->block, block_index(next->port));
+        if (view.count > 0 && !diag_look(lock, view.sockets, view.count))
+            took = TOOK_BLIND;
+        else if (is_still_young(taker, block, next->cookie))
+            took = touch(taker, block, only, 1, entry, clock_now() / NS_PER_MS);
+    }
     diag_close(lock);
     return took;
 }

@@ -9,7 +9,8 @@
  * live or a young entry, which their look shows. So the other ports are this process's for a
  * few ms, without lock or look: the lease.
  *
- * An entry younger than LEASE_AGE_MS is never in a lease. It is taken alone, under the lock.
+ * An entry younger than LEASE_AGE_MS is never in a lease. It is taken alone, under the lock,
+ * and the others that were seen with it are remembered: of these, one look-up each is enough.
  */
 #ifndef LEASE_H
 #define LEASE_H
@@ -41,6 +42,12 @@ struct lease {
     struct lease_entry entries[BLOCK_PORTS]; /* the oldest last */
 };
 
+/** Young entries that were seen, and may be gone: nobody has them. Under the caller's lock. */
+struct young {
+    unsigned count, block;
+    struct lease_entry entries[BLOCK_PORTS]; /* the oldest last */
+};
+
 /** For which socket a port is wanted. */
 struct taker {
     int fd;
@@ -59,9 +66,19 @@ enum took {
     TOOK_BLIND, /* the kernel does not tell */
 };
 
-/** Takes an entry of the block, stores it in *entry, and leases others if it can. */
+/** Where entries go that were seen with the one that was taken: to one of the two. */
+struct rest {
+    struct lease lease;
+    struct young young;
+};
+
+/** Takes an entry of the block, stores it in *entry, and puts the others into *rest. */
 enum took lease_take(const struct taker *taker, unsigned number, struct block *block,
-                     struct lease *lease, struct lease_entry *entry);
+                     struct rest *rest, struct lease_entry *entry);
+
+/** Takes one of the young entries that is still there, as lease_take() does. */
+enum took lease_take_young(const struct taker *taker, struct blocks *blocks,
+                           struct young *young, struct lease_entry *entry);
 
 /** Takes a leased entry, stores it in *entry; TOOK_LATER: there is none. SO_REUSEADDR stays on.
  */

@@ -9,6 +9,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* The least age, in ms, of an entry (fact 15). To this host a tick of 4 or 10 ms is added,
+ * which idiag_expires is rounded to; QUIET_MS and LEASE_AGE_MS are apart from that. */
+#define AGE_MS       1000
+#define AGE_LOCAL_MS 20
+
+/* Where tcp_tw_reuse lets the kernel take over entries of 1,000 ms, younger ones do not meet
+ * another process's connect(). */
+#define AGE_KERNEL_MS 900
+
+#define TRIES       4 /* blocks that are looked at before connect() */
+#define TRIES_TIGHT 16
+
 /* A peer that no connect() went to for so long is not scarce any more. */
 #define IDLE_MS 10000
 
@@ -142,6 +154,47 @@ bool peer_is_loopback(const struct peer *peer)
         return ntohl(to[0]) >> 24 == IN_LOOPBACKNET;
     put_loopback(loopback, AF_INET6);
     return memcmp(to, loopback, sizeof(loopback)) == 0;
+}
+
+bool peer_kernel_reuses(const struct peer *peer, const struct sysctls *sysctls)
+{
+    return sysctls->tw_reuse == 1 || (sysctls->tw_reuse == 2 && peer_is_loopback(peer));
+}
+
+uint32_t peer_least_age(const struct peer *peer)
+{
+    return peer->local ? AGE_LOCAL_MS : AGE_MS;
+}
+
+struct taker peer_taker(const struct peer *peer, int fd, uint8_t family,
+                        const struct sysctls *sysctls, int64_t now_ms)
+{
+    return (struct taker){
+        .fd = fd,
+        .family = family,
+        .wanted = peer->wanted,
+        .sysctls = sysctls,
+        .age = now_ms < peer->tight_ms ? AGE_TIGHT_MS : peer_least_age(peer),
+        .below = peer_kernel_reuses(peer, sysctls) ? AGE_KERNEL_MS : TIME_WAIT_MS,
+        .quiet = QUIET_MS,
+    };
+}
+
+enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms,
+                    struct lease_entry *entry)
+{
+    bool tight = now_ms < peer->tight_ms;
+    uint32_t wait = peer->local ? LEASE_AGE_MS : AGE_MS;
+    enum took took = lease_take_young(taker, peer->blocks, &peer->rest.young, entry);
+    for (int i = 0; i < (tight ? TRIES_TIGHT : TRIES) && took == TOOK_LATER; i++) {
+        int number = blocks_next(peer->blocks, now_ms, tight);
+        if (number < 0)
+            break;
+        struct block *block = &peer->blocks->block[number];
+        took = lease_take(taker, (unsigned)number, block, &peer->rest, entry);
+        blocks_put(peer->blocks, (unsigned)number, now_ms + wait);
+    }
+    return took;
 }
 
 static union address address_of(const struct diag_socket *wanted)

@@ -12,6 +12,15 @@
 
 #define PEERS 64
 
+/* So long after EADDRNOTAVAIL, young entries are taken first, too. */
+#define TIGHT_MS 1000
+
+#define FILL_MS       1000 /* at most one dump in so long */
+#define FILL_TIGHT_MS 15   /* the same, after EADDRNOTAVAIL */
+
+/* The least age, in ms, of an entry that is taken while the peer is tight. */
+#define AGE_TIGHT_MS 14
+
 struct peer {
     int64_t used_ms, filled_ms;
     int64_t alone_ms;  /* left alone until then */
@@ -20,7 +29,7 @@ struct peer {
     int64_t helped_ms; /* when a port was last taken, or looked for in vain */
     int64_t rest_ms;   /* no look before connect() until then */
     struct blocks *blocks;
-    struct lease lease;
+    struct rest rest; /* of the block that was looked at last */
     struct diag_socket wanted;
     unsigned misses; /* looks in vain, in a row */
     unsigned takes;  /* since the last such look */
@@ -46,6 +55,24 @@ void peers_reset(void);
 
 /** The address is 127.0.0.0/8 or ::1. */
 bool peer_is_loopback(const struct peer *peer);
+
+/** The kernel takes over such entries itself, from 1,000 ms on, and races (fact 15). */
+bool peer_kernel_reuses(const struct peer *peer, const struct sysctls *sysctls);
+
+/** Whose port is wanted for fd, and which entries can be taken for it; .wanted is the peer's.
+ */
+struct taker peer_taker(const struct peer *peer, int fd, uint8_t family,
+                        const struct sysctls *sysctls, int64_t now_ms);
+
+/**
+ * From one of the next blocks, each of which goes to the end of the ring; tight: from one of
+ * more of them, whether they are ready or not.
+ */
+enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms,
+                    struct lease_entry *entry);
+
+/** From so many ms on an entry of the peer's can be taken (fact 15). */
+uint32_t peer_least_age(const struct peer *peer);
 
 /**
  * Finds the local address that the kernel chooses towards the peer, and the blocks of TIME_WAIT

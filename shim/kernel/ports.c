@@ -8,26 +8,10 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* The least age, in ms, of an entry (fact 15). To this host a tick of 4 or 10 ms is added,
- * which idiag_expires is rounded to; QUIET_MS and LEASE_AGE_MS are apart from that. */
-#define AGE_MS       1000
-#define AGE_LOCAL_MS 20
-#define AGE_TIGHT_MS 14 /* after EADDRNOTAVAIL */
-
-/* Where tcp_tw_reuse lets the kernel take over entries of 1,000 ms, younger ones do not meet
- * another process's connect(). */
-#define AGE_KERNEL_MS 900
-
-#define ALONE_MS      60000 /* a peer that cannot be helped is left alone */
-#define TIGHT_MS      1000 /* so long after EADDRNOTAVAIL, young entries are taken first, too */
-#define PROBE_MS      2000 /* scarcity is looked at again then, */
-#define PROBE_TAKES   256  /* but not so often that its cost is seen in the 99th percentile */
-#define PLENTY        64   /* so many plain connects that chose the other parity end it */
-#define FILL_MS       1000 /* at most one dump in so long */
-#define FILL_TIGHT_MS 15   /* the same, after EADDRNOTAVAIL */
-
-#define TRIES       4 /* blocks that are looked at before connect() */
-#define TRIES_TIGHT 16
+#define ALONE_MS    60000 /* a peer that cannot be helped is left alone */
+#define PROBE_MS    2000  /* scarcity is looked at again then, */
+#define PROBE_TAKES 256   /* but not so often that its cost is seen in the 99th percentile */
+#define PLENTY      64    /* so many plain connects that chose the other parity end it */
 
 /* So many looks in vain, in a row, and there is none for a while: others may hold the ports. */
 #define MISSES  8
@@ -73,37 +57,23 @@ static void read_sysctls(void)
     atomic_store(&sysctls_known, true);
 }
 
-/** The kernel takes over such entries itself, and races (fact 15). */
-static bool kernel_reuses(const struct peer *peer)
-{
-    return sysctls.tw_reuse == 1 || (sysctls.tw_reuse == 2 && peer_is_loopback(peer));
-}
-
 static void leave_alone(struct peer *peer, int64_t now)
 {
     peer->alone_ms = now + ALONE_MS;
     peer->scarce = false;
-    peer->lease.count = 0;
+    peer->rest.lease.count = 0;
     update_scarce(now);
 }
 
 static void set_scarce(struct peer *peer, int64_t now)
 {
-    if (kernel_reuses(peer))
+    if (peer_kernel_reuses(peer, &sysctls))
         return;
     peer->scarce = true;
     peer->used_ms = now;
     peer->probe_ms = now + PROBE_MS;
     peer->takes = peer->plenty = 0;
     atomic_store(&ports_some_scarce, true);
-}
-
-/** The least age of an entry that is taken. */
-static uint32_t least_age(const struct peer *peer, int64_t now)
-{
-    if (now < peer->tight_ms)
-        return AGE_TIGHT_MS;
-    return peer->local ? AGE_LOCAL_MS : AGE_MS;
 }
 
 static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_ms)
@@ -113,7 +83,7 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
     read_sysctls();
     struct blocks_wanted wanted = {
         .sysctls = &sysctls,
-        .age = peer->local ? AGE_LOCAL_MS : AGE_MS,
+        .age = peer_least_age(peer),
         .family = family,
         .both = least_ms == FILL_TIGHT_MS,
     };
@@ -124,30 +94,13 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
     return peer->blocks->count > 0;
 }
 
-/** From one of the next blocks, each of which goes to the end of the ring. */
-static enum took take_block(struct peer *peer, const struct taker *taker, int64_t now,
-                            struct ports_claim *claim)
-{
-    bool tight = now < peer->tight_ms;
-    enum took took = TOOK_LATER;
-    for (int i = 0; i < (tight ? TRIES_TIGHT : TRIES) && took == TOOK_LATER; i++) {
-        int number = blocks_next(peer->blocks, now, tight);
-        if (number < 0)
-            break;
-        struct block *block = &peer->blocks->block[number];
-        took = lease_take(taker, (unsigned)number, block, &peer->lease, &claim->entry);
-        blocks_put(peer->blocks, (unsigned)number, now + (peer->local ? LEASE_AGE_MS : AGE_MS));
-    }
-    return took;
-}
-
 /** Also what the kernel may take itself, and after a new dump: the alternative is to fail. */
 static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
                            struct ports_claim *claim)
 {
     fill(peer, taker->family, now, FILL_TIGHT_MS);
     taker->below = TIME_WAIT_MS;
-    return take_block(peer, taker, now, claim);
+    return peer_take(peer, taker, now, &claim->entry);
 }
 
 static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
@@ -156,11 +109,11 @@ static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
     if (!peer->filled && !fill(peer, taker->family, now, 0))
         return TOOK_LATER;
     taker->wanted = peer->wanted; /* whose local address the first fill() found */
-    enum took took = take_block(peer, taker, now, claim);
+    enum took took = peer_take(peer, taker, now, &claim->entry);
     if (took == TOOK_LATER && claim->why == PORTS_AFTER_EADDRNOTAVAIL)
         took = take_last(peer, taker, now, claim);
     else if (took == TOOK_LATER && fill(peer, taker->family, now, FILL_MS))
-        took = take_block(peer, taker, now, claim);
+        took = peer_take(peer, taker, now, &claim->entry);
     if (took == TOOK)
         claim->kind = CLAIM_TOUCHED;
     else if (took == TOOK_BLIND)
@@ -171,16 +124,13 @@ static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
 static bool take(struct peer *peer, struct ports_claim *claim, uint8_t family)
 {
     int64_t now = now_ms();
-    struct taker taker = {.fd = claim->fd, .family = family, .sysctls = &sysctls};
+    struct taker taker = peer_taker(peer, claim->fd, family, &sysctls, now);
     struct lock_signals before;
     peer->used_ms = now;
-    enum took took = lease_pop(&taker, &peer->lease, &claim->entry);
+    enum took took = lease_pop(&taker, &peer->rest.lease, &claim->entry);
     if (took == TOOK)
         claim->kind = CLAIM_LEASED;
     if (took == TOOK_LATER) {
-        taker.age = least_age(peer, now);
-        taker.below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS;
-        taker.quiet = QUIET_MS;
         lock_hold_signals(&before);
         took = take_touch(peer, &taker, now, claim);
         lock_let_signals(&before);
@@ -288,7 +238,7 @@ static int look_again(const struct ports_claim *claim)
     struct peer *peer = peers_find(&claim->peer, claim->interface);
     if (!peer)
         return 0;
-    peer->lease.count = 0;
+    peer->rest.lease.count = 0;
     struct diag_socket socket = peer->wanted;
     if (!lease_look(&socket, claim->entry.port))
         return 0;

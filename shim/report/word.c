@@ -70,7 +70,7 @@ static bool copy(uint32_t *word, char text[BOARD_WORD_SIZE], size_t *len)
     for (int i = 0; i < TRIES; i++) {
         *word = atomic_load(&word_board->word);
         const struct board_word *from = &word_board->words[*word % 2];
-        *len = from->len;
+        *len = *(const volatile uint32_t *)&from->len; /* once: it may change */
         if (*len <= BOARD_WORD_SIZE)
             memcpy(text, from->text, *len);
         if (atomic_load(&word_board->word) == *word)

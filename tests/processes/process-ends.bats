@@ -144,6 +144,7 @@ crowd() {
 }
 
 @test "exit while threads open, use and close connections" {
+    local records=0
     for policy in auto fin-rst last-read; do
         for round in 1 2 3 4 5; do
             echo "$policy, $round:"
@@ -153,7 +154,9 @@ crowd() {
                 "$BATS_TEST_TMPDIR/read"
             # A connection is told of once at most, and only by a way that there is. (The kernel
             # may cut the last record, where it kills the thread that is writing it.)
+            touch "$LOG" # where the end came before the first close
             sed -i '/}$/!d' "$LOG"
+            records=$((records + $(wc -l <"$LOG")))
             [ "$(jq -s length "$LOG")" -le "$(grep -c '^accept' "$BATS_TEST_TMPDIR/read")" ]
             run ! grep -Ev '"via":"(close|exit)"' "$LOG"
             run ! grep -E '"via":"exit".*"(action":"(rst|linger)"|close_us":[0-9])' "$LOG"
@@ -164,6 +167,7 @@ crowd() {
             finish server >/dev/null || true
         done
     done
+    [ "$records" -gt 0 ]
 }
 
 @test "a process that is killed while it is blocked in a hooked call" {

@@ -54,7 +54,8 @@ calls() {
     need strace
     echo 32768 60999 >/proc/sys/net/ipv4/ip_local_port_range
     echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
-    NOTIMEWAIT_POLICY=auto run_recycle strace -f --seccomp-bpf -c -o "$table" \
+    # A lease lasts for 4 ms: what runs beside must not take these.
+    NOTIMEWAIT_POLICY=auto run_recycle nice -n -15 strace -f --seccomp-bpf -c -o "$table" \
         -e trace=setsockopt,bind,socket,sendto,recvmmsg,getsockname -E LD_PRELOAD="$LIB" \
         "$BUILD/tests/recycle" port="$PORT" n=20000
     [[ $failed -eq 0 && $whole -eq 20000 ]]

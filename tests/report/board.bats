@@ -1,4 +1,5 @@
 # NOTIMEWAIT_BOARD: what processes count is there while they run, and after they were killed.
+# shellcheck disable=SC2154 # what helper sets
 load ../lib/helper
 load ../lib/board
 

@@ -1,4 +1,5 @@
 # NOTIMEWAIT_SPLIT: what an arm is drawn for, and what the board keeps of slots.
+# shellcheck disable=SC2154 # what helper sets
 load ../lib/helper
 load ../lib/board
 load ../lib/clock

@@ -1,4 +1,5 @@
 # notimewait switch: every process of a board obeys at its next connection; off at a close, too.
+# shellcheck disable=SC2154 # what helper sets
 load ../lib/helper
 load ../lib/board
 

@@ -17,19 +17,8 @@
 #define SO_BINDTOIFINDEX 62 /* 5.0 */
 #endif
 
-/* The least age, in ms, of an entry (fact 15); see kernel/ports.c. */
-#define AGE_MS        1000
-#define AGE_LOCAL_MS  20
-#define AGE_TIGHT_MS  14  /* where there is no other port */
-#define AGE_KERNEL_MS 900 /* older ones are the kernel's, where tcp_tw_reuse lets it */
-
-#define ALONE_MS      60000
-#define TIGHT_MS      1000
-#define FILL_MS       1000
-#define FILL_TIGHT_MS 15
-#define TRIES         4
-#define TRIES_TIGHT   16
-#define WAITS         48 /* of a few ms each */
+#define ALONE_MS 60000
+#define WAITS    48 /* of a few ms each */
 
 #define SHARERS 4 /* the part of the ports that are left which is ours until the next count */
 
@@ -126,18 +115,12 @@ static unsigned ports_in_range(void)
     return (unsigned)(sysctls.high - sysctls.low) + 1;
 }
 
-/** The kernel takes over such entries itself, and races (fact 15). */
-static bool kernel_reuses(const struct peer *peer)
-{
-    return sysctls.tw_reuse == 1 || (sysctls.tw_reuse == 2 && peer_is_loopback(peer));
-}
-
 /** From so many entries on ports are taken over: before connect() has to look for ports of the
  * second parity (fact 17); where the kernel recycles, when it has none left. */
 static unsigned threshold(const struct peer *peer)
 {
     unsigned ports = ports_in_range();
-    return kernel_reuses(peer) ? ports - ports / 16 : ports / 16 * 7;
+    return peer_kernel_reuses(peer, &sysctls) ? ports - ports / 16 : ports / 16 * 7;
 }
 
 static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_ms)
@@ -147,7 +130,7 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
     sysctls = sysctls_read();
     struct blocks_wanted wanted = {
         .sysctls = &sysctls,
-        .age = peer->local ? AGE_LOCAL_MS : AGE_MS,
+        .age = peer_least_age(peer),
         .family = family,
     };
     return peer_fill(peer, &wanted, now);
@@ -202,44 +185,18 @@ static bool all_are_taken(struct outlook *outlook, struct peer *peer, uint8_t fa
     return false;
 }
 
-static enum took take_block(struct peer *peer, const struct taker *taker, int64_t now,
-                            struct lease_entry *entry)
-{
-    bool tight = now < peer->tight_ms;
-    enum took took = TOOK_LATER;
-    for (int i = 0; i < (tight ? TRIES_TIGHT : TRIES) && took == TOOK_LATER; i++) {
-        int number = blocks_next(peer->blocks, now, tight);
-        if (number < 0)
-            break;
-        struct block *block = &peer->blocks->block[number];
-        took = lease_take(taker, (unsigned)number, block, &peer->lease, entry);
-        blocks_put(peer->blocks, (unsigned)number, now + (peer->local ? LEASE_AGE_MS : AGE_MS));
-    }
-    return took;
-}
-
 static enum took take(struct peer *peer, int fd, uint8_t family, int64_t now)
 {
     bool tight = now < peer->tight_ms;
     struct lease_entry entry;
-    struct taker taker = {
-        .fd = fd,
-        .family = family,
-        .wanted = peer->wanted,
-        .sysctls = &sysctls,
-        .age = tight         ? AGE_TIGHT_MS
-               : peer->local ? AGE_LOCAL_MS
-                             : AGE_MS,
-        .below = kernel_reuses(peer) ? AGE_KERNEL_MS : TIME_WAIT_MS,
-        .quiet = QUIET_MS,
-    };
+    struct taker taker = peer_taker(peer, fd, family, &sysctls, now);
     peer->used_ms = now;
-    enum took took = lease_pop(&taker, &peer->lease, &entry);
+    enum took took = lease_pop(&taker, &peer->rest.lease, &entry);
     if (took != TOOK_LATER)
         return took;
-    took = take_block(peer, &taker, now, &entry);
+    took = peer_take(peer, &taker, now, &entry);
     if (took == TOOK_LATER && fill(peer, family, now, tight ? FILL_TIGHT_MS : FILL_MS))
-        took = take_block(peer, &taker, now, &entry);
+        took = peer_take(peer, &taker, now, &entry);
     if (took == TOOK)
         guard_hold(fd, entry.port, family, now);
     return took;
