@@ -156,8 +156,7 @@ static void start(char **env)
     draw_init();
     pthread_atfork(lock_forking, lock_forked, in_child);
     reaper_open();
-    settings.cookies =
-        settings.config.log || reaper_listens() || settings.config.override_app_linger;
+    settings.cookies = reaper_listens() || settings.config.override_app_linger;
     if (settings.reporting) {
         start_reporting();
         watch_exit();

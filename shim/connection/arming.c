@@ -56,6 +56,10 @@ void arming_inherited(int fd, struct conn *c, struct conn *listener)
 
 void arming_app_changed(int fd, struct conn *c, bool linger2)
 {
+    if (linger2 && c->cookie == 0) {
+        conn_unmark(c, CONN_ARMED); /* the value tells no more whose socket it is: leave it */
+        return;
+    }
     if (!conn_is(c, CONN_BORN) || !conn_is_behind(c, fd))
         return; /* another socket is on the fd, or may be */
     if (c->cookie == 0)

@@ -12,6 +12,14 @@ static bool counts_unread(const struct conn *c, enum last_op last)
     return settings.asking || (unknown && c->policy->kind == POLICY_LAST_READ);
 }
 
+/** Bytes, of which a socket keeps less than 2^32. Where all that came was read, or the end was,
+ * that is known without a call. */
+static uint32_t unread(struct conn *c, int fd, const struct tcp_facts *tcp)
+{
+    bool all = tcp->state != STATE_CLOSE && atomic_load(&c->read) == (uint32_t)tcp->received;
+    return all || conn_last(c) == LAST_EOF ? 0 : facts_unread(fd);
+}
+
 /** What the hooks saw, or, where they saw nothing although bytes went to and fro, unknown. */
 static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_t unread)
 {
@@ -35,7 +43,7 @@ void ask(struct conn *c, struct record *record, struct facts *facts)
     if (!policy_kinds[c->policy->kind].asks && !settings.asking)
         return assume(c, record);
     struct tcp_facts tcp = facts_ask(record->fd);
-    record->unread = counts_unread(c, conn_last(c)) ? facts_unread(record->fd) : 0;
+    record->unread = counts_unread(c, conn_last(c)) ? unread(c, record->fd, &tcp) : 0;
     record->unacked = settings.asking ? facts_unacked(record->fd, &tcp) : 0;
     record->established =
         tcp.established || (tcp.state == STATE_CLOSE && c->role == ROLE_SERVER);

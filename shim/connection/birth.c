@@ -148,14 +148,15 @@ void birth_count(struct conn *c)
         count_recycled(c->policy, c->slot);
 }
 
-/** For the record and the rules. In SYN_SENT the kernel does not tell the peer: `peer` is it.
- */
+/** For the record and the rules. `peer`: what connect() was given; NULL of an accepted one. */
 static void note_addresses(int fd, struct conn *c, const union address *peer)
 {
     if (!settings.addresses || !process_may_act())
         return;
-    facts_addresses(fd, &c->local, &c->peer);
-    if (c->peer.any.sa_family == AF_UNSPEC && peer)
+    facts_local(fd, &c->local);
+    if (!peer || address_is_unspecified(peer)) /* which connect() makes the loopback address */
+        facts_peer(fd, &c->peer);
+    if (peer && c->peer.any.sa_family == AF_UNSPEC) /* in SYN_SENT the kernel does not tell */
         c->peer = *peer;
 }
 
@@ -194,7 +195,7 @@ static void born(int fd, struct conn *c, enum role role, const struct birth *bir
 /** Whether a connect() that returned has made a connection; Fast Open may only begin one. */
 static bool is_established(const struct birth *birth, struct conn *c)
 {
-    bool ask = settings.asking || birth->fast_open || conn_is(c, CONN_FAST_OPEN);
+    bool ask = birth->fast_open || conn_is(c, CONN_FAST_OPEN | CONN_SHARED);
     return !ask || !process_may_act() || facts_ask(birth->fd).established;
 }
 
@@ -354,6 +355,7 @@ void birth_undo(int fd, struct conn *c)
 {
     arming_undo(fd, c);
     conn_note(c, conn_generation(c), LAST_NONE);
+    c->read = 0;
     conn_unmark(c, ~(uint32_t)(CONN_APP | CONN_SHARED | CONN_CLAIMED));
     c->connect_ns = -1;
 }

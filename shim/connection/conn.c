@@ -81,6 +81,7 @@ struct conn *conn_new(uint32_t epoch)
     c->epoch = epoch;
     c->role = ROLE_UNKNOWN;
     c->cookie = 0;
+    c->read = 0;
     c->connect_ns = -1;
     c->local.any.sa_family = AF_UNSPEC;
     c->peer.any.sa_family = AF_UNSPEC;
@@ -137,5 +138,6 @@ bool conn_is_behind(struct conn *c, int fd)
 
 bool conn_may_be_behind(struct conn *c, int fd)
 {
-    return atomic_load(&c->cookie) == 0 || conn_is_behind(c, fd);
+    bool told = atomic_load(&c->cookie) != 0 || conn_is(c, CONN_ARMED);
+    return !told || conn_is_behind(c, fd);
 }

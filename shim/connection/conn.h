@@ -20,6 +20,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** What is true of a connection; bits of conn.flags. */
@@ -56,6 +57,7 @@ struct conn {
     _Atomic uint32_t epoch; /* process_epoch() before the socket was made */
     _Atomic enum role role;
     _Atomic uint32_t slot; /* that it was born in (policy/slots.h) */
+    _Atomic uint32_t read; /* bytes, modulo 2^32, at most: reads that no hook saw are missing */
     const struct policy *_Atomic policy;
     _Atomic uint64_t cookie; /* SO_COOKIE where anything needs it, or 0 */
     int64_t connect_ns;      /* how long connect() took; -1 where its end was not seen */
@@ -90,6 +92,14 @@ static inline void conn_note(struct conn *c, uint32_t generation, enum last_op o
     atomic_store_explicit(&c->last, generation | op, memory_order_relaxed);
 }
 
+/** It was a read of so many bytes. Of two threads' reads at once, one may not be counted. */
+static inline void conn_note_read(struct conn *c, uint32_t generation, size_t bytes)
+{
+    uint32_t read = atomic_load_explicit(&c->read, memory_order_relaxed);
+    atomic_store_explicit(&c->read, read + (uint32_t)bytes, memory_order_relaxed);
+    conn_note(c, generation, LAST_READ);
+}
+
 /** The last operation; LAST_UNKNOWN when a late conn_note() of an earlier use overwrote it. */
 enum last_op conn_last(struct conn *c);
 
@@ -114,7 +124,7 @@ bool conn_is_sole(struct conn *c);
 /** fd is the socket that c records, and no later one. One system call; false where unknown. */
 bool conn_is_behind(struct conn *c, int fd);
 
-/** The same where a mistake would only be counted: true where the cookie was not asked for. */
+/** The same where a mistake would only be counted or logged: true where nothing tells. */
 bool conn_may_be_behind(struct conn *c, int fd);
 
 #endif

@@ -47,7 +47,7 @@ static inline void note_input(struct conn *c, uint32_t generation, ssize_t r, si
     if (__builtin_expect(r <= 0, 0))
         note_rest(c, generation, r, wanted, flags);
     else if (!(flags & (MSG_PEEK | MSG_ERRQUEUE)) && process_is_ours())
-        conn_note(c, generation, LAST_READ);
+        conn_note_read(c, generation, (size_t)r);
 }
 
 static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
@@ -60,25 +60,29 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 
 #define BARE(...) __VA_ARGS__
 
-/** hook_<name>(), which passes on to noted_<name>() what is to be noted. */
-#define NOTED(name, parameters, arguments)                                                     \
+/** hook_<name>(), which passes on to noted_<name>() what is to be noted; not where `idle`. */
+#define NOTED(name, parameters, arguments, idle)                                               \
     ssize_t hook_##name parameters                                                             \
     {                                                                                          \
         struct conn *c = table_find_noted(fd);                                                 \
-        if (__builtin_expect(!c, 1))                                                           \
+        if (__builtin_expect(!c, 1) || (idle))                                                 \
             return next.name arguments;                                                        \
         return noted_##name(BARE arguments, c);                                                \
     }
 
-#define INPUT(name, parameters, arguments, wanted, flags)                                      \
-    __attribute__((noinline)) static ssize_t noted_##name(BARE parameters, struct conn *c)     \
+/* `idle`: no byte is wanted, which is known before the call, or `wanted` says it afterwards. */
+#define INPUT_AS(noted, name, parameters, arguments, wanted, flags)                            \
+    __attribute__((noinline)) static ssize_t noted##_##name(BARE parameters, struct conn *c)   \
     {                                                                                          \
         uint32_t generation = conn_generation(c);                                              \
         ssize_t r = next.name arguments;                                                       \
         note_input(c, generation, r, r == 0 ? (wanted) : 0, flags);                            \
         return r;                                                                              \
-    }                                                                                          \
-    NOTED(name, parameters, arguments)
+    }
+
+#define INPUT(name, parameters, arguments, idle, wanted)                                       \
+    INPUT_AS(noted, name, parameters, arguments, wanted, 0)                                    \
+    NOTED(name, parameters, arguments, idle)
 
 #define OUTPUT(name, parameters, arguments)                                                    \
     __attribute__((noinline)) static ssize_t noted_##name(BARE parameters, struct conn *c)     \
@@ -88,25 +92,37 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
         note_output(c, generation, r);                                                         \
         return r;                                                                              \
     }                                                                                          \
-    NOTED(name, parameters, arguments)
+    NOTED(name, parameters, arguments, false)
+
+/* With flags: those that only look are apart, too, since the flags are needed after the call.
+ */
+#define RECV(name, parameters, arguments)                                                      \
+    INPUT_AS(received, name, parameters, arguments, 1, 0)                                      \
+    INPUT_AS(looked, name, parameters, arguments, 1, flags)                                    \
+    static inline ssize_t noted_##name(BARE parameters, struct conn *c)                        \
+    {                                                                                          \
+        if (__builtin_expect(flags & (MSG_PEEK | MSG_ERRQUEUE), 0))                            \
+            return looked_##name(BARE arguments, c);                                           \
+        return received_##name(BARE arguments, c);                                             \
+    }                                                                                          \
+    NOTED(name, parameters, arguments, n == 0)
 
 /* clang-format off */
-INPUT(read, (int fd, void *buf, size_t n), (fd, buf, n), n, 0)
+INPUT(read, (int fd, void *buf, size_t n), (fd, buf, n), n == 0, 1)
+INPUT(__read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size), n == 0, 1)
 INPUT(readv, (int fd, const struct iovec *iov, int count), (fd, iov, count),
-      iov_bytes(iov, (size_t)count), 0)
+      false, iov_bytes(iov, (size_t)count))
 INPUT(preadv2, (int fd, const struct iovec *iov, int count, off_t at, int flags),
-      (fd, iov, count, at, flags), iov_bytes(iov, (size_t)count), 0)
+      (fd, iov, count, at, flags), false, iov_bytes(iov, (size_t)count))
 INPUT(preadv64v2, (int fd, const struct iovec *iov, int count, off64_t at, int flags),
-      (fd, iov, count, at, flags), iov_bytes(iov, (size_t)count), 0)
-INPUT(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags), n, flags)
-INPUT(recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len),
-      (fd, buf, n, flags, addr, len), n, flags)
-INPUT(__read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size), n, 0)
-INPUT(__recv_chk, (int fd, void *buf, size_t n, size_t size, int flags),
-      (fd, buf, n, size, flags), n, flags)
-INPUT(__recvfrom_chk, (int fd, void *buf, size_t n, size_t size, int flags,
-                       struct sockaddr *addr, socklen_t *len),
-      (fd, buf, n, size, flags, addr, len), n, flags)
+      (fd, iov, count, at, flags), false, iov_bytes(iov, (size_t)count))
+RECV(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags))
+RECV(recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len),
+     (fd, buf, n, flags, addr, len))
+RECV(__recv_chk, (int fd, void *buf, size_t n, size_t size, int flags), (fd, buf, n, size, flags))
+RECV(__recvfrom_chk, (int fd, void *buf, size_t n, size_t size, int flags,
+                      struct sockaddr *addr, socklen_t *len),
+     (fd, buf, n, size, flags, addr, len))
 
 OUTPUT(write, (int fd, const void *buf, size_t n), (fd, buf, n))
 OUTPUT(writev, (int fd, const struct iovec *iov, int count), (fd, iov, count))

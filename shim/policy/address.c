@@ -48,6 +48,15 @@ static void text_in6(struct text *text, const struct in6_addr *addr)
     }
 }
 
+bool address_is_unspecified(const union address *addr)
+{
+    if (addr->any.sa_family != AF_INET6)
+        return addr->in.sin_addr.s_addr == INADDR_ANY;
+    const struct in6_addr *in6 = &addr->in6.sin6_addr;
+    return IN6_IS_ADDR_UNSPECIFIED(in6) ||
+           (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr32[3] == INADDR_ANY);
+}
+
 struct in6_addr address_in6(int family, const void *raw)
 {
     struct in6_addr in6 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};

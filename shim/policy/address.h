@@ -32,6 +32,9 @@ void address_copy(union address *to, const struct sockaddr *addr, socklen_t len)
  * 2.5.5.2). */
 struct in6_addr address_in6(int family, const void *raw);
 
+/** 0.0.0.0 or ::, also as a v4-mapped one: not a host. */
+bool address_is_unspecified(const union address *addr);
+
 /** In host order; 0 where it is not known. */
 uint16_t address_port(const union address *addr);
 

@@ -65,7 +65,7 @@ need() {
 start() {
     local base=$BATS_TEST_TMPDIR/$1
     shift
-    rm -f "$base".{out,pid,status}
+    [[ ! -e $base.pid ]] || rm -f "$base".{pid,status}
     : >"$base.out"
     read -r _ < <(
         "$@" </dev/null >"$base.out" 2>&1 3>&- &
@@ -80,7 +80,9 @@ start() {
 
 # pid_of NAME: of what was started.
 pid_of() {
-    cat "$BATS_TEST_TMPDIR/$1.pid"
+    local pid
+    read -r pid <"$BATS_TEST_TMPDIR/$1.pid"
+    echo "$pid"
 }
 
 # output_of NAME: what it has printed so far.
@@ -127,14 +129,15 @@ wait_output() {
 
 # finish NAME [MS]: waits until it ends; prints its output, returns its status.
 finish() {
-    local base=$BATS_TEST_TMPDIR/$1
+    local base=$BATS_TEST_TMPDIR/$1 status
     if ! until_true "${2:-30000}" test -s "$base.status"; then
         echo "$1 has not ended after ${2:-30000} ms; it printed:"
         output_of "$1"
         return 1
     fi
     output_of "$1"
-    return "$(<"$base.status")"
+    read -r status <"$base.status"
+    return "$status"
 }
 
 # serve PORT STEP...: starts `server`, a plain act that listens on PORT ([ADDR:]PORT) and then
@@ -157,7 +160,8 @@ port() {
     local counter=$BATS_FILE_TMPDIR/port
     local last=10000
     [[ ! -s $counter ]] || read -r last <"$counter"
-    echo $((last + 1)) | tee "$counter"
+    echo $((last + 1)) >"$counter"
+    echo $((last + 1))
 }
 
 # time_wait_client PORT: the number of TIME_WAIT entries whose peer has the port.

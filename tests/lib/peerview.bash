@@ -134,18 +134,18 @@ situation_closed() {
 # --- sockets ---
 
 # sockets TIMERS SS-COMMAND: the states in the kernel's names, or `-`; TIMERS is `timers` where
-# what runs for them is asked for, too.
+# what runs for them is asked for, too. Sets SEEN, since it is asked often: no process but ss.
 sockets() {
-    "${@:2}" | awk -v timers="$1" '
-        function timer() {
-            if (!timers || $1 == "TIME_WAIT") return ""
-            if (!match($0, /timer:\([a-z]+/)) return ", no timer"
-            return ", timer " substr($0, RSTART + 7, RLENGTH - 7)
-        }
-        { sub(/^ESTAB$/, "ESTABLISHED", $1); gsub(/-/, "_", $1)
-          sub(/^FIN_WAIT_/, "FIN_WAIT", $1)
-          all = all (NR > 1 ? " " : "") $1 timer() }
-        END { print all ? all : "-" }'
+    local state rest
+    SEEN=''
+    while read -r state rest; do
+        state=${state//-/_}
+        state=${state/#FIN_WAIT_/FIN_WAIT}
+        SEEN+="${SEEN:+ }${state/%ESTAB/ESTABLISHED}"
+        [[ -n $1 && $state != TIME_WAIT ]] || continue
+        [[ $rest =~ timer:\(([a-z]+) ]] && SEEN+=", timer ${BASH_REMATCH[1]}" || SEEN+=', no timer'
+    done < <("${@:2}")
+    SEEN=${SEEN:--}
 }
 
 here() {
@@ -163,23 +163,40 @@ there_and_timers() {
 
 # Whether our kernel has done what it does by itself: the peer's part may be missing.
 we_are_calm() {
-    [[ $(here) =~ ^(-|TIME_WAIT|FIN_WAIT2)$ ]]
+    here
+    [[ $SEEN =~ ^(-|TIME_WAIT|FIN_WAIT2)$ ]]
 }
 
 both_are_calm() {
-    [[ $(here) =~ ^(-|TIME_WAIT)$ && $(there) =~ ^(-|TIME_WAIT)$ ]]
+    here
+    [[ $SEEN =~ ^(-|TIME_WAIT)$ ]] && there && [[ $SEEN =~ ^(-|TIME_WAIT)$ ]]
 }
 
 # --- a scripted peer ---
 
 # asleep NAME: none of its threads runs, or it has ended.
 asleep() {
-    ! grep -Eqs '^[0-9]+ \(.*\) [RD]' "/proc/$(pid_of "$1")/task"/*/stat
+    local file pid stat
+    read -r pid <"$BATS_TEST_TMPDIR/$1.pid"
+    for file in "/proc/$pid/task"/*/stat; do
+        ! read -r stat 2>/dev/null <"$file" || [[ ! $stat =~ \)\ [RD] ]] || return 1
+    done
 }
 
 is_ready() {
-    [[ $(grep -c 'say ready$' "$BATS_TEST_TMPDIR/peer.out") -ge $READY ]] && asleep peer &&
-        [[ -z $IN || $(there) == "$IN" ]]
+    local line count=0
+    while read -r line; do
+        [[ $line != *'say ready' ]] || count=$((count + 1))
+    done <"$BATS_TEST_TMPDIR/peer.out"
+    [[ $count -ge $READY ]] && asleep peer && { [[ -z $IN ]] || { there && [[ $SEEN == "$IN" ]]; }; }
+}
+
+# left: sets THERE and HERE, what is left at both.
+left() {
+    there
+    THERE=$SEEN
+    here
+    HERE=$SEEN
 }
 
 # begin POLICY: the connection, until the peer is in the situation and we are about to close.
@@ -256,8 +273,10 @@ its_output() {
 
 # its_state: of the peer's socket after its calls, by its TCP_INFO.
 its_state() {
-    local state
-    state=$(sed -n 's/^state //p' "$BATS_TEST_TMPDIR/peer.out")
+    local verb what state
+    while read -r verb what; do
+        [[ $verb != state ]] || state=$what
+    done <"$BATS_TEST_TMPDIR/peer.out"
     echo "${state:--}"
 }
 
@@ -265,7 +284,8 @@ its_state() {
 measure_script() {
     begin "$1" && end_ours && ends peer || return
     until_true 3000 both_are_calm || true
-    echo "$1 | $(its_output | calls) | $(its_state) | $(there) | $(here)"
+    left
+    echo "$1 | $(its_output | calls) | $(its_state) | $THERE | $HERE"
 }
 
 # --- all policies in one situation ---

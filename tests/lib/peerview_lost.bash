@@ -102,17 +102,20 @@ dropped() {
 }
 
 its_host_is_calm() {
-    [[ $(there) =~ ^(-|TIME_WAIT|FIN_WAIT2)$ ]]
+    there
+    [[ $SEEN =~ ^(-|TIME_WAIT|FIN_WAIT2)$ ]]
 }
 
 # left_there: at the peer's host when the peer has closed, and what becomes of FIN_WAIT2.
 left_there() {
     local left
     until_true 10000 its_host_is_calm || true
-    left=$(there_and_timers)
+    there_and_timers
+    left=$SEEN
     if [[ $left == FIN_WAIT2* ]]; then
         until_true 20000 both_are_calm || true
-        left+="; then $(there)"
+        there
+        left+="; then $SEEN"
     fi
     echo "$left"
 }
@@ -122,7 +125,8 @@ measure_lost() {
     make_link && begin "$1" && end_ours || return
     sleep $SOON_S
     its_output >"$seen"
-    socket=$(there_and_timers)
+    there_and_timers
+    socket=$SEEN
     [[ -z $NUDGE ]] || kill "-$NUDGE" "$(pid_of peer)"
     touch "$STEP.next"
     ends peer || return
@@ -132,5 +136,6 @@ measure_lost() {
     first=$(calls <"$seen")
     [[ $PEERS != *' read'* || -s $seen ]] || first='read waits'
     next=$(its_output | tail -n +$(($(wc -l <"$seen") + 1)) | calls)
-    echo "$1 | $(dropped) | $first | $socket | $next | $there | $(here)"
+    here
+    echo "$1 | $(dropped) | $first | $socket | $next | $there | $SEEN"
 }

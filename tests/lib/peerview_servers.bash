@@ -82,7 +82,8 @@ measure_nginx() {
     start_nginx && start_trace || return
     [[ $(preload "$1" curl -s -0 "http://127.0.0.1:$PORT/" 2>/dev/null) == hello ]] || return
     end_server
-    echo "$1 | $(traced_calls 'shutdown[(]') | - | $(there) | $(here)"
+    left
+    echo "$1 | $(traced_calls 'shutdown[(]') | - | $THERE | $HERE"
 }
 
 # --- openssl s_server: a line, its answer, and close_notify (RFC 8446, section 6.1) ---
@@ -161,5 +162,6 @@ measure_tls() {
     end_ours || return
     [[ $1 == both ]] || go_on
     end_server
-    echo "$3 | $(traced_calls "$2") | - | $(there) | $(here)"
+    left
+    echo "$3 | $(traced_calls "$2") | - | $THERE | $HERE"
 }
