@@ -5,7 +5,7 @@ load ../lib/helper
 
 # documents: the Markdown files below the current directory, but for what was built.
 documents() {
-    find . -name '*.md' ! -path './build/*' | sed 's#^\./##' | sort
+    find . -name '*.md' ! -path './build/*' | sort
 }
 
 # installed: installs, and goes to the tree of documents.
@@ -23,8 +23,7 @@ anchors() {
 
 # leads_somewhere FILE LINK: a relative link, perhaps with an anchor.
 leads_somewhere() {
-    local target=${2%%#*} to
-    to=$(dirname "$1")/$target
+    local target=${2%%#*} to=${1%/*}/${2%%#*}
     [[ -n $target ]] || to=$1
     [[ -e $to ]] || return
     [[ $2 != *#* ]] || anchors "$to" | grep -qxF -- "${2#*#}"
@@ -51,8 +50,8 @@ all_lead_somewhere() {
 paths() {
     local file
     while IFS= read -r file; do
-        grep -oE "(^|[ \`(])(\.\./)*($1)/[A-Za-z0-9_./-]+" "$file" | sed -E "s/^[ \`(]//; s/[.,]$//" |
-            sort -u | sed "s#^#$file #"
+        grep -oE "(^|[ \`(])(\.\./)*($1)/[A-Za-z0-9_./-]+" "$file" |
+            sed -E "s/^[ \`(]//; s/[.,]$//; s#^#$file #"
     done < <(documents)
 }
 
@@ -61,7 +60,7 @@ all_are_there() {
     local file path count=0 bad=0
     while read -r file path; do
         count=$((count + 1))
-        [[ -e $path || -e $(dirname "$file")/$path ]] || { echo "$file: $path" && bad=1; }
+        [[ -e $path || -e ${file%/*}/$path ]] || { echo "$file: $path" && bad=1; }
     done < <(paths "$1")
     [[ $bad -eq 0 && $count -gt 3 ]]
 }
@@ -83,12 +82,12 @@ all_are_there() {
 
 @test "README is short: 200 lines; no document has more than 100 columns, or 60 in a cell" {
     local files
-    mapfile -t files < <(documents | grep -E '^README.md|^examples/(CHOOSING|packaging)')
+    mapfile -t files < <(documents | grep -E '^./README.md|^./examples/(CHOOSING|PROGRAMS|packaging)')
     run awk -F ' *[|] *' '
         length > 100 { print FILENAME ":" FNR ": " length " columns" }
         /^\|/ { for (i = 2; i < NF; i++) if (length($i) > 60)
                     print FILENAME ":" FNR ": a cell of " length($i) }
-        FILENAME == "README.md" && FNR == 201 { print "README.md: more than 200 lines" }' "${files[@]}"
+        FILENAME == "./README.md" && FNR == 201 { print "README.md: more than 200 lines" }' "${files[@]}"
     echo "$output"
     [[ -z $output ]]
 }
