@@ -76,6 +76,7 @@ help:
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
+	@echo 'What is missing is named, and installed if you agree. YES=1: without a question.'
 
 # Rewritten when the compiler or its flags are others than last time: everything depends on it.
 $(BUILD)/flags: force
