@@ -16,7 +16,8 @@ ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
 WARN    = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 # No path of this machine gets into what is built: the same sources give the same bytes anywhere.
-MAPPED  = -ffile-prefix-map=$(abspath $(BUILD))=build -ffile-prefix-map=$(CURDIR)=.
+MAPPED  = '-ffile-prefix-map=$(CURDIR)=.' \
+          $(if $(filter /%,$(BUILD)),'-ffile-prefix-map=$(BUILD)=build')
 # (psabi: that GCC 11.1 changed how i386 aligns what is atomic.)
 COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-psabi $(MAPPED) -MMD -MP
 # Without fortification: the library defines some of the functions that it would redirect.
@@ -29,7 +30,7 @@ KERNEL  = -idirafter /usr/include -idirafter $(wildcard /usr/include/$(shell una
 endif
 # The launcher finds the library where it was installed, and from its own directory: the installed
 # tree may be moved as a whole.
-FROMBIN := $(shell realpath -ms --relative-to='$(BINDIR)' '$(LIBDIR)')
+FROMBIN = $(patsubst $(dir $(BINDIR))%,../%,$(LIBDIR))
 START   = $(COMMON) $(KERNEL) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"' \
           -DFROMBIN='"$(FROMBIN)"'
 
