@@ -70,7 +70,7 @@ help:
 	@echo 'make techniques      the packets of seven ways to close'
 	@echo 'make peer-view       what a peer sees of each policy'
 	@echo 'make install         PREFIX= DESTDIR=; make uninstall; make check-installed: does it work?'
-	@echo 'make deb             a Debian package, in build/'
+	@echo 'make deb             a Debian package, in build/; make check-packages: lintian, rpmlint'
 	@echo 'make lib32           the library for 32-bit programs'
 	@echo 'make check           the tests; make lint: the sources'
 	@echo 'make check-programs  curl, nginx, PostgreSQL, Java, Node, Python...'
@@ -181,7 +181,7 @@ check-sanitize:
 # Real programs against real servers, without and with the library; at the end, a table.
 # PROGRAMS_ALL=1: with those whose packages are large (Go).
 check-programs:
-	@tests/need programs
+	@tests/need check-programs
 	@$(MAKE) --no-print-directory -s tests
 	@tests/programs/check $(BUILD)
 
@@ -238,9 +238,15 @@ deb:
 	    LIBDIR=/usr/lib/$(MULTIARCH)
 	@examples/packaging/deb '$(BUILD)' '$(VERSION)'
 
+# The tests of packages, with lintian and rpmlint.
+check-packages:
+	@tests/need check-packages
+	@$(MAKE) --no-print-directory -s tests
+	@PACKAGES=1 tests/run $(BUILD) tests/build/packages.bats
+
 # For packagers: does what is installed below DESTDIR work? Neither root nor a network is needed.
 check-installed:
-	@tests/need installed
+	@tests/need check-installed
 	@$(MAKE) --no-print-directory -s $(TOOLS) $(UNIT) $(EXAMPLE)
 	@tests/installed $(BUILD) "$(DESTDIR)$(BINDIR)/notimewait" \
 	    "$(DESTDIR)$(LIBDIR)/libnotimewait.so" $(VERSION)
@@ -255,5 +261,6 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
-        check-sanitize fuzz bench soak plot lint install install-lib deb check-installed uninstall clean
+        check-sanitize check-packages check-installed fuzz bench soak plot lint install install-lib \
+        deb uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

@@ -39,7 +39,7 @@ installed() {
     run needs </dev/null
     echo "$output"
     [[ $status -eq 2 && ${lines[0]} == 'make build needs: apt-get install -y gcc make' ]]
-    [[ ${#lines[@]} -eq 2 && ${lines[1]} == *'make build YES=1'* && ! -e $BIN/calls ]]
+    [[ ${#lines[@]} -eq 2 && ${lines[1]} == *YES=1* && ! -e $BIN/calls ]]
 }
 
 @test "CI=true or YES=1: it says what it installs, and installs it" {

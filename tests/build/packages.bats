@@ -1,6 +1,6 @@
 # What packagers and images are given: packages, installed files, the same bytes from each build.
 # shellcheck disable=SC2153 # BUILD is the helper's
-# PACKAGES=1: with lintian and rpmlint, whose packages are large (tests/need packages).
+# PACKAGES=1: with lintian and rpmlint, whose packages are large (make check-packages).
 load ../lib/helper
 
 VERSION=$(sed -n 's/^VERSION *?= *//p' Makefile)
