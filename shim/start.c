@@ -8,6 +8,7 @@
 #include "connection/table.h"
 #include "kernel/libc.h"
 #include "kernel/lock.h"
+#include "kernel/memory.h"
 #include "kernel/ports.h"
 #include "kernel/process.h"
 #include "policy/number.h"
@@ -147,6 +148,7 @@ static void start(char **env)
         return;
     }
     process_init(in_unseen_child);
+    memory_init();
     settings.config.policies.settled = true;
     rules_for_program(&settings.config.rules, process_program());
     derive_settings();

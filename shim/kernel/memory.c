@@ -4,26 +4,62 @@
 #include "kernel/raw.h"
 
 #include <errno.h>
+#include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define PAGE 4096u /* the smallest of any machine */
+
+static uintptr_t data_begin, data_end; /* the program's writable segment; readable, too */
+static uintptr_t heap_begin;           /* where brk(2) ended at start-up */
+
+static void find_data(const ElfW(Phdr) * headers, size_t count)
+{
+    uintptr_t base = 0;
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_PHDR)
+            base = (uintptr_t)headers - headers[i].p_vaddr;
+    for (size_t i = 0; base != 0 && i < count; i++)
+        if (headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_W)) {
+            data_begin = base + headers[i].p_vaddr;
+            data_end = data_begin + headers[i].p_memsz;
+        }
+}
+
+void memory_init(void)
+{
+    heap_begin = (uintptr_t)sbrk(0);
+    find_data((const void *)getauxval(AT_PHDR), getauxval(AT_PHNUM));
+}
+
+static bool is_within(uintptr_t at, size_t size, uintptr_t begin, uintptr_t end)
+{
+    return at >= begin && at < end && size <= end - at;
+}
+
+/** Nobody unmaps these but to give the heap back, of which then no address is passed on. */
+static bool is_in_data_or_heap(const void *from, size_t size)
+{
+    uintptr_t at = (uintptr_t)from;
+    return is_within(at, size, data_begin, data_end) ||
+           (at >= heap_begin && is_within(at, size, heap_begin, (uintptr_t)sbrk(0)));
+}
 
 /** It lies above our own frame, in the same page: there it is, since the frame is. */
 static bool is_on_this_page_of_stack(const void *from, size_t size)
 {
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t end = (frame | (PAGE - 1)) + 1;
-    uintptr_t at = (uintptr_t)from;
-    return at >= frame && size <= end - frame && at <= end - size;
+    return is_within((uintptr_t)from, size, frame, (frame | (PAGE - 1)) + 1);
 }
 
 enum memory memory_read(void *to, const void *from, size_t size)
 {
-    if (is_on_this_page_of_stack(from, size)) {
+    if (is_on_this_page_of_stack(from, size) || is_in_data_or_heap(from, size)) {
         memcpy(to, from, size);
         return MEMORY_READ;
     }

@@ -15,9 +15,13 @@ enum memory {
     MEMORY_REFUSED, /* a seccomp filter, for one, keeps us from trying */
 };
 
+/** Where the program's own data is, and its heap begins: at start-up. */
+void memory_init(void);
+
 /**
  * Copies `size` bytes from `from`. No system call where they lie on this thread's stack, near
- * enough; one otherwise. errno is not preserved.
+ * enough, in the program's static data or in the heap that brk(2) makes; one otherwise. errno
+ * is not preserved.
  */
 enum memory memory_read(void *to, const void *from, size_t size);
 
