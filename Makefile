@@ -62,6 +62,7 @@ help:
 	@echo 'make lib32           the library for 32-bit programs'
 	@echo 'make check           the tests; make lint: the sources'
 	@echo 'make check-programs  curl, nginx, PostgreSQL, Java, Node, Python...'
+	@echo 'make check-stacks    peers on lwIP, gVisor, libslirp; behind NAT'
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
@@ -165,6 +166,22 @@ check-sanitize:
 	@$(MAKE) --no-print-directory -s tests
 	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) $(filter-out %/sanitize.bats,$(wildcard tests/sanitize/*.bats))
 
+# Peers whose TCP is lwIP's, gVisor's and libslirp's, and NAT in between (two minutes).
+check-stacks: stacks
+	@JOBS=3 tests/run $(BUILD) $(wildcard tests/stacks/*.bats)
+
+stacks:
+	@tests/need stacks
+	@$(MAKE) --no-print-directory -s tests $(BUILD)/tests/stacks/lwip $(BUILD)/tests/stacks/netstack
+
+$(BUILD)/tests/stacks/lwip: tests/stacks/lwip.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON)) -isystem /usr/include/lwip -pthread -o $@ $< -llwip
+
+$(BUILD)/tests/stacks/netstack: tests/stacks/netstack.go
+	@mkdir -p $(@D)
+	GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(abspath $(BUILD))/go-cache go build -o $@ $<
+
 # Real programs against real servers, without and with the library; at the end, a table.
 # PROGRAMS_ALL=1: with those whose packages are large (Go).
 check-programs:
@@ -224,5 +241,5 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
-        check-sanitize fuzz bench soak plot lint install install-lib uninstall clean
+        check-stacks stacks check-sanitize fuzz bench soak plot lint install install-lib uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
