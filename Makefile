@@ -63,6 +63,7 @@ help:
 	@echo 'make check           the tests; make lint: the sources'
 	@echo 'make check-programs  curl, nginx, PostgreSQL, Java, Node, Python...'
 	@echo 'make check-stacks    peers on lwIP, gVisor, libslirp; behind NAT'
+	@echo 'make check-kernels   Debian kernels under QEMU (KERNELS=all: 5.10 to 7.3)'
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
@@ -182,6 +183,12 @@ $(BUILD)/tests/stacks/netstack: tests/stacks/netstack.go
 	@mkdir -p $(@D)
 	GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(abspath $(BUILD))/go-cache go build -o $@ $<
 
+# Debian's kernels 6.1 and 6.12 in guests (seven to ten minutes); KERNELS=all: 5.10 and 7.3, too.
+check-kernels:
+	@tests/need kernels
+	@$(MAKE) --no-print-directory -s tests
+	@tests/kernels/check $(BUILD)
+
 # Real programs against real servers, without and with the library; at the end, a table.
 # PROGRAMS_ALL=1: with those whose packages are large (Go).
 check-programs:
@@ -241,5 +248,6 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
-        check-stacks stacks check-sanitize fuzz bench soak plot lint install install-lib uninstall clean
+        check-stacks stacks check-kernels check-sanitize fuzz bench soak plot lint install \
+        install-lib uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
