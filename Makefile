@@ -64,6 +64,7 @@ help:
 	@echo 'make check-programs  curl, nginx, PostgreSQL, Java, Node, Python...'
 	@echo 'make check-stacks    peers on lwIP, gVisor, libslirp; behind NAT'
 	@echo 'make check-kernels   Debian kernels under QEMU (KERNELS=all: 5.10 to 7.3)'
+	@echo 'make check-arches    builds for ARM and S/390, tests under QEMU'
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
@@ -189,6 +190,14 @@ check-kernels:
 	@$(MAKE) --no-print-directory -s tests
 	@tests/kernels/check $(BUILD)
 
+# For 64-bit and 32-bit ARM and S/390: builds, and runs what QEMU can emulate (two minutes).
+check-arches:
+	@tests/need arches
+	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/act
+	@tests/arches/fetch $(BUILD) arm64:aarch64-linux-gnu armhf:arm-linux-gnueabihf \
+	    s390x:s390x-linux-gnu
+	@tests/run --command tests/arches/check $(BUILD)
+
 # Real programs against real servers, without and with the library; at the end, a table.
 # PROGRAMS_ALL=1: with those whose packages are large (Go).
 check-programs:
@@ -248,6 +257,6 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
-        check-stacks stacks check-kernels check-sanitize fuzz bench soak plot lint install \
-        install-lib uninstall clean
+        check-stacks stacks check-kernels check-arches check-sanitize fuzz bench soak plot \
+        lint install install-lib uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)
