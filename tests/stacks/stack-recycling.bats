@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154 # run_recycle sets them
 load ../lib/helper
 load ../lib/recycling
+load ../lib/spaces
 load ../lib/outcome
 load ../lib/peerview
 load ../lib/peerview_stacks
@@ -25,31 +26,12 @@ clean_up() {
 connects() {
     run_recycle recorded env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "$BUILD/tests/recycle" \
         remote=1 port="$PORT" n="$2"
-    echo "# ${BATS_TEST_DESCRIPTION%%:*}, $1: $(grep -E '^(connects|failed|p50|p99|p100)=' "$BATS_TEST_TMPDIR/recorded" |
-        paste -sd' ') resets=$resets" >&3
-}
-
-recorded() {
-    "$@" | tee "$BATS_TEST_TMPDIR/recorded"
+    echo "# ${BATS_TEST_DESCRIPTION%%:*}, $1: $(figures) resets=$resets" >&3
 }
 
 serve_here() {
     start server "$@" "listen:$PORT" serve
     wait_output server '^listen'
-}
-
-# serve_linux CMD...: recycle's server, in the namespace that CMD gets to. It serves until its input
-# ends, which this one's never does.
-serve_linux() {
-    mkfifo "$BATS_TEST_TMPDIR/input"
-    # shellcheck disable=SC2016 # for the inner shell
-    start server "$@" sh -c 'exec "$1/tests/recycle" serve=60 port="$2" <>"$3"' serve "$BUILD" \
-        "$PORT" "$BATS_TEST_TMPDIR/input"
-    until_true 10000 listens "$@"
-}
-
-listens() {
-    [[ -n $("$@" ss -Htln "sport = :$PORT") ]]
 }
 
 @test "lwIP has no timestamps: auto fails where off fails; fin-rst frees the ports" {
@@ -89,19 +71,6 @@ listens() {
     ports $COUNT
     connects fin-rst 300
     [[ $failed -eq 0 ]]
-}
-
-# space: a network namespace more; its pid is in $space.
-space() {
-    unshare -n sleep 100 </dev/null >/dev/null 2>&1 3>&- &
-    space=$!
-    pids+=("$space")
-    until_true 10000 is_apart "$space"
-    nsenter -n -t "$space" ip link set lo up
-}
-
-is_apart() {
-    [[ $(readlink "/proc/$1/ns/net") != "$(readlink /proc/self/ns/net)" ]]
 }
 
 # behind_nat: us, a router that masquerades, and the server at 10.77.0.2. Conntrack is strict, and
