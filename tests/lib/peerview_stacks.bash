@@ -155,7 +155,8 @@ done
 # --- the measurement ---
 
 we_are_at_rest() {
-    [[ $(here) =~ ^(-|TIME_WAIT)$ ]]
+    here
+    [[ $SEEN =~ ^(-|TIME_WAIT)$ ]]
 }
 
 # measure_stack POLICY: prints the row; `waits` where its calls have not returned. Its stack ends
@@ -165,5 +166,6 @@ measure_stack() {
     begin "$1" && end_ours || return
     until_true 10000 has_line "$BATS_TEST_TMPDIR/peer.out" '^say done$' || waits=', waits'
     until_true 5000 we_are_at_rest || true
-    echo "$1 | $(its_output | calls)$waits | $(here)"
+    here
+    echo "$1 | $(its_output | calls)$waits | $SEEN"
 }
