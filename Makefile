@@ -9,14 +9,17 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
-DOCDIR  ?= $(PREFIX)/share/doc/libnotimewait
+DOCDIR  ?= $(PREFIX)/share/doc/notimewait
 MANDIR  ?= $(PREFIX)/share/man
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
 WARN    = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+# No path of this machine gets into what is built: the same sources give the same bytes anywhere.
+MAPPED  = '-ffile-prefix-map=$(CURDIR)=.' \
+          $(if $(filter /%,$(BUILD)),'-ffile-prefix-map=$(BUILD)=build')
 # (psabi: that GCC 11.1 changed how i386 aligns what is atomic.)
-COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-psabi -MMD -MP
+COMMON  = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-psabi $(MAPPED) -MMD -MP
 # Without fortification: the library defines some of the functions that it would redirect.
 SHIM    = $(COMMON) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -Ishim
 LINK    = -shared -Wl,-soname,libnotimewait.so -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs \
@@ -25,7 +28,11 @@ LINK    = -shared -Wl,-soname,libnotimewait.so -Wl,-z,relro,-z,now,-z,noexecstac
 ifneq ($(findstring musl,$(CC)),)
 KERNEL  = -idirafter /usr/include -idirafter $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
 endif
-START   = $(COMMON) $(KERNEL) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"'
+# The launcher finds the library where it was installed, and from its own directory: the installed
+# tree may be moved as a whole.
+FROMBIN = $(patsubst $(dir $(BINDIR))%,../%,$(LIBDIR))
+START   = $(COMMON) $(KERNEL) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"' \
+          -DFROMBIN='"$(FROMBIN)"'
 
 LIB     = $(BUILD)/libnotimewait.so
 LAYERS  = hooks connection report kernel policy
@@ -48,6 +55,10 @@ LAB     = $(patsubst %,$(BUILD)/tests/%,relay capture packets)
 UNIT    = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
 BENCHES = $(patsubst %,$(BUILD)/tests/bench/%,client none.so reuse.so)
 EXAMPLE = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+# What is installed to be read. Each lies where it lies in the sources, so that the links work.
+DOCUMENTS = README.md CHANGELOG.md LICENSE shim/README.md shim/policy/policy.def \
+            $(wildcard tests/*.md tests/*/*.md) \
+            $(shell find examples -type f ! -name '*~' | sort)
 
 all: $(LIB) $(STARTER)
 examples: $(EXAMPLE)
@@ -58,7 +69,8 @@ help:
 	@echo 'make demo            a client without ports, and what each policy does (15 seconds)'
 	@echo 'make techniques      the packets of seven ways to close'
 	@echo 'make peer-view       what a peer sees of each policy'
-	@echo 'make install         PREFIX= DESTDIR=; make uninstall'
+	@echo 'make install         PREFIX= DESTDIR=; make uninstall; make check-installed: does it work?'
+	@echo 'make deb             a Debian package, in build/; make check-packages: lintian, rpmlint'
 	@echo 'make lib32           the library for 32-bit programs'
 	@echo 'make check           the tests; make lint: the sources'
 	@echo 'make check-programs  curl, nginx, PostgreSQL, Java, Node, Python...'
@@ -68,6 +80,7 @@ help:
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
+	@echo 'What is missing is named, and installed if you agree. YES=1: without a question.'
 
 # Rewritten when the compiler or its flags are others than last time: everything depends on it.
 $(BUILD)/flags: force
@@ -173,7 +186,7 @@ check-stacks: stacks
 	@JOBS=3 tests/run $(BUILD) $(wildcard tests/stacks/*.bats)
 
 stacks:
-	@tests/need stacks
+	@tests/need check-stacks
 	@$(MAKE) --no-print-directory -s tests $(BUILD)/tests/stacks/lwip $(BUILD)/tests/stacks/netstack
 
 $(BUILD)/tests/stacks/lwip: tests/stacks/lwip.c $(BUILD)/flags
@@ -186,13 +199,13 @@ $(BUILD)/tests/stacks/netstack: tests/stacks/netstack.go
 
 # Debian's kernels 6.1 and 6.12 in guests (seven to ten minutes); KERNELS=all: 5.10 and 7.3, too.
 check-kernels:
-	@tests/need kernels
+	@tests/need check-kernels
 	@$(MAKE) --no-print-directory -s tests
 	@tests/kernels/check $(BUILD)
 
 # For 64-bit and 32-bit ARM and S/390: builds, and runs what QEMU can emulate (two minutes).
 check-arches:
-	@tests/need arches
+	@tests/need check-arches
 	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/act
 	@tests/arches/fetch $(BUILD) arm64:aarch64-linux-gnu armhf:arm-linux-gnueabihf \
 	    s390x:s390x-linux-gnu
@@ -201,7 +214,7 @@ check-arches:
 # Real programs against real servers, without and with the library; at the end, a table.
 # PROGRAMS_ALL=1: with those whose packages are large (Go).
 check-programs:
-	@tests/need programs
+	@tests/need check-programs
 	@$(MAKE) --no-print-directory -s tests
 	@tests/programs/check $(BUILD)
 
@@ -238,14 +251,38 @@ install: install-lib
 	install -m 644 shim/man/libnotimewait.7 "$(DESTDIR)$(MANDIR)/man7/"
 	install -D -m 644 shim/completion/notimewait.bash "$(DESTDIR)$(BASHDIR)/notimewait"
 	install -D -m 644 shim/completion/_notimewait "$(DESTDIR)$(ZSHDIR)/_notimewait"
-	install -D -m 644 README.md "$(DESTDIR)$(DOCDIR)/README.md"
-	install -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
+	@for file in $(DOCUMENTS); do \
+	    mode=644 && [ ! -x "$$file" ] || mode=755; \
+	    install -D -m $$mode "$$file" "$(DESTDIR)$(DOCDIR)/$$file" || exit; done
 
 # The library alone, for another architecture beside the first.
 install-lib:
 	@tests/need build
 	@$(MAKE) --no-print-directory -s $(LIB)
 	install -D -m 755 $(LIB) "$(DESTDIR)$(LIBDIR)/libnotimewait.so"
+
+# A Debian package of what was built: build/notimewait_VERSION-1_ARCH.deb.
+MULTIARCH = $(shell $(CC) -print-multiarch)
+DEB     = $(abspath $(BUILD))/deb
+deb:
+	@tests/need deb
+	@rm -rf '$(DEB)'
+	@umask 022 && $(MAKE) --no-print-directory -s install DESTDIR='$(DEB)/root' PREFIX=/usr \
+	    LIBDIR=/usr/lib/$(MULTIARCH)
+	@examples/packaging/deb '$(BUILD)' '$(VERSION)'
+
+# The tests of packages, with lintian and rpmlint.
+check-packages:
+	@tests/need check-packages
+	@$(MAKE) --no-print-directory -s tests
+	@PACKAGES=1 tests/run $(BUILD) tests/build/packages.bats
+
+# For packagers: does what is installed below DESTDIR work? Neither root nor a network is needed.
+check-installed:
+	@tests/need check-installed
+	@$(MAKE) --no-print-directory -s $(TOOLS) $(UNIT) $(EXAMPLE)
+	@tests/installed $(BUILD) "$(DESTDIR)$(BINDIR)/notimewait" \
+	    "$(DESTDIR)$(LIBDIR)/libnotimewait.so" $(VERSION)
 
 uninstall:
 	rm -f "$(DESTDIR)$(LIBDIR)/libnotimewait.so" "$(DESTDIR)$(BINDIR)/notimewait" \
@@ -257,6 +294,6 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
-        check-stacks stacks check-kernels check-arches check-sanitize fuzz bench soak plot \
-        lint install install-lib uninstall clean
+        check-stacks stacks check-kernels check-arches check-sanitize check-packages \
+        check-installed fuzz bench soak plot lint install install-lib deb uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

@@ -119,7 +119,8 @@ INPUT(preadv64v2, (int fd, const struct iovec *iov, int count, off64_t at, int f
 RECV(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags))
 RECV(recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len),
      (fd, buf, n, flags, addr, len))
-RECV(__recv_chk, (int fd, void *buf, size_t n, size_t size, int flags), (fd, buf, n, size, flags))
+RECV(__recv_chk, (int fd, void *buf, size_t n, size_t size, int flags),
+     (fd, buf, n, size, flags))
 RECV(__recvfrom_chk, (int fd, void *buf, size_t n, size_t size, int flags,
                       struct sockaddr *addr, socklen_t *len),
      (fd, buf, n, size, flags, addr, len))

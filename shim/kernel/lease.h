@@ -18,7 +18,7 @@
 #include "kernel/blocks.h"
 #include "kernel/clock.h"
 
-#define LEASE_NS (4 * NS_PER_MS)
+#define LEASE_NS (20 * NS_PER_MS)
 
 /* From this age on, in ms, an entry may be in a lease. */
 #define LEASE_AGE_MS 400

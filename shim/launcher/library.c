@@ -17,6 +17,7 @@ static const struct place {
 } places[] = {
     {".", "beside the launcher"},
     {"../lib", "in ../lib of the launcher"},
+    {FROMBIN, "where it was installed"}, /* a tree that is moved as a whole, or staged */
     {LIBDIR, "where it was installed"},
 };
 

@@ -2,8 +2,9 @@
  * library: where libnotimewait.so is.
  *
  * It is looked for beside the launcher (a build directory), then in ../lib, then where it was
- * installed. An LD_PRELOAD that names one already is kept as it is: so a user chooses another
- * library, or one for each of several architectures ($LIB, ld.so(8)).
+ * installed, first as seen from the launcher. An LD_PRELOAD that names one already is kept as
+ * it is: so a user chooses another library, or one for each of several architectures ($LIB,
+ * ld.so(8)).
  */
 #ifndef LIBRARY_H
 #define LIBRARY_H

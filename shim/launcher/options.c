@@ -12,12 +12,12 @@
 static const char usage[] =
     "Usage: notimewait [OPTION...] [--] COMMAND [ARG]...     run with the library\n"
     "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
-    "       notimewait advise [OPTION...] [--] [COMMAND...]  what is best done?\n"
+    "       notimewait advise [OPTION...] [--] [COMMAND...]  name a remedy\n"
     "       notimewait attach [OPTION...] PID                arm a running server\n"
     "       notimewait board DIR                             a board, for --board\n"
-    "       notimewait report [OPTION...] DIR|LOG...         what they say\n"
-    "       notimewait switch DIR off|POLICY|reset           at once, for everybody\n"
-    "       notimewait check [--json] [--pid PID] [COMMAND]  can it work?\n"
+    "       notimewait report [OPTION...] DIR|LOG...         show them by policy\n"
+    "       notimewait switch DIR off|POLICY|reset           for all its processes\n"
+    "       notimewait check [--json] [--pid PID] [COMMAND]  is it reached?\n"
     "run   -p POLICY     see below; or a split of the connections: 'off@90|auto@10'\n"
     "      -r RULES      first match wins: 'port=5432 => drain; role=server => off'\n"
     "      --log FILE    a JSON object per closed connection (stderr; %p: the pid)\n"
@@ -33,7 +33,7 @@ static const char usage[] =
     "report --json, --openmetrics, --prometheus, --watch; --output FILE\n"
     "advise --seconds N   how long to watch (60, or until COMMAND ends); --pid PID\n"
     "attach -p POLICY    fin-rst or off; --tree: children; --connections: open ones\n"
-    "both  --anyway (runs what the library does not reach), -h, --help, --version\n";
+    "run, ab --anyway (runs what the library does not reach), -h, --help, --version\n";
 
 static const char statuses[] =
     "Exit status: that of COMMAND; 126 it cannot be run, 127 it is not found, 2 bad\n"

@@ -59,7 +59,7 @@ table() {
     make -s install BUILD="$BUILD" DESTDIR="$dest" PREFIX=/opt/x 3>&-
     find "$dest" -type f | sort
     cmp "$dest/opt/x/lib/libnotimewait.so" "$LIB"
-    [[ -s $dest/opt/x/share/doc/libnotimewait/README.md ]]
+    [[ -s $dest/opt/x/share/doc/notimewait/README.md ]]
     make -s uninstall BUILD="$BUILD" DESTDIR="$dest" PREFIX=/opt/x 3>&-
     [[ -z $(find "$dest" -type f) ]]
 }

@@ -1,4 +1,4 @@
-# What the documents say is what the code says, their commands work, and their links lead somewhere.
+# What the documents say is what the code says, and their commands work.
 # shellcheck disable=SC2016 # backquotes of Markdown
 load ../lib/helper
 
@@ -50,57 +50,6 @@ defined() {
     echo "$output"
     [[ $output == *'connections=3 failed=0 errors=0'* ]]
     [[ $(grep -c '"reason":"plain"' <<<"$output") -eq 3 && $(time_wait_client 7000) -eq 3 ]]
-}
-
-# documents: the Markdown files.
-documents() {
-    git ls-files '*.md'
-}
-
-# anchors FILE: of its headings, as GitHub makes them.
-anchors() {
-    sed -nE '/^```/,/^```/d; s/^#+ //p' "$1" | tr '[:upper:]' '[:lower:]' |
-        sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'
-}
-
-# leads_somewhere FILE LINK: a relative link, perhaps with an anchor.
-leads_somewhere() {
-    local target=${2%%#*} to
-    to=$(dirname "$1")/$target
-    [[ -n $target ]] || to=$1
-    [[ -e $to ]] || return
-    [[ $2 != *#* ]] || anchors "$to" | grep -qxF -- "${2#*#}"
-}
-
-@test "every link of the documents leads to a file, and its anchor to a heading" {
-    local file link count=0 bad=0
-    while IFS= read -r file; do
-        while IFS= read -r link; do
-            count=$((count + 1))
-            leads_somewhere "$file" "$link" || { echo "$file: $link" && bad=1; }
-        done < <(grep -oE '\]\([^)]+\)' "$file" | sed 's/^](//; s/)$//' | grep -v '^https\?:')
-    done < <(documents)
-    [[ $bad -eq 0 && $count -gt 30 ]]
-}
-
-@test "every path that the documents name is there" {
-    local file path bad=0
-    while IFS= read -r file; do
-        while IFS= read -r path; do
-            [[ -e $path || -e $(dirname "$file")/$path ]] || { echo "$file: $path" && bad=1; }
-        done < <(grep -oE '(^|[ `(])(\.\./)?(tests|examples|shim)/[A-Za-z0-9_./-]+' "$file" |
-            sed -E 's/^[ `(]//; s/[.,]$//' | sort -u)
-    done < <(documents)
-    [[ $bad -eq 0 ]]
-}
-
-@test "README is short: 200 lines, 100 columns, 60 in a cell of a table" {
-    run awk -F ' *[|] *' '
-        length > 100 { print FNR ": " length " columns" }
-        /^\|/ { for (i = 2; i < NF; i++) if (length($i) > 60) print FNR ": a cell of " length($i) }
-        END { if (FNR > 200) print FNR " lines" }' README.md
-    echo "$output"
-    [[ -z $output ]]
 }
 
 @test "the tables of what peers see are those that the tests demand" {

@@ -3,9 +3,9 @@
 load ../lib/helper
 load ../lib/board
 
-# commands: the text's, a line each, on this test's board and files.
+# commands: the text's, a line each (a \ joins two), on this test's board and files.
 commands() {
-    sed -n 's/^    //p' examples/rollout/README.md |
+    sed -n 's/^    //p' examples/rollout/README.md | sed ':a; /\\$/{N; s/\\\n */ /; ba}' |
         sed "s#/run/your-client#$BOARD#g; s#/var/lib/prometheus/node-exporter/#$BATS_TEST_TMPDIR/#g"
 }
 

@@ -45,6 +45,7 @@ configure_end() {
             ip addr add fd99:$1::$2/64 dev bad$1 nodad &&
             echo 0 >$sysctl/tcp_tw_reuse && echo 1 >$sysctl/tcp_rfc1337 &&
             echo 15 >$sysctl/tcp_orphan_retries && echo reno >$sysctl/tcp_congestion_control &&
+            echo 3 >$sysctl/tcp_early_retrans &&
             echo '4096 2097152 8388608' >$sysctl/tcp_wmem"
 }
 

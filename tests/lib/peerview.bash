@@ -137,18 +137,18 @@ situation_closed() {
 # --- sockets ---
 
 # sockets TIMERS SS-COMMAND: the states in the kernel's names, or `-`; TIMERS is `timers` where
-# what runs for them is asked for, too. Sets SEEN, since it is asked often: no process but ss.
+# what runs for them is asked for, too. Sets SOCKETS, since it is asked often: no process but ss.
 sockets() {
     local state rest
-    SEEN=''
+    SOCKETS=''
     while read -r state rest; do
         state=${state//-/_}
         state=${state/#FIN_WAIT_/FIN_WAIT}
-        SEEN+="${SEEN:+ }${state/%ESTAB/ESTABLISHED}"
+        SOCKETS+="${SOCKETS:+ }${state/%ESTAB/ESTABLISHED}"
         [[ -n $1 && $state != TIME_WAIT ]] || continue
-        [[ $rest =~ timer:\(([a-z]+) ]] && SEEN+=", timer ${BASH_REMATCH[1]}" || SEEN+=', no timer'
+        [[ $rest =~ timer:\(([a-z]+) ]] && SOCKETS+=", timer ${BASH_REMATCH[1]}" || SOCKETS+=', no timer'
     done < <("${@:2}")
-    SEEN=${SEEN:--}
+    SOCKETS=${SOCKETS:--}
 }
 
 here() {
@@ -167,12 +167,12 @@ there_and_timers() {
 # Whether our kernel has done what it does by itself: the peer's part may be missing.
 we_are_calm() {
     here
-    [[ $SEEN =~ ^(-|TIME_WAIT|FIN_WAIT2)$ ]]
+    [[ $SOCKETS =~ ^(-|TIME_WAIT|FIN_WAIT2)$ ]]
 }
 
 both_are_calm() {
     here
-    [[ $SEEN =~ ^(-|TIME_WAIT)$ ]] && there && [[ $SEEN =~ ^(-|TIME_WAIT)$ ]]
+    [[ $SOCKETS =~ ^(-|TIME_WAIT)$ ]] && there && [[ $SOCKETS =~ ^(-|TIME_WAIT)$ ]]
 }
 
 # --- a scripted peer ---
@@ -191,15 +191,15 @@ is_ready() {
     while read -r line; do
         [[ $line != *'say ready' ]] || count=$((count + 1))
     done <"$BATS_TEST_TMPDIR/peer.out"
-    [[ $count -ge $READY ]] && asleep peer && { [[ -z $IN ]] || { there && [[ $SEEN == "$IN" ]]; }; }
+    [[ $count -ge $READY ]] && asleep peer && { [[ -z $IN ]] || { there && [[ $SOCKETS == "$IN" ]]; }; }
 }
 
 # left: sets THERE and HERE, what is left at both.
 left() {
     there
-    THERE=$SEEN
+    THERE=$SOCKETS
     here
-    HERE=$SEEN
+    HERE=$SOCKETS
 }
 
 # begin POLICY: the connection, until the peer is in the situation and we are about to close.

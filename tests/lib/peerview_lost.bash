@@ -103,7 +103,7 @@ dropped() {
 
 its_host_is_calm() {
     there
-    [[ $SEEN =~ ^(-|TIME_WAIT|FIN_WAIT2)$ ]]
+    [[ $SOCKETS =~ ^(-|TIME_WAIT|FIN_WAIT2)$ ]]
 }
 
 # left_there: at the peer's host when the peer has closed, and what becomes of FIN_WAIT2.
@@ -111,11 +111,11 @@ left_there() {
     local left
     until_true 10000 its_host_is_calm || true
     there_and_timers
-    left=$SEEN
+    left=$SOCKETS
     if [[ $left == FIN_WAIT2* ]]; then
         until_true 20000 both_are_calm || true
         there
-        left+="; then $SEEN"
+        left+="; then $SOCKETS"
     fi
     echo "$left"
 }
@@ -126,7 +126,7 @@ measure_lost() {
     sleep $SOON_S
     its_output >"$seen"
     there_and_timers
-    socket=$SEEN
+    socket=$SOCKETS
     [[ -z $NUDGE ]] || kill "-$NUDGE" "$(pid_of peer)"
     touch "$STEP.next"
     ends peer || return
@@ -137,5 +137,5 @@ measure_lost() {
     [[ $PEERS != *' read'* || -s $seen ]] || first='read waits'
     next=$(its_output | tail -n +$(($(wc -l <"$seen") + 1)) | calls)
     here
-    echo "$1 | $(dropped) | $first | $socket | $next | $there | $SEEN"
+    echo "$1 | $(dropped) | $first | $socket | $next | $there | $SOCKETS"
 }

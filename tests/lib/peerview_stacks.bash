@@ -156,7 +156,7 @@ done
 
 we_are_at_rest() {
     here
-    [[ $SEEN =~ ^(-|TIME_WAIT)$ ]]
+    [[ $SOCKETS =~ ^(-|TIME_WAIT)$ ]]
 }
 
 # measure_stack POLICY: prints the row; `waits` where its calls have not returned. Its stack ends
@@ -167,5 +167,5 @@ measure_stack() {
     until_true 10000 has_line "$BATS_TEST_TMPDIR/peer.out" '^say done$' || waits=', waits'
     until_true 5000 we_are_at_rest || true
     here
-    echo "$1 | $(its_output | calls)$waits | $SEEN"
+    echo "$1 | $(its_output | calls)$waits | $SOCKETS"
 }

@@ -51,7 +51,7 @@ build_for_stress() {
 use_valgrind() {
     need valgrind
     watch=(valgrind -q --log-file="$REPORTS/valgrind.%p" --fair-sched=try
-        --suppressions=tests/sanitize/valgrind.supp)
+        --suppressions=examples/valgrind.supp)
 }
 
 # --- running ---

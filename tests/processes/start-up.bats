@@ -23,7 +23,7 @@ same_output() {
 @test "under valgrind" {
     need valgrind
     not_sanitized
-    same_output beside "$LIB" auto valgrind -q --suppressions=tests/sanitize/valgrind.supp \
+    same_output beside "$LIB" auto valgrind -q --suppressions=examples/valgrind.supp \
         --error-exitcode=9
 }
 

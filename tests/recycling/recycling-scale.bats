@@ -54,7 +54,7 @@ calls() {
     need strace
     echo 32768 60999 >/proc/sys/net/ipv4/ip_local_port_range
     echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
-    # A lease lasts for 4 ms: what runs beside must not take these.
+    # A lease lasts for 20 ms: what runs beside must not take these.
     NOTIMEWAIT_POLICY=auto run_recycle nice -n -15 strace -f --seccomp-bpf -c -o "$table" \
         -e trace=setsockopt,bind,socket,sendto,recvmmsg,getsockname -E LD_PRELOAD="$LIB" \
         "$BUILD/tests/recycle" port="$PORT" n=20000

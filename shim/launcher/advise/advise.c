@@ -1,5 +1,5 @@
 /*
- * advise: watches TIME_WAIT for a while, and says what is best done about it.
+ * advise: watches TIME_WAIT for a while, and names the least invasive remedy.
  *
  * Owns: for how long, and whom it is about: a command, a process, or the whole network
  * namespace. Nothing is changed.

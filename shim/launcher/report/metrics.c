@@ -15,7 +15,7 @@ static const struct family {
     {"notimewait_connections", "Connections that were established.", COUNTER},
     {"notimewait_closes", "Connections that were closed.", COUNTER},
     {"notimewait_recycled", "Connections whose port was taken over from TIME_WAIT.", COUNTER},
-    {"notimewait_resets", "Connections that the policy reset.", COUNTER},
+    {"notimewait_resets", "Connections that the policy reset in place of a FIN.", COUNTER},
     {"notimewait_connect_errors", "Failed connects, by errno.", COUNTER},
     {"notimewait_io_errors", "Failed reads and writes of connections, by errno.", COUNTER},
     {"notimewait_washout_connections", "Connections in the wash-out of slots.", COUNTER},
