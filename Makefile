@@ -74,6 +74,9 @@ help:
 	@echo 'make lib32           the library for 32-bit programs'
 	@echo 'make check           the tests; make lint: the sources'
 	@echo 'make check-programs  curl, nginx, PostgreSQL, Java, Node, Python...'
+	@echo 'make check-stacks    peers on lwIP, gVisor, libslirp; behind NAT'
+	@echo 'make check-kernels   Debian kernels under QEMU (KERNELS=all: 5.10 to 7.3)'
+	@echo 'make check-arches    builds for ARM and S/390, tests under QEMU'
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
@@ -178,6 +181,36 @@ check-sanitize:
 	@$(MAKE) --no-print-directory -s tests
 	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) $(filter-out %/sanitize.bats,$(wildcard tests/sanitize/*.bats))
 
+# Peers whose TCP is lwIP's, gVisor's and libslirp's, and NAT in between (two minutes).
+check-stacks: stacks
+	@JOBS=3 tests/run $(BUILD) $(wildcard tests/stacks/*.bats)
+
+stacks:
+	@tests/need check-stacks
+	@$(MAKE) --no-print-directory -s tests $(BUILD)/tests/stacks/lwip $(BUILD)/tests/stacks/netstack
+
+$(BUILD)/tests/stacks/lwip: tests/stacks/lwip.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON)) -isystem /usr/include/lwip -pthread -o $@ $< -llwip
+
+$(BUILD)/tests/stacks/netstack: tests/stacks/netstack.go
+	@mkdir -p $(@D)
+	GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(abspath $(BUILD))/go-cache go build -o $@ $<
+
+# Debian's kernels 6.1 and 6.12 in guests (seven to ten minutes); KERNELS=all: 5.10 and 7.3, too.
+check-kernels:
+	@tests/need check-kernels
+	@$(MAKE) --no-print-directory -s tests
+	@tests/kernels/check $(BUILD)
+
+# For 64-bit and 32-bit ARM and S/390: builds, and runs what QEMU can emulate (two minutes).
+check-arches:
+	@tests/need check-arches
+	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/act
+	@tests/arches/fetch $(BUILD) arm64:aarch64-linux-gnu armhf:arm-linux-gnueabihf \
+	    s390x:s390x-linux-gnu
+	@tests/run --command tests/arches/check $(BUILD)
+
 # Real programs against real servers, without and with the library; at the end, a table.
 # PROGRAMS_ALL=1: with those whose packages are large (Go).
 check-programs:
@@ -261,6 +294,6 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
-        check-sanitize check-packages check-installed fuzz bench soak plot lint install install-lib \
-        deb uninstall clean
+        check-stacks stacks check-kernels check-arches check-sanitize check-packages \
+        check-installed fuzz bench soak plot lint install install-lib deb uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

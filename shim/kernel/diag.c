@@ -47,6 +47,13 @@ struct netlink_address {
     uint32_t port, groups;
 };
 
+/* As the kernel has them, for every machine: nothing but what is padded by name. */
+_Static_assert(sizeof(struct message_header) == 16, "struct nlmsghdr");
+_Static_assert(sizeof(struct diag_id) == 48, "struct inet_diag_sockid");
+_Static_assert(sizeof(struct diag_request) == 16 + 56, "struct inet_diag_req_v2");
+_Static_assert(sizeof(struct diag_reply) == 72, "struct inet_diag_msg");
+_Static_assert(sizeof(struct netlink_address) == 12, "struct sockaddr_nl");
+
 static const struct netlink_address kernel = {.family = AF_NETLINK};
 
 /* A filter as INET_DIAG_REQ_BYTECODE takes it: one condition; what it does not accept jumps

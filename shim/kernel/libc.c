@@ -58,7 +58,9 @@ static void resolve(void *slot, const char *name)
 }
 
 #ifdef __GLIBC__
-static void resolve_older(void *slot, const char *name, const char *version)
+/* Not called where the machine's glibc has no name in two versions. */
+__attribute__((unused)) static void resolve_older(void *slot, const char *name,
+                                                  const char *version)
 {
     int saved = errno;
     store(slot, dlvsym(RTLD_NEXT, name, version));

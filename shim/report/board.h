@@ -111,6 +111,8 @@ struct board_switch {
     } words[2];
 };
 
+_Static_assert(__atomic_always_lock_free(sizeof(board_count), 0),
+               "an addition is one instruction");
 _Static_assert(sizeof(struct board_cell) == 13912, "the same for all classes");
 _Static_assert(sizeof(struct board_slot) == 1784, "the same for all classes");
 _Static_assert(sizeof(struct board_switch) == 2144, "the same for all classes");

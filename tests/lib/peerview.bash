@@ -30,9 +30,12 @@ WRITES="sigpipe-count write:10 sigpipe-count wait-state:CLOSE:10000 write:10 sig
 # situation NAME: sets TITLE; OURS, our steps up to the close; PEERS, the peer's, with
 # `say:ready` when it is in the situation; BEFORE, our steps before connect; ACCEPT, the peer's
 # up to its accept(); READY, in how many threads it says so; IN, the state that its socket is in
-# by then; MEASURE, what takes it from there. The steps after $AFTER come when our kernel has ended what it does by itself.
+# by then; MEASURE, what takes it from there; PEER and LISTEN, the peer's program and first step;
+# WHOLE, how many bytes are all. The steps after $AFTER come when our kernel has ended what it does
+# by itself.
 situation() {
-    BEFORE='' ACCEPT=accept READY=1 IN='' MEASURE=measure_script
+    BEFORE='' ACCEPT=accept READY=1 IN='' MEASURE=measure_script WHOLE=1000
+    PEER=("$ACT") LISTEN=''
     AFTER="wait-file:$STEP.calm:$WAIT_MS"
     OURS='write:100 readn:50' PEERS='readn:100 write:50'
     "situation_$1"
@@ -204,7 +207,7 @@ begin() {
     local peers ours
     read -ra peers <<<"$ACCEPT $PEERS"
     read -ra ours <<<"$BEFORE connect:$ADDRESS:$PORT $OURS"
-    start peer "${AT_PEER[@]}" "$ACT" "listen:$ADDRESS:$PORT" "${peers[@]}"
+    start peer "${AT_PEER[@]}" "${PEER[@]}" "${LISTEN:-listen:$ADDRESS:$PORT}" "${peers[@]}"
     wait_output peer '^listen [0-9]' || return
     start us preload "$1" act "${ours[@]}" "wait-file:$STEP.go:$WAIT_MS" close \
         "sync:$STEP.closed"
@@ -237,9 +240,9 @@ end_ours() {
 # calls: what the peer's calls returned, of its output from `say ready` on, in words. What its
 # threads saw at the same time is told in one order, and what was cut off as `part`.
 calls() {
-    awk -v READY="$READY" '
+    awk -v READY="$READY" -v WHOLE="$WHOLE" '
         function add(text) { all = all (all ? ", " : "") text }
-        function number(n) { return n == 1000 || n == 1000000 ? n : "part" }
+        function number(n) { return n == 1000 || n == 1000000 || n == WHOLE ? n : "part" }
         function events(call, value) {
             seen[call] = call != "select" ? value : $2 ? "readable" : "nothing"
             if (++count == READY)

@@ -15,15 +15,21 @@ accepted() {
         }' "$EXPECTED"
 }
 
-# as_expected SITUATION [POLICY...]: measures it; every row is listed, and every listed policy measured.
+# as_expected SITUATION [POLICY...]: measures it, and sets ROWS; every row is listed, and every
+# listed policy measured.
 as_expected() {
-    local rows unexpected policies
-    rows=$(view "$@") || { echo "$rows" && return 1; }
-    unexpected=$(grep -vxFf <(accepted "$1") <<<"$rows") || true
+    local unexpected policies
+    ROWS=$(view "$@") || { echo "$ROWS" && return 1; }
+    unexpected=$(grep -vxFf <(accepted "$1") <<<"$ROWS") || true
     policies=$(diff <(accepted "$1" | cut -d ' ' -f 1 | sort -u) \
-        <(cut -d ' ' -f 1 <<<"$rows" | sort -u)) || true
+        <(cut -d ' ' -f 1 <<<"$ROWS" | sort -u)) || true
     [[ -z $unexpected && -z $policies ]] && return
     printf '%s\n' "[$1], not in $EXPECTED:" "${unexpected:-none}" \
         'policies that are listed (<) or measured (>) only:' "${policies:-none}"
     return 1
+}
+
+# auto_is_plain: of ROWS, that of auto is that of off.
+auto_is_plain() {
+    diff <(sed -n 's/^off //p' <<<"$ROWS") <(sed -n 's/^auto //p' <<<"$ROWS")
 }

@@ -6,7 +6,7 @@
 load ../lib/helper
 
 PEERS=$BUILD/tests/peers
-CONNECTIONS=100
+CONNECTIONS=${HARMLESS_CONNECTIONS:-100}
 FEW_PORTS='20000 20149' # CONNECTIONS and some: they come again and again
 
 setup_file() {

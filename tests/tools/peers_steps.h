@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -319,7 +320,7 @@ static void step_readn(struct peer *p, const char *bytes)
 static void step_readall(struct peer *p, const char *none)
 {
     (void)none;
-    read_until(p, 1L << 40);
+    read_until(p, LONG_MAX);
 }
 
 static void step_write(struct peer *p, const char *bytes)

@@ -22,7 +22,7 @@ static void server_listen(unsigned i)
     struct sockaddr_in6 bound = {0};
     int on = 1;
     in.sin_port = in6.sin6_port =
-        htons((uint16_t)(word("port") + (word("port") ? 1000 * i : 0)));
+        htons((uint16_t)(word("port") + (word("port") ? 1000 * (long)i : 0)));
     socklen_t len = sizeof(bound);
     listeners[i] = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(listeners[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));

@@ -211,7 +211,7 @@ static void wait_for_packets(const sigset_t *unblocked)
     struct timespec wait = {0, 0};
 
     if (left > 0)
-        wait = (struct timespec){left / 1000000, left % 1000000 * 1000};
+        wait = (struct timespec){(time_t)(left / 1000000), (long)(left % 1000000 * 1000)};
     (void)ppoll(ends, SIDES, &wait, unblocked);
 }
 

@@ -12,6 +12,12 @@ int fortified_poll(struct pollfd *fds, nfds_t count, int ms, size_t size) __asm_
 int fortified_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                     const sigset_t *mask, size_t size) __asm__("__ppoll_chk");
 
+#ifdef SYS_mmap
+#define MMAP SYS_mmap
+#else
+#define MMAP SYS_mmap2 /* arm */
+#endif
+
 static const struct timespec no_time = {0, 0};
 static const struct timespec bad_time = {0, -1};
 
@@ -158,7 +164,7 @@ static void try_syscall(void)
 
     CALL("syscall", syscall(SYS_getppid) == getppid() ? 0 : -1, "getppid");
     errno = UNTOUCHED;
-    page = (void *)syscall(SYS_mmap, NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    page = (void *)syscall(MMAP, NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     report("syscall", page == MAP_FAILED ? -1 : 0, errno, "mmap, 6 arguments");
     (void)munmap(page, 4096);
     CALL("syscall", syscall(SYS_close, NO_FD), "close of no fd");

@@ -1,0 +1,95 @@
+# The facts about the kernel that the program stands on, each named by its number: what the kernel
+# does, and tests/kernels/kernels.expected where it does not. tests/tools/facts.c measures them. Fact 5
+# is a race; 14 is about other stacks, see tests/stacks; 22 about libc.
+load ../lib/helper
+load ../lib/kernels
+load ../lib/outcome
+load ../lib/peerview
+load ../lib/badnet
+load ../lib/peerview_lost
+load ../lib/peerview_expected
+
+@test "fact 1: TCP_LINGER2 -1, close: data, FIN, then RST; no TIME_WAIT" {
+    fact 1
+}
+
+@test "fact 2: after that RST a peer that is behind reads all and its EOF, from a socket in CLOSE" {
+    fact 2
+}
+
+@test "fact 3: RST: queued data, then ECONNRESET; FIN_WAIT2 is freed" {
+    fact 3
+}
+
+@test "fact 4: after a half-close the peer's FIN makes TIME_WAIT, which no option undoes" {
+    fact 4
+}
+
+@test "fact 6: FINs that cross leave TIME_WAIT on both sides, with TCP_LINGER2, too" {
+    need_tun
+    holds as_expected crossing off fin-rst abort
+}
+
+@test "fact 7: unread input makes close() reset; MSG_TRUNC discards it, urgent bytes, too" {
+    fact 7
+}
+
+@test "fact 8: SOCK_DESTROY removes TIME_WAIT by the socket's cookie" {
+    fact 8
+}
+
+@test "fact 9: lingers belong to the socket; what is accepted inherits them and SO_REUSEADDR" {
+    fact 9
+}
+
+@test "fact 10: SO_LINGER resets in CLOSE_WAIT and FIN_WAIT2, not in TIME_WAIT" {
+    fact 10
+}
+
+@test "fact 11: tcp_tw_reuse 1: connect() takes entries of a second" {
+    fact 11
+}
+
+@test "fact 11b: that second is a sysctl, tcp_tw_reuse_delay" {
+    fact 11b
+}
+
+@test "fact 12: SIOCOUTQ is stale after a reset" {
+    fact 12
+}
+
+@test "fact 13: connect(AF_UNSPEC) aborts; the socket keeps its cookie" {
+    fact 13
+}
+
+@test "fact 15: bind() and connect() take over TIME_WAIT; not without SO_REUSEADDR or timestamps" {
+    fact 15
+}
+
+@test "fact 16: FIN_WAIT2 is taken over, too, and its peer reset" {
+    fact 16
+}
+
+@test "fact 17: any user may ask sock_diag for TIME_WAIT and FIN_WAIT2" {
+    fact 17
+}
+
+@test "fact 17b: connect() uses up ports of one parity first" {
+    fact 17b
+}
+
+@test "fact 18: seccomp notifies of connect(), and an option is set before it goes on" {
+    fact 18
+}
+
+@test "fact 18b: the notification wakes its supervisor on the same CPU" {
+    fact 18b
+}
+
+@test "fact 19: TCP_LINGER2, set on a listener from outside, is inherited" {
+    fact 19
+}
+
+@test "fact 21: OutRsts, TCPAbortOnData and EstabResets" {
+    fact 21
+}

@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# What a kernel does otherwise; loaded after helper. Owns the format of tests/kernels/kernels.expected:
+#
+#   KERNEL... | TEST | REASON
+#
+# where TEST is the beginning of a test's name up to its colon: there it must not hold.
+
+KERNEL=${KERNEL:-$(uname -r | cut -d . -f 1,2)}
+
+# differs TEST: whether this kernel is listed for it.
+differs() {
+    awk -F ' [|] ' -v kernel="$KERNEL" -v test="$1" '
+        !/^#/ && $2 == test && index(" " $1 " ", " " kernel " ") { found = 1 }
+        END { exit !found }' tests/kernels/kernels.expected
+}
+
+# holds CMD...: it succeeds, or fails where the table says so of the test.
+holds() {
+    local status=0
+    "$@" || status=$?
+    if differs "${BATS_TEST_DESCRIPTION%%:*}"; then
+        echo "$KERNEL is listed in tests/kernels/kernels.expected: this must fail"
+        [[ $status -ne 0 ]]
+    else
+        [[ $status -eq 0 ]]
+    fi
+}
+
+# fact NUMBER
+fact() {
+    holds "$BUILD/tests/facts" "$1"
+}

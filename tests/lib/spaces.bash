@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# Network namespaces more, and recycle's server in one; loaded after helper and recycling. Whoever
+# loads it sets `pids=()` before a test, and ends those afterwards.
+
+# space: a network namespace; its pid is in $space.
+space() {
+    unshare -n sleep 100 </dev/null >/dev/null 2>&1 3>&- &
+    space=$!
+    pids+=("$space")
+    until_true 10000 is_apart "$space"
+    nsenter -n -t "$space" ip link set lo up
+}
+
+is_apart() {
+    [[ $(readlink "/proc/$1/ns/net") != "$(readlink /proc/self/ns/net)" ]]
+}
+
+# serve_linux CMD...: recycle's server, in the namespace that CMD gets to. It serves until its input
+# ends, which this one's never does.
+serve_linux() {
+    mkfifo "$BATS_TEST_TMPDIR/input"
+    # shellcheck disable=SC2016 # for the inner shell
+    start server "$@" sh -c 'exec "$1/tests/recycle" serve=60 port="$2" <>"$3"' serve "$BUILD" \
+        "$PORT" "$BATS_TEST_TMPDIR/input"
+    until_true 10000 listens "$@"
+}
+
+listens() {
+    [[ -n $("$@" ss -Htln "sport = :$PORT") ]]
+}
+
+# recorded CMD...: for run_recycle; what it has printed is kept for figures.
+recorded() {
+    "$@" | tee "$BATS_TEST_TMPDIR/recorded"
+}
+
+# figures: connects, failures and connect()'s times of what was recorded.
+figures() {
+    grep -E '^(connects|failed|p50|p99|p100)=' "$BATS_TEST_TMPDIR/recorded" | paste -sd' '
+}

@@ -1,0 +1,121 @@
+# connect() through few ports to peers on other stacks, and to Linux behind NAT: what fails, under
+# off, auto and fin-rst. The server reads to the end and closes. Each connect's time is printed.
+# shellcheck disable=SC2154 # run_recycle sets them
+load ../lib/helper
+load ../lib/recycling
+load ../lib/spaces
+load ../lib/outcome
+load ../lib/peerview
+load ../lib/peerview_stacks
+
+COUNT=100 # of ports
+
+prepare() {
+    ports $COUNT
+    pids=()
+}
+
+clean_up() {
+    [[ ${#pids[@]} -eq 0 ]] || kill "${pids[@]}" 2>/dev/null || true
+    end_hosts
+    rm -f "$BATS_FILE_TMPDIR"/*.{host,slirp,up,ready}
+    ip link del far77 2>/dev/null || true
+}
+
+# connects POLICY N: so many connects to the server at 10.77.0.2.
+connects() {
+    run_recycle recorded env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "$BUILD/tests/recycle" \
+        remote=1 port="$PORT" n="$2"
+    echo "# ${BATS_TEST_DESCRIPTION%%:*}, $1: $(figures) resets=$resets" >&3
+}
+
+serve_here() {
+    start server "$@" "listen:$PORT" serve
+    wait_output server '^listen'
+}
+
+@test "lwIP has no timestamps: auto fails where off fails; fin-rst frees the ports" {
+    device far77 tap 10.77.0.1 552
+    serve_here env PRECONFIGURED_TAPIF=far77 "$STACKS/lwip" 10.77.0.2 10.77.0.1
+    connects off 300
+    [[ $failed -eq $((300 - COUNT)) ]]
+    ports $COUNT
+    connects auto 300
+    [[ $failed -eq $((300 - COUNT)) && $resets -eq 0 ]]
+    ports $COUNT
+    connects fin-rst 300
+    [[ $failed -eq 0 ]]
+}
+
+@test "gVisor: under auto no connect fails" {
+    device far77 tun 10.77.0.1
+    serve_here "$STACKS/netstack" far77
+    connects off 300
+    [[ $failed -eq $((300 - COUNT)) ]]
+    ports $COUNT
+    connects auto 1500 # some are a reply to its last FIN, where a port was taken over within a second
+    [[ $failed -eq 0 ]]
+    ports $COUNT
+    connects fin-rst 300
+    [[ $failed -eq 0 ]]
+}
+
+@test "libslirp has no timestamps: auto fails where off fails; fin-rst frees the ports" {
+    slirp_host far77 10.77.0
+    serve_linux nsenter --net="/proc/$(<"$BATS_FILE_TMPDIR/far77.host")/ns/net"
+    connects off 300
+    [[ $failed -eq $((300 - COUNT)) ]]
+    ports $COUNT
+    connects auto 300
+    [[ $failed -eq $((300 - COUNT)) && $resets -eq 0 ]]
+    ports $COUNT
+    connects fin-rst 300
+    [[ $failed -eq 0 ]]
+}
+
+# behind_nat: us, a router that masquerades, and the server at 10.77.0.2. Conntrack is strict, and
+# what it calls invalid is counted and dropped.
+behind_nat() {
+    space
+    router=(nsenter -n -t "$space")
+    ip link add far77 type veth peer name near netns "$space"
+    ip addr add 10.66.0.1/24 dev far77
+    ip link set far77 up
+    ip route add 10.77.0.0/24 via 10.66.0.2
+    space
+    "${router[@]}" ip link add far type veth peer name far78 netns "$space"
+    nsenter -n -t "$space" sh -c 'ip addr add 10.77.0.2/24 dev far78; ip link set far78 up'
+    "${router[@]}" sh -c 'ip addr add 10.66.0.2/24 dev near; ip link set near up
+        ip addr add 10.77.0.1/24 dev far; ip link set far up
+        echo 1 >/proc/sys/net/ipv4/ip_forward'
+    "${router[@]}" nft -f - <<'END'
+table ip nat {
+    chain post { type nat hook postrouting priority 100; oifname far masquerade; }
+    chain forward {
+        type filter hook forward priority 0
+        ct state invalid counter drop
+    }
+}
+END
+    "${router[@]}" sh -c 'echo 0 >/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal'
+    serve_linux nsenter -n -t "$space"
+}
+
+# Packets that the router has dropped.
+invalid() {
+    "${router[@]}" nft list table ip nat | sed -n 's/.*invalid counter packets \([0-9]*\).*/\1/p'
+}
+
+@test "Linux behind nft's masquerade, conntrack strict: under auto no connect fails" {
+    need nft
+    behind_nat
+    connects off 300
+    [[ $failed -eq $((300 - COUNT)) ]]
+    ports $COUNT
+    connects auto 1500
+    [[ $failed -eq 0 && $resets -eq 0 && $(invalid) -eq 0 ]]
+    ports $COUNT
+    connects fin-rst 300
+    [[ $failed -eq 0 ]]
+    echo "# the router dropped $(invalid)" >&3
+}

@@ -1,0 +1,231 @@
+/*
+ * facts' words: two ends of a connection on loopback in one process, what the kernel keeps of
+ * it, and its counters.
+ */
+#ifndef FACTS_H
+#define FACTS_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SOCK_DESTROY
+#define SOCK_DESTROY 21
+#endif
+
+/** Ends a fact, which then does not hold, with what was seen. */
+#define HOLDS(condition)                                                                       \
+    do {                                                                                       \
+        if (!(condition)) {                                                                    \
+            printf("no: line %d: %s, %s\n", __LINE__, #condition, strerrorname_np(errno));     \
+            exit(1);                                                                           \
+        }                                                                                      \
+    } while (0)
+
+/** The ends of a connection: ours and the peer's; its ports. */
+struct pair {
+    int listener, ours, peers;
+    struct sockaddr_in to, from;
+};
+
+static const int on = 1;
+
+static void sleep_ms(long ms)
+{
+    struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&ts, NULL);
+}
+
+static int tcp_socket(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    HOLDS(fd >= 0);
+    return fd;
+}
+
+static void set(int fd, int level, int option, int value)
+{
+    HOLDS(setsockopt(fd, level, option, &value, sizeof(value)) == 0);
+}
+
+static int get(int fd, int level, int option)
+{
+    int value = -99;
+    socklen_t len = sizeof(value);
+    getsockopt(fd, level, option, &value, &len);
+    return value;
+}
+
+static void set_linger(int fd, int onoff, int seconds)
+{
+    struct linger linger = {onoff, seconds};
+    HOLDS(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
+}
+
+static struct pair listening(void)
+{
+    struct pair p = {.listener = tcp_socket(), .ours = -1, .peers = -1};
+    socklen_t len = sizeof(p.to);
+    p.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+    HOLDS(bind(p.listener, (struct sockaddr *)&p.to, len) == 0 && listen(p.listener, 64) == 0);
+    HOLDS(getsockname(p.listener, (struct sockaddr *)&p.to, &len) == 0);
+    return p;
+}
+
+/** connect() of a socket that may be bound. 0 or an errno. */
+static int try_connect(struct pair *p, int fd)
+{
+    socklen_t len = sizeof(p->from);
+    if (connect(fd, (struct sockaddr *)&p->to, sizeof(p->to)))
+        return errno;
+    p->ours = fd;
+    p->peers = accept(p->listener, NULL, NULL);
+    HOLDS(p->peers >= 0 && getsockname(fd, (struct sockaddr *)&p->from, &len) == 0);
+    return 0;
+}
+
+static struct pair connected(void)
+{
+    struct pair p = listening();
+    int fd = tcp_socket();
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    HOLDS(try_connect(&p, fd) == 0);
+    return p;
+}
+
+static int state_of(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    HOLDS(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0);
+    return info.tcpi_state;
+}
+
+static uint64_t cookie_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+    HOLDS(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0);
+    return cookie;
+}
+
+/* --- what the kernel keeps --- */
+
+/** Asks sock_diag for one socket, or destroys it. 0 and the answer, or an errno. */
+static int diag(uint16_t type, const struct sockaddr_in *from, const struct sockaddr_in *to,
+                uint64_t cookie, struct inet_diag_msg *answer)
+{
+    struct {
+        struct nlmsghdr head;
+        struct inet_diag_req_v2 ask;
+    } request = {.head = {sizeof(request), type, NLM_F_REQUEST, 0, 0},
+                 .ask = {.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP}};
+    char buf[8192] __attribute__((aligned(8)));
+    struct nlmsghdr *head = (void *)buf;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+    if (type == SOCK_DESTROY)
+        request.head.nlmsg_flags |= NLM_F_ACK;
+    request.ask.idiag_states = UINT32_MAX;
+    request.ask.id.idiag_sport = from->sin_port, request.ask.id.idiag_dport = to->sin_port;
+    request.ask.id.idiag_src[0] = from->sin_addr.s_addr;
+    request.ask.id.idiag_dst[0] = to->sin_addr.s_addr;
+    request.ask.id.idiag_cookie[0] = (uint32_t)cookie;
+    request.ask.id.idiag_cookie[1] = (uint32_t)(cookie >> 32);
+    HOLDS(fd >= 0 && send(fd, &request, sizeof(request), 0) == sizeof(request));
+    HOLDS(recv(fd, buf, sizeof(buf), 0) > 0);
+    close(fd);
+    if (head->nlmsg_type == NLMSG_ERROR)
+        return -((struct nlmsgerr *)NLMSG_DATA(head))->error;
+    *answer = *(struct inet_diag_msg *)NLMSG_DATA(head);
+    return 0;
+}
+
+/** A socket's state by its addresses; 0: there is none, or only the listener. FIN_WAIT2 of a
+ * bucket is TCP_FIN_WAIT2.
+ */
+static int kept(const struct sockaddr_in *from, const struct sockaddr_in *to)
+{
+    struct inet_diag_msg answer = {0};
+    uint64_t any = UINT64_MAX; /* INET_DIAG_NOCOOKIE, twice */
+    int error = diag(SOCK_DIAG_BY_FAMILY, from, to, any, &answer);
+    HOLDS(error == 0 || error == ENOENT);
+    return error || answer.idiag_state == TCP_LISTEN ? 0 : answer.idiag_state;
+}
+
+static int kept_here(const struct pair *p)
+{
+    return kept(&p->from, &p->to);
+}
+
+static int kept_there(const struct pair *p)
+{
+    return kept(&p->to, &p->from);
+}
+
+/** Until that is kept here, at most 5 s. */
+static bool becomes(int (*kept_where)(const struct pair *), const struct pair *p, int state)
+{
+    for (int i = 0; i < 500; i++, sleep_ms(10))
+        if (kept_where(p) == state)
+            return true;
+    return false;
+}
+
+/* --- counters --- */
+
+/** One of /proc/net/snmp or netstat: the word's place in the line of names tells the value's.
+ */
+static long counter(const char *file, const char *line, const char *name)
+{
+    static char names[16384], values[16384];
+    FILE *f = fopen(file, "re");
+    HOLDS(f);
+    while (fgets(names, sizeof(names), f) && fgets(values, sizeof(values), f)) {
+        char *at_name, *at_value, *n, *v;
+        if (strncmp(names, line, strlen(line)) != 0)
+            continue;
+        n = strtok_r(names, " \n", &at_name), v = strtok_r(values, " \n", &at_value);
+        for (; n && v;
+             n = strtok_r(NULL, " \n", &at_name), v = strtok_r(NULL, " \n", &at_value))
+            if (strcmp(n, name) == 0) {
+                (void)fclose(f);
+                return strtol(v, NULL, 10);
+            }
+    }
+    HOLDS(!"a counter");
+    return 0;
+}
+
+static long resets(void)
+{
+    return counter("/proc/net/snmp", "Tcp:", "OutRsts");
+}
+
+static void sysctl(const char *name, const char *value)
+{
+    char path[256];
+    (void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    HOLDS(fd >= 0 && write(fd, value, strlen(value)) > 0);
+    close(fd);
+}
+
+#endif
