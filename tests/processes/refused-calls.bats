@@ -75,11 +75,11 @@ accepted() {
 }
 
 @test "the same rules where ports are scarce, and the peer is looked at before connect()" {
-    # (The address that recycle connects to is on no stack.)
+    # (Its address is not on the stack, nor in the program's data or heap.)
     export NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_RULES='peer=127.0.0.1 => off'
     ports 20
     run_recycle env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY=abort "$REFUSE" process_vm_readv -- \
-        "$BUILD/tests/recycle" port="$(port)" n=40
+        "$BUILD/tests/recycle" port="$(port)" n=40 mapped=1
     [[ $failed -eq 20 && $EADDRNOTAVAIL -eq 20 ]]
     [[ $(jq -r 'select(.role == "client").policy' "$LOG" | uniq -c | xargs) == '20 off' ]]
     # Without a rule: as without the library.
@@ -87,6 +87,11 @@ accepted() {
     unset NOTIMEWAIT_RULES
     ports 20
     run_recycle env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY=auto "$REFUSE" process_vm_readv -- \
-        "$BUILD/tests/recycle" port="$(port)" n=40
+        "$BUILD/tests/recycle" port="$(port)" n=40 mapped=1
     [[ $failed -eq 20 && $EADDRNOTAVAIL -eq 20 ]]
+    # Where the address can be read without that call, nothing changes.
+    ports 20
+    run_recycle env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY=auto "$REFUSE" process_vm_readv -- \
+        "$BUILD/tests/recycle" port="$(port)" n=40
+    [[ $failed -eq 0 ]]
 }

@@ -59,7 +59,8 @@ static uint16_t port_of(int fd)
 /** One connection from birth to close; with `keep` it stays open. */
 static void connect_once(struct worker *worker, bool keep)
 {
-    const struct sockaddr_storage *to = &server.at[worker->done % server.count];
+    const struct server *servers = word("mapped") ? &shared->server : &server;
+    const struct sockaddr_storage *to = &servers->at[worker->done % servers->count];
     int type = SOCK_STREAM | SOCK_CLOEXEC | (word("nonblock") ? SOCK_NONBLOCK : 0);
     int fd = socket(to->ss_family, type, 0);
     REQUIRE(fd >= 0);

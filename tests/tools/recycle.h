@@ -76,6 +76,7 @@ static struct word {
     {"signals", 0},      /* a handler connects, too, every so many us, n times at most */
     {"forks", 0},        /* the first thread forks meanwhile, and looks at the child's fds */
     {"deaf", 0},         /* the server reads nothing and closes nothing */
+    {"mapped", 0},       /* the addresses lie in memory that mmap() made */
     {"warm", 0},         /* first connects of each thread that the times leave out */
 };
 
