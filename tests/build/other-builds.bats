@@ -62,7 +62,7 @@ loader_lib() {
     build32
     runs32
     local prefix=$BATS_TEST_TMPDIR/usr build lib
-    # As the README says.
+    # As examples/PROGRAMS.md says.
     make -s install BUILD="$BUILD" PREFIX="$prefix" \
         LIBDIR="$prefix/$(loader_lib /lib64/ld-linux-x86-64.so.2)" 3>&-
     make -s install-lib BUILD="$lib32" CC='gcc -m32' \
