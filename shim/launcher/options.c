@@ -13,7 +13,7 @@ static const char usage[] =
     "Usage: notimewait [OPTION...] [--] COMMAND [ARG]...     run with the library\n"
     "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
     "       notimewait advise [OPTION...] [--] [COMMAND...]  name a remedy\n"
-    "       notimewait attach [OPTION...] PID                fin-rst at a running one\n"
+    "       notimewait attach [OPTION...] PID                set up a running server\n"
     "       notimewait board DIR                             makes an empty board\n"
     "       notimewait report [OPTION...] DIR|LOG...         show them by policy\n"
     "       notimewait switch DIR off|POLICY|reset           for all its processes\n"

@@ -128,8 +128,8 @@ until_noting() {
     local n=$1 end=$((SECONDS + $2)) polls=0
     shift 2
     until "$@" || [[ $SECONDS -ge $end ]]; do
-        ((polls++ % 20)) || note_time_wait "$n"
-        sleep 0.5
+        ((polls++ % 10)) || note_time_wait "$n"
+        pause 1
     done
     note_time_wait "$n"
 }

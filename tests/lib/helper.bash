@@ -115,7 +115,7 @@ until_true() {
         [[ ${EPOCHREALTIME/./} -lt $end ]] || return 1
         printf -v seconds 0.%03d $nap
         pause "$seconds"
-        nap=$((nap < 60 ? nap + nap / 4 + 1 : 60))
+        nap=$((nap < 250 ? nap + nap / 4 + 1 : 250))
     done
 }
 
