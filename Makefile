@@ -122,6 +122,11 @@ $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -pthread -o $@ $< $(LDFLAGS)
 
+LOCK    = $(patsubst %,$(BUILD)/shim/%.o,kernel/lock kernel/process kernel/pages launcher/raw)
+$(BUILD)/tests/lock: tests/unit/lock.c $(LOCK) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LOCK) $(LDFLAGS)
+
 $(BUILD)/tests/%: tests/unit/%.c $(PURE) $(STATISTICS) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(STATISTICS) $(LDFLAGS) -lm

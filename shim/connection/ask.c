@@ -13,11 +13,13 @@ static bool counts_unread(const struct conn *c, enum last_op last)
 }
 
 /** Bytes, of which a socket keeps less than 2^32. Where all that came was read, or the end was,
- * that is known without a call. */
+ * that is known without a call, unless a late read of another connection was counted, too. */
 static uint32_t unread(struct conn *c, int fd, const struct tcp_facts *tcp)
 {
-    bool all = tcp->state != STATE_CLOSE && atomic_load(&c->read) == (uint32_t)tcp->received;
-    return all || conn_last(c) == LAST_EOF ? 0 : facts_unread(fd);
+    enum last_op last = conn_last(c);
+    bool all = last != LAST_UNKNOWN && tcp->state != STATE_CLOSE &&
+               atomic_load(&c->read) == (uint32_t)tcp->received;
+    return all || last == LAST_EOF ? 0 : facts_unread(fd);
 }
 
 /** What the hooks saw, or, where they saw nothing although bytes went to and fro, unknown. */

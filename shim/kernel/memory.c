@@ -20,12 +20,13 @@ static uintptr_t heap_begin;           /* where brk(2) ended at start-up */
 
 static void find_data(const ElfW(Phdr) * headers, size_t count)
 {
-    uintptr_t base = 0;
+    uintptr_t base = 0; /* of a program that is linked to a fixed address */
+    bool found = false; /* PT_PHDR stands before the segments */
     for (size_t i = 0; i < count; i++)
-        if (headers[i].p_type == PT_PHDR)
+        if (headers[i].p_type == PT_PHDR) {
             base = (uintptr_t)headers - headers[i].p_vaddr;
-    for (size_t i = 0; base != 0 && i < count; i++)
-        if (headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_W)) {
+            found = true;
+        } else if (found && headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_W)) {
             data_begin = base + headers[i].p_vaddr;
             data_end = data_begin + headers[i].p_memsz;
         }

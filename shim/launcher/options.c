@@ -14,7 +14,7 @@ static const char usage[] =
     "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
     "       notimewait advise [OPTION...] [--] [COMMAND...]  name a remedy\n"
     "       notimewait attach [OPTION...] PID                set up a running server\n"
-    "       notimewait board DIR                             makes an empty board\n"
+    "       notimewait board DIR                             make an empty board\n"
     "       notimewait report [OPTION...] DIR|LOG...         show them by policy\n"
     "       notimewait switch DIR off|POLICY|reset           for all its processes\n"
     "       notimewait check [--json] [--pid PID] [COMMAND]  is it reached?\n"

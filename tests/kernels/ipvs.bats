@@ -35,13 +35,6 @@ behind_ipvs() {
     serve_linux nsenter -n -t "$space"
 }
 
-# connects POLICY N
-connects() {
-    run_recycle recorded env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "$BUILD/tests/recycle" \
-        remote=1 port="$PORT" n="$2"
-    echo "# IPVS on $(uname -r), $1: $(figures) resets=$resets" >&3
-}
-
 @test "IPVS: more connects than ports, taken over while it still has them in TIME_WAIT" {
     unshare -n ipvsadm -L >/dev/null 2>&1 || skip 'this kernel has no IPVS'
     behind_ipvs

@@ -29,6 +29,14 @@ listens() {
     [[ -n $("$@" ss -Htln "sport = :$PORT") ]]
 }
 
+# connects POLICY N: so many connects to the server at 10.77.0.2; sets what run_recycle does.
+connects() {
+    run_recycle recorded env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "$BUILD/tests/recycle" \
+        remote=1 port="$PORT" n="$2"
+    # shellcheck disable=SC2154 # run_recycle sets it
+    echo "# ${BATS_TEST_DESCRIPTION%%:*} on $(uname -r), $1: $(figures) resets=$resets" >&3
+}
+
 # recorded CMD...: for run_recycle; what it has printed is kept for figures.
 recorded() {
     "$@" | tee "$BATS_TEST_TMPDIR/recorded"

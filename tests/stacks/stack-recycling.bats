@@ -22,21 +22,13 @@ clean_up() {
     ip link del far77 2>/dev/null || true
 }
 
-# connects POLICY N: so many connects to the server at 10.77.0.2.
-connects() {
-    run_recycle recorded env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "$BUILD/tests/recycle" \
-        remote=1 port="$PORT" n="$2"
-    echo "# ${BATS_TEST_DESCRIPTION%%:*}, $1: $(figures) resets=$resets" >&3
-}
-
 serve_here() {
     start server "$@" "listen:$PORT" serve
     wait_output server '^listen'
 }
 
-@test "lwIP has no timestamps: auto fails where off fails; fin-rst frees the ports" {
-    device far77 tap 10.77.0.1 552
-    serve_here env PRECONFIGURED_TAPIF=far77 "$STACKS/lwip" 10.77.0.2 10.77.0.1
+# without_timestamps: auto is off there, and sends no RST.
+without_timestamps() {
     connects off 300
     [[ $failed -eq $((300 - COUNT)) ]]
     ports $COUNT
@@ -45,6 +37,12 @@ serve_here() {
     ports $COUNT
     connects fin-rst 300
     [[ $failed -eq 0 ]]
+}
+
+@test "lwIP has no timestamps: auto fails where off fails; fin-rst frees the ports" {
+    device far77 tap 10.77.0.1 552
+    serve_here env PRECONFIGURED_TAPIF=far77 "$STACKS/lwip" 10.77.0.2 10.77.0.1
+    without_timestamps
 }
 
 @test "gVisor: under auto no connect fails" {
@@ -63,14 +61,7 @@ serve_here() {
 @test "libslirp has no timestamps: auto fails where off fails; fin-rst frees the ports" {
     slirp_host far77 10.77.0
     serve_linux nsenter --net="/proc/$(<"$BATS_FILE_TMPDIR/far77.host")/ns/net"
-    connects off 300
-    [[ $failed -eq $((300 - COUNT)) ]]
-    ports $COUNT
-    connects auto 300
-    [[ $failed -eq $((300 - COUNT)) && $resets -eq 0 ]]
-    ports $COUNT
-    connects fin-rst 300
-    [[ $failed -eq 0 ]]
+    without_timestamps
 }
 
 # behind_nat: us, a router that masquerades, and the server at 10.77.0.2. Conntrack is strict, and

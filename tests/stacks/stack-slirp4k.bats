@@ -1,48 +1,29 @@
-# What a peer on libslirp with buffers of 4 KB sees of our close, in every situation and under every policy: each cell
-# is listed in stacks.expected, and `auto` does what `off` does.
-load ../lib/helper
-load ../lib/outcome
-load ../lib/peerview
-load ../lib/peerview_stacks
-load ../lib/peerview_expected
-# shellcheck disable=SC2034 # for as_expected
-EXPECTED=tests/stacks/stacks.expected
-
-setup_file() {
-    roomy_sndbuf
-    prepare_slirp4k
-}
-
-teardown_file() {
-    end_hosts
-}
+# What a peer on libslirp with buffers of 4 KB sees, in every situation and under every policy:
+# each cell is listed in stacks.expected, and `auto` does what `off` does.
+# shellcheck disable=SC2034 # for stack.bash
+STACK=slirp4k
+load ../lib/stack
 
 @test "behind: queued data, and a close at once" {
-    as_expected slirp4k_queued
-    auto_is_plain
+    cell queued
 }
 
 @test "blocked in read() after its reply" {
-    as_expected slirp4k_reply
-    auto_is_plain
+    cell reply
 }
 
 @test "a slow reader, whose window is full" {
-    as_expected slirp4k_window
-    auto_is_plain
+    cell window
 }
 
 @test "writes twice after our close" {
-    as_expected slirp4k_late
-    auto_is_plain
+    cell late
 }
 
 @test "has half-closed, and reads our answer" {
-    as_expected slirp4k_half
-    auto_is_plain
+    cell half
 }
 
 @test "answers our half-close, and closes" {
-    as_expected slirp4k_half_ours
-    auto_is_plain
+    cell half_ours
 }
