@@ -13,11 +13,17 @@ static struct dump {
     const struct diag_socket *wanted;
     const struct sysctls *sysctls;
     uint32_t youngest[BLOCKS]; /* its age + 1; 0: no entry */
+    uint8_t has[BLOCKS];       /* entries */
     uint32_t keys[BLOCKS];     /* age and number, to be sorted */
     unsigned entries;
 } dump;
 
 #define NUMBER_BITS 12 /* of BLOCKS */
+
+/* A look at a block costs the same whatever it has, and the first look at one with free ports
+ * tells nothing (lease.c). Where blocks with so many entries have most of all entries, the
+ * others are left alone. */
+#define DENSE (BLOCK_PORTS / 2)
 
 static void note(const struct diag_socket *entry, void *unused)
 {
@@ -29,8 +35,10 @@ static void note(const struct diag_socket *entry, void *unused)
     if (!range_has(dump.sysctls, port) || entry->id.interface != wanted->interface ||
         memcmp(entry->id.local + (mapped ? 3 : 0), wanted->local, size) != 0)
         return;
+    unsigned block = (port / (2u * BLOCK_PORTS)) << 1 | (port & 1);
     dump.entries++;
-    uint32_t *youngest = &dump.youngest[(port / (2u * BLOCK_PORTS)) << 1 | (port & 1)];
+    dump.has[block]++;
+    uint32_t *youngest = &dump.youngest[block];
     uint32_t age = block_age(entry) + 1;
     if (*youngest == 0 || age < *youngest)
         *youngest = age;
@@ -54,12 +62,21 @@ static bool see(int diag, uint8_t family)
     return diag_each_to(diag, dump.wanted, family, 1u << STATE_TIME_WAIT, note, NULL);
 }
 
-/** How many blocks were seen, whose keys are then in order. */
+/** From so many entries on a block is worth a look. */
+static unsigned least_entries(void)
+{
+    unsigned in_dense = 0;
+    for (unsigned block = 0; block < BLOCKS; block++)
+        in_dense += dump.has[block] >= DENSE ? dump.has[block] : 0;
+    return in_dense > dump.entries / 2 ? DENSE : 1;
+}
+
+/** How many blocks are worth a look, whose keys are then in order. */
 static unsigned order_seen(void)
 {
-    unsigned count = 0;
+    unsigned count = 0, least = least_entries();
     for (unsigned block = 0; block < BLOCKS; block++)
-        if (dump.youngest[block])
+        if (dump.has[block] >= least)
             dump.keys[count++] = dump.youngest[block] << NUMBER_BITS | block;
     sort(dump.keys, count);
     return count;
@@ -69,6 +86,7 @@ bool blocks_fill(struct blocks *blocks, int diag, const struct blocks_wanted *wa
                  int64_t now_ms)
 {
     memset(dump.youngest, 0, sizeof(dump.youngest));
+    memset(dump.has, 0, sizeof(dump.has));
     dump.entries = 0;
     dump.wanted = wanted->socket;
     dump.sysctls = wanted->sysctls;

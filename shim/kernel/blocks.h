@@ -68,7 +68,8 @@ uint32_t block_age(const struct diag_socket *entry);
 
 /**
  * Learns by a dump which blocks have entries of wanted's local address, peer and interface;
- * the one whose youngest entry is oldest comes first. False: the kernel does not tell.
+ * the one whose youngest entry is oldest comes first. Blocks with few entries are left alone
+ * where others have most of them. False: the kernel does not tell.
  */
 bool blocks_fill(struct blocks *blocks, int diag, const struct blocks_wanted *wanted,
                  int64_t now_ms);

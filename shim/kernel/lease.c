@@ -82,7 +82,7 @@ static bool is_quiet(const struct taker *taker, struct block *block, int64_t now
         block->others = others;
         block->since_ms = now_ms;
     }
-    return youngest >= taker->quiet && (others == 0 || now_ms >= block->since_ms + OTHERS_MS);
+    return youngest >= QUIET_MS && (others == 0 || now_ms >= block->since_ms + OTHERS_MS);
 }
 
 static bool may_take(const struct taker *taker, const struct block *block, unsigned i)
@@ -100,7 +100,7 @@ static unsigned choose(const struct taker *taker, const struct block *block, boo
     unsigned count = 0;
     for (unsigned i = 0; i < view.count; i++) {
         uint32_t age = block_age(&view.sockets[i]);
-        if (!may_take(taker, block, i) || (age >= LEASE_AGE_MS) != leasable)
+        if (!may_take(taker, block, i) || (age >= QUIET_MS) != leasable)
             continue;
         unsigned at = count++;
         for (; at > 0 && block_age(&view.sockets[chosen[at - 1]]) >= age; at--)
@@ -198,7 +198,7 @@ static bool is_still_young(const struct taker *taker, const struct block *block,
                            uint64_t cookie)
 {
     return view.count == 1 && diag_cookie(&view.sockets[0]) == cookie &&
-           block_age(&view.sockets[0]) < LEASE_AGE_MS && may_take(taker, block, 0);
+           block_age(&view.sockets[0]) < QUIET_MS && may_take(taker, block, 0);
 }
 
 enum took lease_take_young(const struct taker *taker, struct blocks *blocks,

@@ -9,7 +9,7 @@
  * live or a young entry, which their look shows. So the other ports are this process's for a
  * few ms, without lock or look: the lease.
  *
- * An entry younger than LEASE_AGE_MS is never in a lease. It is taken alone, under the lock,
+ * An entry younger than QUIET_MS is never in a lease. It is taken alone, under the lock,
  * and the others that were seen with it are remembered: of these, one look-up each is enough.
  */
 #ifndef LEASE_H
@@ -20,11 +20,9 @@
 
 #define LEASE_NS (20 * NS_PER_MS)
 
-/* From this age on, in ms, an entry may be in a lease. */
-#define LEASE_AGE_MS 400
-
-/* A younger entry may be the touch of a lease that is in use: much longer than LEASE_NS, since
- * a thread may be off the CPU between its look at the clock and connect(). */
+/* A younger entry may be the touch of a lease that is in use; an older one may be in a lease.
+ * Much longer than LEASE_NS, since a thread may be off the CPU between its look at the clock
+ * and connect(), and a container's for the 100 ms of a period of its CPU quota. */
 #define QUIET_MS 200
 
 /* Ports that are not in TIME_WAIT are no touch once they were seen unchanged for so long. */
@@ -56,7 +54,6 @@ struct taker {
     const struct sysctls *sysctls;
     uint32_t age;   /* the least of an entry that is taken, in ms */
     uint32_t below; /* and what it is less than: older ones are the kernel's */
-    uint32_t quiet; /* younger entries are somebody's touch: QUIET_MS, at least OTHERS_MS */
 };
 
 enum took {

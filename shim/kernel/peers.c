@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 /* The least age, in ms, of an entry (fact 15). To this host a tick of 4 or 10 ms is added,
- * which idiag_expires is rounded to; QUIET_MS and LEASE_AGE_MS are apart from that. */
+ * which idiag_expires is rounded to. */
 #define AGE_MS       1000
 #define AGE_LOCAL_MS 20
 
@@ -176,7 +176,6 @@ struct taker peer_taker(const struct peer *peer, int fd, uint8_t family,
         .sysctls = sysctls,
         .age = now_ms < peer->tight_ms ? AGE_TIGHT_MS : peer_least_age(peer),
         .below = peer_kernel_reuses(peer, sysctls) ? AGE_KERNEL_MS : TIME_WAIT_MS,
-        .quiet = QUIET_MS,
     };
 }
 
@@ -184,7 +183,7 @@ enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms
                     struct lease_entry *entry)
 {
     bool tight = now_ms < peer->tight_ms;
-    uint32_t wait = peer->local ? LEASE_AGE_MS : AGE_MS;
+    uint32_t wait = peer->local ? QUIET_MS : AGE_MS;
     enum took took = lease_take_young(taker, peer->blocks, &peer->rest.young, entry);
     for (int i = 0; i < (tight ? TRIES_TIGHT : TRIES) && took == TOOK_LATER; i++) {
         int number = blocks_next(peer->blocks, now_ms, tight);
@@ -246,7 +245,9 @@ bool peer_fill(struct peer *peer, struct blocks_wanted *wanted, int64_t now_ms)
     int diag = diag_open();
     if (diag < 0)
         return false;
-    bool told = find_source(peer) && blocks_fill(peer->blocks, diag, wanted, now_ms);
+    bool told = find_source(peer); /* which says whether the peer is local */
+    wanted->age = peer_least_age(peer);
+    told = told && blocks_fill(peer->blocks, diag, wanted, now_ms);
     diag_close(diag);
     peer->filled = told;
     peer->filled_ms = now_ms;

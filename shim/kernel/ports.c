@@ -83,7 +83,6 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
     read_sysctls();
     struct blocks_wanted wanted = {
         .sysctls = &sysctls,
-        .age = peer_least_age(peer),
         .family = family,
         .both = least_ms == FILL_TIGHT_MS,
     };

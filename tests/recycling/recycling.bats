@@ -51,6 +51,12 @@ load ../lib/recycling
     [[ $failed -eq 0 && $whole -eq 4000 && $broken -eq 0 && $resets -eq 0 ]]
 }
 
+@test "half of the ports are enough: those that are still free are left to others" {
+    ports 1000
+    under auto n=3000 pause=800
+    [[ $failed -eq 0 && $whole -eq 3000 && $ports -le 700 && $resets -eq 0 ]]
+}
+
 @test "20 ports, of which one is used for long" {
     ports 20
     under auto n=300 hold=1

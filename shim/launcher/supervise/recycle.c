@@ -130,7 +130,6 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
     sysctls = sysctls_read();
     struct blocks_wanted wanted = {
         .sysctls = &sysctls,
-        .age = peer_least_age(peer),
         .family = family,
     };
     return peer_fill(peer, &wanted, now);
