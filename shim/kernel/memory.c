@@ -15,8 +15,13 @@
 
 #define PAGE 4096u /* the smallest of any machine */
 
+/* No other mapping is so near below the end of the first thread's stack: the kernel leaves a
+ * gap of 128 MiB at least (mmap_base(), MIN_GAP). */
+#define STACK (1u << 20)
+
 static uintptr_t data_begin, data_end; /* the program's writable segment; readable, too */
 static uintptr_t heap_begin;           /* where brk(2) ended at start-up */
+static uintptr_t stack_end;            /* of the first thread */
 
 static void find_data(const ElfW(Phdr) * headers, size_t count)
 {
@@ -35,6 +40,7 @@ static void find_data(const ElfW(Phdr) * headers, size_t count)
 void memory_init(void)
 {
     heap_begin = (uintptr_t)sbrk(0);
+    stack_end = getauxval(AT_RANDOM); /* behind all frames */
     find_data((const void *)getauxval(AT_PHDR), getauxval(AT_PHNUM));
 }
 
@@ -51,16 +57,21 @@ static bool is_in_data_or_heap(const void *from, size_t size)
            (at >= heap_begin && is_within(at, size, heap_begin, (uintptr_t)sbrk(0)));
 }
 
-/** It lies above our own frame, in the same page: there it is, since the frame is. */
-static bool is_on_this_page_of_stack(const void *from, size_t size)
+/**
+ * It lies above our own frame: in the same page, which is there, since the frame is, or on the
+ * first thread's stack, which is there from the frame to its end.
+ */
+static bool is_on_stack(const void *from, size_t size)
 {
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-    return is_within((uintptr_t)from, size, frame, (frame | (PAGE - 1)) + 1);
+    bool first = frame < stack_end && stack_end - frame <= STACK;
+    return is_within((uintptr_t)from, size, frame,
+                     first ? stack_end : (frame | (PAGE - 1)) + 1);
 }
 
 enum memory memory_read(void *to, const void *from, size_t size)
 {
-    if (is_on_this_page_of_stack(from, size) || is_in_data_or_heap(from, size)) {
+    if (is_on_stack(from, size) || is_in_data_or_heap(from, size)) {
         memcpy(to, from, size);
         return MEMORY_READ;
     }

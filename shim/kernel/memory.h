@@ -19,9 +19,9 @@ enum memory {
 void memory_init(void);
 
 /**
- * Copies `size` bytes from `from`. No system call where they lie on this thread's stack, near
- * enough, in the program's static data or in the heap that brk(2) makes; one otherwise. errno
- * is not preserved.
+ * Copies `size` bytes from `from`. No system call where they lie on the first thread's stack,
+ * or near enough on another's, in the program's static data or in the heap that brk(2) makes;
+ * one otherwise. errno is not preserved.
  */
 enum memory memory_read(void *to, const void *from, size_t size);
 

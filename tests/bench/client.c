@@ -18,20 +18,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 256, MAX_OPEN = 200000 };
+enum { MAX_THREADS = 256, MAX_PROCESSES = 256, MAX_OPEN = 200000 };
 
 static struct {
-    long port, hosts, connections, threads, open, rate, sample_ms;
+    long port, hosts, connections, threads, processes, open, rate, sample_ms;
     double seconds;
-    int insist, abort, linger2, hold;
-} opt = {.port = 7000, .hosts = 1, .connections = LONG_MAX, .threads = 1, .seconds = 600};
+    int insist, abort, linger2, hold, call_cost;
+} opt = {.port = 7000,
+         .hosts = 1,
+         .connections = LONG_MAX,
+         .threads = 1,
+         .processes = 1,
+         .seconds = 600};
 
-static _Atomic long connections, failed, errors;
+/* Of all processes. */
+static struct {
+    _Atomic long connections, failed, errors;
+} * made;
 static struct histogram connect_ns, close_ns; /* since the last sample, where there are any */
+static struct histogram late_connect_ns;      /* in the second half of the time */
 static bool timed;
 static double started, deadline, next_sample;
 static int open_fds[MAX_OPEN];
@@ -45,6 +57,7 @@ static const char help[] =
     "  --connections N   how many connections to make (default: no limit)\n"
     "  --seconds S       and for how long (default 600)\n"
     "  --threads N       that do so (default 1)\n"
+    "  --processes N     each of which does (default 1)\n"
     "  --rate N          connections a second, each thread (default: no limit)\n"
     "  --insist          go on when no local port is free\n"
     "  --abort           SO_LINGER {1,0} before each close\n"
@@ -54,11 +67,14 @@ static const char help[] =
     "  --sample MS       print a line every MS ms: seconds, connections, failed, TIME_WAIT,\n"
     "                    connect's median, 99 % and most since the last line (us), resident\n"
     "                    KiB, open fds\n"
+    "  --call-cost       print what a system call that does nothing takes (us), and end\n"
     "  --help            show this text\n"
     "\n"
-    "At the end it prints: connections= failed= errors= seconds= per_second=, and after "
+    "At the end it prints: connections= failed= errors= seconds= per_second= cpu=; after "
     "--open\n"
-    "or --sample close_p50_us= close_p99_us=. Exit status: 0, 2 bad usage.\n";
+    "or --sample close_p50_us= close_p99_us=; after --sample connect_p50_us= connect_p99_us=\n"
+    "connect_p999_us=, of the second half of the time. Exit status: 0, 1 no memory, 2 bad "
+    "usage.\n";
 
 static double read_clock(clockid_t clock)
 {
@@ -108,6 +124,7 @@ static const struct number_option {
     {"hosts", &opt.hosts, 1, 250},
     {"connections", &opt.connections, 1, 1e9},
     {"threads", &opt.threads, 1, MAX_THREADS},
+    {"processes", &opt.processes, 1, MAX_PROCESSES},
     {"open", &opt.open, 1, MAX_OPEN},
     {"rate", &opt.rate, 1, 1e6},
     {"sample", &opt.sample_ms, 1, 1e6},
@@ -133,13 +150,17 @@ static void set_option(int letter)
 
 static void parse_options(int argc, char **argv)
 {
-    struct option known[NUMBERS + 7] = {
-        {"seconds", required_argument, NULL, 's'}, {"insist", no_argument, &opt.insist, 1},
-        {"abort", no_argument, &opt.abort, 1},     {"linger2", no_argument, &opt.linger2, 1},
-        {"help", no_argument, NULL, 'H'},          {"hold", no_argument, &opt.hold, 1},
+    struct option known[NUMBERS + 8] = {
+        {"seconds", required_argument, NULL, 's'},
+        {"insist", no_argument, &opt.insist, 1},
+        {"abort", no_argument, &opt.abort, 1},
+        {"linger2", no_argument, &opt.linger2, 1},
+        {"help", no_argument, NULL, 'H'},
+        {"hold", no_argument, &opt.hold, 1},
+        {"call-cost", no_argument, &opt.call_cost, 1},
     };
     for (int i = 0; i < NUMBERS; i++)
-        known[6 + i] = (struct option){numbers[i].name, required_argument, NULL, i + 1};
+        known[7 + i] = (struct option){numbers[i].name, required_argument, NULL, i + 1};
     int letter;
     while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1)
         set_option(letter);
@@ -167,6 +188,14 @@ static bool exchange(int fd)
     return true;
 }
 
+static void note_connect(double start)
+{
+    uint64_t ns = ns_since(start);
+    histogram_add(&connect_ns, ns);
+    if (start > started + opt.seconds / 2)
+        histogram_add(&late_connect_ns, ns);
+}
+
 /* The n-th connection. Returns its fd, or -1. */
 static int open_one(long n)
 {
@@ -182,13 +211,13 @@ static int open_one(long n)
     double start = timed ? now() : 0;
     int r = connect(fd, (struct sockaddr *)&server, sizeof server);
     if (timed)
-        histogram_add(&connect_ns, ns_since(start));
+        note_connect(start);
     if (r == 0) {
-        connections++;
-        errors += !exchange(fd);
+        made->connections++;
+        made->errors += !exchange(fd);
         return fd;
     }
-    failed++;
+    made->failed++;
     close(fd);
     return -1;
 }
@@ -199,7 +228,7 @@ static void close_one(int fd)
     double start = timed ? now() : 0;
     if (opt.abort)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &abortive, sizeof abortive);
-    errors += close(fd) != 0;
+    made->errors += close(fd) != 0;
     if (timed)
         histogram_add(&close_ns, ns_since(start));
 }
@@ -235,13 +264,23 @@ static double us(struct histogram *histogram, unsigned percent)
     return (double)histogram_percentile(histogram, percent) / 1e3;
 }
 
+/* What so many in 1,000 do not exceed. */
+static double late_us(uint64_t permille)
+{
+    uint64_t wanted = (late_connect_ns.count * permille + 999) / 1000, seen = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        if ((seen += late_connect_ns.buckets[i]) >= wanted)
+            return (double)histogram_least(i) / 1e3;
+    return 0;
+}
+
 static void sample(double time)
 {
     if (opt.sample_ms == 0 || time < next_sample)
         return;
-    printf("%.3f\t%ld\t%ld\t%ld\t%.1f\t%.1f\t%.1f\t%ld\t%ld\n", time - started, connections,
-           failed, proc_number("/proc/self/net/sockstat", " tw "), us(&connect_ns, 50),
-           us(&connect_ns, 99), us(&connect_ns, 100),
+    printf("%.3f\t%ld\t%ld\t%ld\t%.1f\t%.1f\t%.1f\t%ld\t%ld\n", time - started,
+           made->connections, made->failed, proc_number("/proc/self/net/sockstat", " tw "),
+           us(&connect_ns, 50), us(&connect_ns, 99), us(&connect_ns, 100),
            proc_number("/proc/self/status", "VmRSS:"), count_fds());
     memset(&connect_ns, 0, sizeof connect_ns);
     next_sample = now() + (double)opt.sample_ms / 1e3;
@@ -275,7 +314,7 @@ static void await_turn(double *due)
 static void *repeat(void *not_first)
 {
     double time = now(), due = time;
-    long share = opt.connections / opt.threads;
+    long share = opt.connections / opt.threads / opt.processes;
     for (long n = 0; n < share && time < deadline; n++) {
         await_turn(&due);
         if (!repeat_one(n))
@@ -299,46 +338,94 @@ static void repeat_in_threads(void)
         pthread_join(threads[running], NULL);
 }
 
+static void repeat_in_processes(void)
+{
+    long others = 0;
+    (void)fflush(stdout);
+    while (others < opt.processes - 1) {
+        pid_t child = fork();
+        if (child == 0) {
+            repeat_in_threads();
+            _exit(0);
+        }
+        if (child < 0)
+            break;
+        others++;
+    }
+    repeat_in_threads();
+    while (others-- > 0)
+        wait(NULL);
+}
+
+static double cpu_time(void)
+{
+    struct rusage children;
+    getrusage(RUSAGE_CHILDREN, &children);
+    const struct timeval *user = &children.ru_utime, *system = &children.ru_stime;
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID) + (double)(user->tv_sec + system->tv_sec) +
+           (double)(user->tv_usec + system->tv_usec) / 1e6;
+}
+
 /* Returns when the first was closed. */
 static double open_then_close(void)
 {
-    long made = 0;
-    while (made < opt.open && now() < deadline && (open_fds[made] = open_one(made)) >= 0)
-        made++;
+    long open = 0;
+    while (open < opt.open && now() < deadline && (open_fds[open] = open_one(open)) >= 0)
+        open++;
     if (opt.hold) {
-        printf("holding=%ld\n", made);
+        printf("holding=%ld\n", open);
         (void)fflush(stdout);
         wait_until(deadline);
     }
     double start = now();
-    for (long i = 0; i < made; i++)
+    for (long i = 0; i < open; i++)
         close_one(open_fds[i]);
     return start;
+}
+
+static void print_call_cost(void)
+{
+    enum { CALLS = 200000 };
+    double start = now();
+    for (int i = 0; i < CALLS; i++)
+        syscall(SYS_getppid);
+    printf("%.2f\n", (now() - start) * 1e6 / CALLS);
 }
 
 int main(int argc, char **argv)
 {
     parse_options(argc, argv);
+    if (opt.call_cost) {
+        print_call_cost();
+        return 0;
+    }
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = opt.open > 0 ? files.rlim_max : files.rlim_cur;
     setrlimit(RLIMIT_NOFILE, &files);
+    made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED)
+        return 1;
     timed = opt.open > 0 || opt.sample_ms > 0;
     started = now();
-    double cpu_before = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    double cpu_before = cpu_time();
     deadline = started + opt.seconds;
     if (opt.open > 0)
         started = open_then_close();
     else
-        repeat_in_threads();
+        repeat_in_processes();
     double seconds = now() - started;
-    double cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu_before;
+    double cpu = cpu_time() - cpu_before;
     next_sample = 0;
     sample(now());
     printf("connections=%ld failed=%ld errors=%ld seconds=%.3f per_second=%.0f cpu=%.6f",
-           connections, failed, errors, seconds, (double)connections / seconds, cpu);
+           made->connections, made->failed, made->errors, seconds,
+           (double)made->connections / seconds, cpu);
     if (timed)
         printf(" close_p50_us=%.2f close_p99_us=%.2f", us(&close_ns, 50), us(&close_ns, 99));
+    if (opt.sample_ms > 0)
+        printf(" connect_p50_us=%.1f connect_p99_us=%.1f connect_p999_us=%.1f", late_us(500),
+               late_us(990), late_us(999));
     printf("\n");
     return 0;
 }

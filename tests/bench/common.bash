@@ -60,11 +60,12 @@ has_policy() {
 # one_run WORDS CLIENT_OPTION...: a server, and a client against it, in a private network; WORDS
 # come before the client. Prints what the client printed, and then errors at the server and the
 # TIME_WAIT entries of both. Variables: ports (a range), reuse (tcp_tw_reuse), delay
-# (tcp_tw_reuse_delay, ms), time_limit (s), and crowd: others hold so many connections open, `each` per process.
+# (tcp_tw_reuse_delay, ms), time_limit (s); crowd: others hold so many connections open, `each` per
+# process; foreign: others leave so many TIME_WAIT entries on ports from 40000 on.
 one_run() {
     # shellcheck disable=SC2086 # words
     "${enter[@]}" env build="$build" ports="${ports-10000 65535}" reuse="${reuse-0}" delay="${delay-1000}" \
-        crowd="${crowd-0}" each="${each-0}" \
+        crowd="${crowd-0}" each="${each-0}" foreign="${foreign-0}" \
         timeout "${time_limit-120}" $pin tests/bench/one "$@"
 }
 
@@ -80,6 +81,7 @@ machine() {
     echo "kernel: $(uname -sr)"
     echo "cpu: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)"
     echo "cores: $(nproc)"
+    echo "an empty system call: $("$tools/client" --call-cost) us"
     echo "load before: $(cut -d ' ' -f 1-3 /proc/loadavg)"
     echo "date: $(date -u +%Y-%m-%d)"
 }

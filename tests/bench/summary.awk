@@ -27,7 +27,8 @@ function outside(n, i, p, sum) {
 # "median least most" of arm/other, round by round; "-" where there is no other.
 function ratio(arm, other, i, n, list) {
     for (i = 1; i <= rounds; i++)
-        if ((i, arm) in value && value[i, other] > 0) list[++n] = value[i, arm] / value[i, other]
+        if ((i, arm) in value && (i, other) in value && value[i, other] > 0)
+            list[++n] = value[i, arm] / value[i, other]
     if (n == 0) return "-\t-\t-"
     sort(list, n)
     i = outside(n)

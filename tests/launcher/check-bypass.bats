@@ -82,6 +82,17 @@ int main(void) { if (prctl(PR_SET_SECCOMP, 2, 0) != 0) puts("seccomp"); }')") ==
     [[ $status -eq 1 && ${lines[0]} == 'does not work: '*'(EBUSY)' ]]
 }
 
+@test "signals that interrupt calls: what that means under supervision" {
+    local program
+    program=$(compiled siginterrupt '#include <signal.h>
+int main(void) { return siginterrupt(SIGALRM, 1); }')
+    run "$START" check "$program"
+    echo "$output"
+    [[ $status -eq 0 && $output == *"signals             $program: "*'EINTR'* ]]
+    [[ $("$START" check --json "$program" | jq -r .interrupts) == "$program" ]]
+    [[ $("$START" check --json true | jq -r .interrupts) == '' ]]
+}
+
 # running WAY CMD...: act as `server`, with a connection of its own and an accepted one.
 running() {
     local other

@@ -189,5 +189,5 @@ void remedy_print(const struct watched *watched, const struct verdict *verdict)
                now.sysctls.tw_reuse, now.timestamps,
                now.delay_ms >= 0 ? "" : ", no tcp_tw_reuse_delay (Linux 6.14)");
     say("not known", "which side closed first where no entry is here; what peers elsewhere "
-                     "have read");
+                     "have read; how long connect() takes, which notimewait ab measures");
 }

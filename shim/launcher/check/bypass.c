@@ -150,6 +150,23 @@ static void look_at_parts(const char *program, struct bypass_found *found)
     elf_close(&elf);
 }
 
+/** By functions that set no SA_RESTART: sigaction(2) does not show in the file. */
+static bool interrupts(const char *path, const struct elf *elf, void *found)
+{
+    static const char *const names[] = {"siginterrupt", "sysv_signal", "__sysv_signal",
+                                        "sigset", NULL};
+    if (!imports_any(elf, names))
+        return false;
+    snprintf(found, PATH_MAX, "%s", path);
+    return true;
+}
+
+void bypass_find_interrupts(const char *program, char found[PATH_MAX])
+{
+    found[0] = '\0';
+    (void)needed_each(program, interrupts, found);
+}
+
 bool bypass_look(const char *program, struct bypass_found found[BYPASSES])
 {
     bool any = false;

@@ -32,4 +32,10 @@ struct bypass_found {
 /** Looks at the program at this path. Returns whether there is anything. */
 bool bypass_look(const char *program, struct bypass_found found[BYPASSES]);
 
+/**
+ * Finds the program, or what it needs, that has signals interrupt its calls, as far as the file
+ * shows: under supervision these calls may say EINTR (fact 18). "": none.
+ */
+void bypass_find_interrupts(const char *program, char found[PATH_MAX]);
+
 #endif

@@ -166,6 +166,12 @@ static void print_command(const struct verdict *verdict)
             line_print(stdout, LABEL "%s", "  where loaded", found->detail);
         line_print(stdout, LABEL "%s", "  what to do", bypasses[i].advice);
     }
+    if (verdict->interrupts[0] && verdict->supervision == 0)
+        line_print(stdout,
+                   LABEL
+                   "%s: has signals interrupt its calls (siginterrupt(), sigset()): under "
+                   "supervision connect() may say EINTR",
+                   "signals", verdict->interrupts);
     if (verdict->reached != REACHED_IN_PART && verdict->advice[0])
         print_line("what to do", verdict->advice);
 }
@@ -189,6 +195,7 @@ static void print_json(const struct verdict *verdict, const struct library *libr
     if (verdict->inspection.count > 0)
         print_member("command", verdict->inspection.chain[0].path);
     print_member("library", library->path);
+    print_member("interrupts", verdict->interrupts);
     printf(",\"supervision\":%s,\"configured\":%s,\"findings\":[",
            verdict->supervision == 0 ? "true" : "false", configured ? "true" : "false");
     for (int i = 0; i < BYPASSES; i++) {

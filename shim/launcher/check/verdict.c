@@ -65,6 +65,7 @@ static void judge_reached(struct verdict *verdict, const struct inspected *last)
 static void judge_command(struct verdict *verdict, const struct library *library)
 {
     const struct inspected *last = inspect(verdict->command, library, &verdict->inspection);
+    bypass_find_interrupts(last->path, verdict->interrupts);
     switch (findings[last->finding].reach) {
     case REACH_REACHED:
         if (verdict->has_library)
@@ -106,6 +107,7 @@ void verdict_find(const char *command, const struct library *library, struct ver
     verdict->supervision = possible_supervision();
     memset(verdict->found, 0, sizeof(verdict->found));
     verdict->inspection.count = 0;
+    verdict->interrupts[0] = '\0';
     set(verdict, NOT_REACHED, "", "the library is not found, or its path cannot be preloaded",
         "put it beside notimewait, or install it");
     if (command)

@@ -22,6 +22,7 @@ struct verdict {
     const char *command; /* or NULL: this host */
     struct inspection inspection;
     struct bypass_found found[BYPASSES];
+    char interrupts[PATH_MAX]; /* see bypass_find_interrupts(), or "" */
 };
 
 /** The first words of the first line, and the value in JSON. */
