@@ -22,6 +22,14 @@ of_run() {
 
 # ---- background processes -----------------------------------------------------------
 
+is_ready() {
+    local line
+    while read -r line; do
+        [[ $line != ready* ]] || return 0
+    done <"$1"
+    return 1
+}
+
 # launch FILE CMD...: starts it, its output in FILE; waits until it says `ready`. Sets pid.
 launch() {
     local file=$1 tries
@@ -31,7 +39,7 @@ launch() {
     pid=$!
     started+=("$pid")
     for ((tries = 0; tries < 3000; tries++)); do
-        ! grep -q '^ready' "$file" || return 0
+        ! is_ready "$file" || return 0
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.01
     done
@@ -162,8 +170,11 @@ tagged() {
 
 # packets_of FILE [PORT]: of all connections, or of the one with the client's port.
 packets_of() {
-    "$build/tests/packets" "$1" | awk -v port="${2-}" 'port == "" || $2 == port' ||
-        die 1 "cannot read $1"
+    if [[ -n ${2-} ]]; then
+        "$build/tests/packets" "$1" | grep -E "^\S+ $2 "
+    else
+        "$build/tests/packets" "$1"
+    fi || die 1 "cannot read $1"
 }
 
 # calls_of [PORT]: the server's.

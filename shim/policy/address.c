@@ -98,22 +98,22 @@ void address_text(struct text *text, const union address *addr)
     text_number(text, address_port(addr), 1);
 }
 
-bool address_in(const union address *addr, const struct cidr *cidr)
+static struct bits128 bits_of(const struct in6_addr *in6)
 {
-    if (addr->any.sa_family == AF_UNSPEC)
-        return false;
+    struct bits128 bits = {0, 0};
+    for (unsigned i = 0; i < 8; i++) {
+        bits.high = bits.high << 8 | in6->s6_addr[i];
+        bits.low = bits.low << 8 | in6->s6_addr[i + 8];
+    }
+    return bits;
+}
+
+struct bits128 address_bits(const union address *addr)
+{
     bool six = addr->any.sa_family == AF_INET6;
     struct in6_addr in6 = address_in6(
         addr->any.sa_family, six ? (const void *)&addr->in6.sin6_addr : &addr->in.sin_addr);
-    if (cidr->bits < 96 && IN6_IS_ADDR_V4MAPPED(&in6))
-        return false;
-    for (unsigned bit = 0; bit < cidr->bits; bit += 8) {
-        unsigned kept = cidr->bits - bit < 8 ? cidr->bits - bit : 8;
-        uint8_t mask = (uint8_t)(0xff00u >> kept);
-        if ((in6.s6_addr[bit / 8] ^ cidr->network.s6_addr[bit / 8]) & mask)
-            return false;
-    }
-    return true;
+    return bits_of(&in6);
 }
 
 /** The bits behind the slash, 0 to most, or `most` where there is none; -1 when they are bad.
@@ -129,6 +129,12 @@ static int prefix_bits(const char *slash, int most)
     return *p || p == slash + 1 || bits > most ? -1 : bits;
 }
 
+/** The first `count` of 64. */
+static uint64_t first_bits(int count)
+{
+    return count <= 0 ? 0 : count >= 64 ? UINT64_MAX : UINT64_MAX << (64 - count);
+}
+
 bool address_parse_cidr(const char *s, struct cidr *cidr)
 {
     char network[INET6_ADDRSTRLEN];
@@ -139,16 +145,19 @@ bool address_parse_cidr(const char *s, struct cidr *cidr)
     memcpy(network, s, len);
     network[len] = '\0';
     struct in_addr in;
+    struct in6_addr in6;
     int bits;
     if (address_pton(AF_INET, network, &in) == 1) {
-        cidr->network = address_in6(AF_INET, &in);
+        in6 = address_in6(AF_INET, &in);
         bits = prefix_bits(slash, 32);
-        cidr->bits = (unsigned)bits + 96;
-    } else if (address_pton(AF_INET6, network, &cidr->network) == 1) {
+        bits += bits < 0 ? 0 : 96;
+    } else if (address_pton(AF_INET6, network, &in6) == 1) {
         bits = prefix_bits(slash, 128);
-        cidr->bits = (unsigned)bits;
     } else {
         return false;
     }
+    cidr->network = bits_of(&in6);
+    cidr->mask = (struct bits128){first_bits(bits), first_bits(bits - 64)};
+    cidr->wide = bits < 96;
     return bits >= 0;
 }

@@ -19,10 +19,15 @@ union address {
     struct sockaddr_in6 in6;
 };
 
-/** A network; an IPv4 one is v4-mapped, its bits counted from 96. */
+/** 128 bits in host order; an IPv4 address as the v4-mapped one. */
+struct bits128 {
+    uint64_t high, low;
+};
+
+/** A network. */
 struct cidr {
-    struct in6_addr network;
-    unsigned bits; /* 0-128 */
+    struct bits128 network, mask;
+    bool wide; /* of less than 96 bits: IPv4 addresses are not in it, not in ::/0 either */
 };
 
 /** AF_UNSPEC unless addr[len] is IPv4 or IPv6. */
@@ -41,8 +46,15 @@ uint16_t address_port(const union address *addr);
 /** "127.0.0.1:80", "[::1]:80" (RFC 5952); of a known address. */
 void address_text(struct text *text, const union address *addr);
 
-/** An IPv4 address is in no IPv6 network, not in ::/0 either. */
-bool address_in(const union address *addr, const struct cidr *cidr);
+/** Of a known address. */
+struct bits128 address_bits(const union address *addr);
+
+static inline bool address_in(struct bits128 addr, const struct cidr *cidr)
+{
+    bool v4 = addr.high == 0 && addr.low >> 32 == 0xffff;
+    return ((addr.high ^ cidr->network.high) & cidr->mask.high) == 0 &&
+           ((addr.low ^ cidr->network.low) & cidr->mask.low) == 0 && !(v4 && cidr->wide);
+}
 
 /** inet_pton(), or what the library found in its place (next_own()). */
 extern int (*address_pton)(int family, const char *s, void *to)

@@ -24,7 +24,7 @@ static void accepted_once(struct text *text)
 
 static void accepted_rules(struct text *text)
 {
-    text_str(text, "at most 128 rules");
+    text_str(text, "at most 256 rules");
 }
 
 static bool parse_role(const char *value, size_t len, struct rule *rule)
@@ -207,35 +207,24 @@ static uint16_t service_port(const struct newborn *newborn)
     }
 }
 
-/** MATCH_UNKNOWN: what the selector asks for is not known of the connection. */
-enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
+/** What rules ask for, of one connection. */
+struct traits {
+    enum role role; /* ROLE_UNKNOWN */
+    bool has_peer;
+    uint16_t port; /* 0: not known */
+    struct bits128 peer;
+};
 
-static enum match match_if(bool known, bool matches)
+static struct traits traits_of(const struct newborn *newborn)
 {
-    return !known ? MATCH_UNKNOWN : matches ? MATCH_YES : MATCH_NO;
-}
-
-static enum match match_role(const struct rule *rule, const struct newborn *newborn)
-{
-    if (rule->role == ROLE_UNKNOWN)
-        return MATCH_YES;
-    return match_if(newborn->role != ROLE_UNKNOWN, rule->role == newborn->role);
-}
-
-static enum match match_peer(const struct rule *rule, const struct newborn *newborn)
-{
-    if (!rule->by_peer)
-        return MATCH_YES;
-    return match_if(newborn->peer.any.sa_family != AF_UNSPEC,
-                    address_in(&newborn->peer, &rule->peer));
-}
-
-static enum match match_port(const struct rule *rule, const struct newborn *newborn)
-{
-    if (!rule->port)
-        return MATCH_YES;
-    uint16_t port = service_port(newborn);
-    return match_if(port != 0, port >= rule->port && port <= rule->to_port);
+    struct traits traits = {
+        .role = newborn->role,
+        .has_peer = newborn->peer.any.sa_family != AF_UNSPEC,
+        .port = service_port(newborn),
+    };
+    if (traits.has_peer)
+        traits.peer = address_bits(&newborn->peer);
+    return traits;
 }
 
 static bool says_off(const struct rule *rule)
@@ -247,15 +236,23 @@ static bool says_off(const struct rule *rule)
 }
 
 /** Doubt never makes a close more abortive: where it is, only a rule that says off matches. */
-static bool rule_matches(const struct rule *rule, const struct newborn *newborn)
+static bool rule_matches(const struct rule *rule, const struct traits *traits)
 {
-    enum match all[] = {match_role(rule, newborn), match_peer(rule, newborn),
-                        match_port(rule, newborn)};
     bool doubt = false;
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (all[i] == MATCH_NO)
+    if (rule->port) {
+        if (traits->port && (traits->port < rule->port || traits->port > rule->to_port))
             return false;
-        doubt = doubt || all[i] == MATCH_UNKNOWN;
+        doubt = !traits->port;
+    }
+    if (rule->by_peer) {
+        if (traits->has_peer && !address_in(traits->peer, &rule->peer))
+            return false;
+        doubt = doubt || !traits->has_peer;
+    }
+    if (rule->role != ROLE_UNKNOWN) {
+        if (traits->role != ROLE_UNKNOWN && traits->role != rule->role)
+            return false;
+        doubt = doubt || traits->role == ROLE_UNKNOWN;
     }
     return !doubt || says_off(rule);
 }
@@ -263,8 +260,11 @@ static bool rule_matches(const struct rule *rule, const struct newborn *newborn)
 const struct split *rules_find(const struct rules *rules, const struct newborn *newborn,
                                const struct split *otherwise)
 {
+    if (rules->count == 0)
+        return otherwise;
+    struct traits traits = traits_of(newborn);
     for (unsigned i = 0; i < rules->count; i++)
-        if (rule_matches(&rules->all[i], newborn))
+        if (rule_matches(&rules->all[i], &traits))
             return &rules->all[i].split;
     return otherwise;
 }

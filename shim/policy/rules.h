@@ -10,7 +10,7 @@
 #include "policy/address.h"
 #include "policy/split.h"
 
-#define RULES_MAX 128
+#define RULES_MAX 256
 #define GLOB_MAX  255 /* bytes, as of a file's name */
 
 enum role { ROLE_UNKNOWN, ROLE_CLIENT, ROLE_SERVER, ROLES };

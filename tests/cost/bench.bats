@@ -32,7 +32,7 @@ row() {
         grep -F "$arm  " <<<"$output" | grep -Eq ' [1-9][0-9]+ +[0-9]+-[0-9]+ +[0-9.]+ \('
     done
     [[ $output == *'auto, connections per second: '*' % of the limit (95 %: '* ]]
-    [[ $(grep -vc '^#' "$build/bench/throughput.tsv") -ge $((13 * 2 + 3)) ]]
+    [[ $(grep -vc '^#' "$build/bench/throughput.tsv") -ge $((13 + 3)) ]]
 }
 
 @test "threads, and many open connections" {

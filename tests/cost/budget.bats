@@ -24,6 +24,7 @@ setup_file() {
     count off NOTIMEWAIT_POLICY=off
     count log NOTIMEWAIT_LOG="$BATS_FILE_TMPDIR/log.json"
     count board NOTIMEWAIT_BOARD=/dev/shm/notimewait-budget-$$
+    count rules NOTIMEWAIT_RULES="$(printf 'peer=10.1.%d.0/24 port=80 => off;' {1..200})"
     count slot NOTIMEWAIT_BOARD=/dev/shm/notimewait-budget-$$ NOTIMEWAIT_POLICY='auto|auto' \
         NOTIMEWAIT_SPLIT=slot:10
     rm -rf /dev/shm/notimewait-budget-$$
@@ -111,6 +112,13 @@ more() {
     # What it costs where it is not named: nothing.
     at_most 30 board close udp
     at_most 20 board close file
+}
+
+@test "200 rules: at most 5,000 instructions more for a connection" {
+    local connect
+    connect=$(more rules connect tcp)
+    echo "connect: $connect more instructions"
+    [[ $connect -gt 200 && $connect -le 5000 ]]
 }
 
 # started PRELOAD: the instructions of a program that does nothing. Most of what a library adds

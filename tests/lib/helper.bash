@@ -85,9 +85,11 @@ pid_of() {
     echo "$pid"
 }
 
-# output_of NAME: what it has printed so far.
+# output_of NAME: what it has printed so far. (No process: each costs more than most calls here.)
 output_of() {
-    cat "$BATS_TEST_TMPDIR/$1.out"
+    local text
+    IFS= read -rd '' text <"$BATS_TEST_TMPDIR/$1.out" || true
+    printf %s "$text"
 }
 
 # pause SECONDS: as sleep(1), without a process.
@@ -164,14 +166,21 @@ port() {
     echo $((last + 1))
 }
 
+# time_wait_of sport|dport PORT: the number of TIME_WAIT entries with it.
+time_wait_of() {
+    local entries
+    mapfile -t entries < <(ss -Htan state time-wait "$1 = :$2")
+    echo ${#entries[@]}
+}
+
 # time_wait_client PORT: the number of TIME_WAIT entries whose peer has the port.
 time_wait_client() {
-    ss -Htan state time-wait "dport = :$1" | wc -l
+    time_wait_of dport "$1"
 }
 
 # time_wait_server PORT: the number of TIME_WAIT entries whose own port it is.
 time_wait_server() {
-    ss -Htan state time-wait "sport = :$1" | wc -l
+    time_wait_of sport "$1"
 }
 
 # states PORT: a line `client STATE` or `server STATE`, in the kernel's names, for each socket

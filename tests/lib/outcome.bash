@@ -90,7 +90,8 @@ start_us() {
 meet() {
     local policy=$1 variant=$3 clients=$4 servers=$5 as_client as_server
     PORT=$(port)
-    rm -f "$LOG" "$STEP".*
+    : >"$LOG"
+    ! compgen -G "$STEP.*" >/dev/null || rm -f "$STEP".*
     resets
     ROLE=$2
     [[ $ROLE == client ]] || { clients=$5 && servers=$4; }
@@ -107,10 +108,10 @@ meet() {
     fi
 }
 
-# --- what was seen ---
+# --- what was seen: each of find_* sets a variable of its name, without a process ---
 
 # keeps: us, peer, both or none.
-keeps() {
+find_keeps() {
     local client=0 server=0 own
     while read -r _ _ own _; do
         if [[ $own == *":$PORT" ]]; then
@@ -120,26 +121,37 @@ keeps() {
         fi
     done < <(ss -Htan state time-wait "sport = :$PORT or dport = :$PORT")
     case $client$server$ROLE in
-    00*) echo none ;;
-    11*) echo both ;;
-    10client | 01server) echo us ;;
-    01client | 10server) echo peer ;;
-    *) echo "client=$client server=$server" ;;
+    00*) KEEPS=none ;;
+    11*) KEEPS=both ;;
+    10client | 01server) KEEPS=us ;;
+    01client | 10server) KEEPS=peer ;;
+    *) KEEPS="client=$client server=$server" ;;
     esac
+}
+
+keeps() {
+    find_keeps
+    echo "$KEEPS"
 }
 
 # logged FIELD...: what the log's records say. Not by jq, which would take longer than all the
 # rest; that they are JSON is for log.bats.
-logged() {
+find_logged() {
     local record field words=()
-    [[ -s $LOG ]] || { echo 'no record' && return; }
+    LOGGED='no record'
+    [[ -s $LOG ]] || return 0
     while read -r record; do
         for field; do
             [[ $record =~ [{,]\"$field\":\"?([^,\"]*) ]]
             words+=("${BASH_REMATCH[1]}")
         done
     done <"$LOG"
-    echo "${words[*]}"
+    LOGGED=${words[*]}
+}
+
+logged() {
+    find_logged "$@"
+    echo "$LOGGED"
 }
 
 # ended: both have ended, our close and every wait did what it should, and nothing is on its way
@@ -151,24 +163,36 @@ ended() {
 }
 
 # rst: yes or no. One close may make two of them: a second one answers what crossed the first.
-rst() {
+find_rst() {
     local before=$RESETS
     resets
-    [[ $RESETS -eq $before ]] && echo no || echo yes
+    RST=yes
+    [[ $RESETS -ne $before ]] || RST=no
+}
+
+rst() {
+    find_rst
+    echo "$RST"
 }
 
 # reads: what the peer's last readall or readslow printed.
-reads() {
-    local verb result last=nothing
+find_reads() {
+    local verb result
+    READS=nothing
     while read -r verb result; do
-        [[ $verb != readall && $verb != readslow ]] || last=$result
+        [[ $verb != readall && $verb != readslow ]] || READS=$result
     done <"$BATS_TEST_TMPDIR/peer.out"
-    echo "$last"
+}
+
+reads() {
+    find_reads
+    echo "$READS"
 }
 
 # seen: prints the outcome in the words above.
 seen() {
-    echo "reads=$(reads), rst=$(rst), keeps=$(keeps), does=$(logged action reason)"
+    find_reads && find_rst && find_keeps && find_logged action reason
+    echo "reads=$READS, rst=$RST, keeps=$KEEPS, does=$LOGGED"
 }
 
 # same WHAT SEEN PATTERN

@@ -128,7 +128,7 @@ measure_lost() {
     there_and_timers
     socket=$SOCKETS
     [[ -z $NUDGE ]] || kill "-$NUDGE" "$(pid_of peer)"
-    touch "$STEP.next"
+    : >"$STEP.next"
     ends peer || return
     there=$(left_there)
     until_true 5000 both_are_calm || true

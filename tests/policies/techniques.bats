@@ -52,8 +52,8 @@ captured() {
     for name; do
         for file in "$PCAP/$name".{once,eof}.{own,policy}.{client,server,host}.pcap; do
             [[ $name != auto* || $file != *.own.* ]] || continue
-            [[ $(od -An -tx4 -N24 "$file" | xargs) == \
-                'a1b2c3d4 00040002 00000000 00000000 00040000 00000065' ]]
+            [[ $(od -An -w24 -tx4 -N24 "$file") == \
+                ' a1b2c3d4 00040002 00000000 00000000 00040000 00000065' ]]
             "$BUILD/tests/packets" "$file" >"$BATS_TEST_TMPDIR/packets"
             [[ $file != *.host.pcap ]] ||
                 [[ $(grep -c ' > SYN 0 - 0$' "$BATS_TEST_TMPDIR/packets") -eq 30 ]]
