@@ -40,7 +40,8 @@ OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/start.c $(LAYERS
 # What the library shares with programs that are not preloaded: no globals, no system calls; and
 # with the launcher.
 PURE    = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/policy/*.c))
-SHARED  = $(PURE) $(patsubst %,$(BUILD)/shim/%.o,report/board report/guard) \
+SHARED  = $(PURE) $(patsubst %,$(BUILD)/shim/%.o,report/board report/guard \
+          report/tally report/word) \
           $(patsubst %,$(BUILD)/shim/kernel/%.o,blocks cookies diag file lease lock pages \
           peers ports process sysctls)
 # The launcher, and those of its objects that do not depend on where it is installed.

@@ -15,9 +15,9 @@
 #include "policy/settings.h"
 #include "policy/text.h"
 #include "report/reaper.h"
+#include "report/report.h"
 #include "report/sink.h"
 #include "report/stats.h"
-#include "report/tally.h"
 #include "report/word.h"
 
 #include <pthread.h>
@@ -89,7 +89,7 @@ static void start_reporting(void)
         settings.config.log = NULL;
     if (settings.config.stats && !sink_open(&sink_stats, settings.config.stats))
         settings.config.stats = NULL;
-    if (settings.config.board && !tally_open(settings.config.board))
+    if (settings.config.board && !report_open_board(settings.config.board))
         settings.config.board = NULL;
     settings.counting = settings.config.stats || settings.config.board;
     settings.reporting = settings.asking || settings.counting;

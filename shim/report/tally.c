@@ -4,7 +4,6 @@
 #include "policy/settings.h"
 #include "policy/text.h"
 #include "report/board.h"
-#include "report/sink.h"
 #include "report/word.h"
 
 #include <errno.h>
@@ -16,31 +15,19 @@ static struct board_view view;
 /* As settings.config.policies, and with each its wash-out; NULL: not claimed yet. */
 static struct board_cell *_Atomic cells[POLICIES_MAX][2];
 
-static void complain(const char *path, const char *why)
+/* Whose connections are counted; NULL: this process's. */
+static const char *program_of;
+
+void tally_use(const struct board_view *board)
 {
-    char line[512];
-    struct text text = text_in(line, sizeof(line));
-    text_str(&text, "libnotimewait: NOTIMEWAIT_BOARD: '");
-    text_printable(&text, path, strlen(path), 200);
-    text_str(&text, "' is not used: ");
-    text_str(&text, why);
-    text_str(&text, errno ? ": " : "");
-    text_str(&text, errno ? strerror(errno) : "");
-    text_str(&text, "; policies still apply");
-    sink_message(line);
+    view = *board;
+    word_board = view.word;
 }
 
-bool tally_open(const char *path)
+void tally_for(const char *program)
 {
-    const char *why = board_open(path, &view);
-    if (why && errno == ENOENT) {
-        why = board_make(path);
-        why = why ? why : board_open(path, &view);
-    }
-    if (why)
-        complain(path, why);
-    word_board = view.word;
-    return !why;
+    program_of = program;
+    memset(cells, 0, sizeof(cells));
 }
 
 /* --- cells --- */
@@ -91,12 +78,12 @@ static bool claim_cell(struct board_cell *cell, const char *program, const char 
     return true;
 }
 
-/** The cell of this process's program and the policy; `other` where all are taken. */
+/** The cell of the program and the policy; `other` where all are taken. */
 static struct board_cell *find_cell(const struct policy *policy, bool washout)
 {
     char buf[32];
     struct text name = text_in(buf, sizeof(buf));
-    const char *program = process_program();
+    const char *program = program_of ? program_of : process_program();
     policy_text(&name, policy);
     uint32_t first = hash(program, buf, washout);
     for (uint32_t i = 0; i < BOARD_CELLS; i++) {

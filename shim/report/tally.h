@@ -1,5 +1,5 @@
 /*
- * tally: counts this process's connections on the board (board.h), as they happen.
+ * tally: counts connections on the board (board.h), as they happen.
  *
  * Owns: the mapped board, and which cells are this process's. No system call, no lock. What
  * counts as what: count.h.
@@ -11,10 +11,15 @@
 #define TALLY_H
 
 #include "policy/slots.h"
+#include "report/board.h"
 #include "report/record.h"
 
-/** Reaches for the board, making it where it is not there; one line where that cannot be. */
-bool tally_open(const char *path);
+/** Where it is counted, and whose word is obeyed (word.h). */
+void tally_use(const struct board_view *board);
+
+/** From now on those of that program are counted, which stays where it is: by the supervisor,
+ * which has one thread. */
+void tally_for(const char *program);
 
 /**
  * A connection is being born in this slot, whose arm is `policy`. Returns what its slot is:

@@ -52,6 +52,15 @@ each() {
 version_of() {
     case $1 in
     act) getconf GNU_LIBC_VERSION ;;
+    apache2) apache2 -v | sed -nE 's|.*Apache/([0-9.]+).*|Apache \1|p' ;;
+    erl) erl -noshell -eval 'io:put_chars(["Erlang/OTP ", erlang:system_info(otp_release)]), halt().' ;;
+    haproxy) haproxy -v | awk 'NR == 1 { print "HAProxy", $3 }' | sed 's/-.*//' ;;
+    mariadb) mariadb --version | sed -E 's/.* ([0-9.]+)-MariaDB.*/MariaDB \1/' ;;
+    mono) mono --version | awk 'NR == 1 { print "Mono", $5 }' ;;
+    perl) perl -e 'printf "Perl %vd", $^V' ;;
+    ruby) ruby -e 'print "Ruby ", RUBY_VERSION' ;;
+    rustc) rustc --version | awk '{ print "Rust", $2 }' ;;
+    squid) squid -v | awk 'NR == 1 { print "squid", $4 }' ;;
     go) go version | awk '{ sub(/^go/, "", $3); print "Go", $3 }' ;;
     musl) dpkg-query -W -f 'musl ${Version}' musl-tools | sed 's/-[^-]*$//' ;;
     php) php -r 'echo "PHP ", PHP_MAJOR_VERSION, ".", PHP_MINOR_VERSION;' ;;

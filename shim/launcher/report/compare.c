@@ -81,7 +81,7 @@ static struct interval times_interval(const uint64_t times[HISTOGRAM_BUCKETS], d
 static struct share share_of(const struct row *row, enum measure measure, double factor)
 {
     double failed = (double)row_failed(row);
-    double connections = (double)row->connections;
+    double connections = row_has_outcomes(row) ? (double)row->connections : 0;
     if (measure == MEASURE_FAILED)
         return (struct share){failed * factor, (failed + connections) * factor};
     return (struct share){fmin((double)row->broken, connections) * factor,

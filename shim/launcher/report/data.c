@@ -74,6 +74,14 @@ uint64_t row_failed(const struct row *row)
     return sum;
 }
 
+bool row_has_outcomes(const struct row *row)
+{
+    uint64_t seen = row->closes + row->broken + row_failed(row);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        seen += row->connect_ns[i];
+    return seen > 0;
+}
+
 static void add_all(uint64_t *to, const uint64_t *from, size_t count)
 {
     for (size_t i = 0; i < count; i++)

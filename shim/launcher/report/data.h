@@ -64,6 +64,8 @@ void row_add_peer(struct row *row, const struct peer_of *peer);
 void data_arms(const struct data *data, struct data *arms);
 
 uint64_t row_failed(const struct row *row);
+/** Something is known of how its connections went: not of those that only a supervisor saw. */
+bool row_has_outcomes(const struct row *row);
 bool row_has_peer(const struct row *row, const struct peer_of *peer);
 
 void data_free(struct data *data);

@@ -63,7 +63,7 @@ static void failed_cell(const struct row *arm, int which, char text[CELL])
 {
     uint64_t failed = row_failed(arm);
     (void)which;
-    if (arm->from_log)
+    if (arm->from_log || !row_has_outcomes(arm))
         snprintf(text, CELL, "-");
     else
         rate(failed, failed + arm->connections, text);
@@ -77,7 +77,7 @@ static void connect_error_cell(const struct row *arm, int which, char text[CELL]
 static void broken_cell(const struct row *arm, int which, char text[CELL])
 {
     (void)which;
-    if (arm->from_log)
+    if (arm->from_log || !row_has_outcomes(arm))
         snprintf(text, CELL, "-");
     else
         rate(arm->broken, arm->connections, text);

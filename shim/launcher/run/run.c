@@ -10,6 +10,7 @@
 #include "launcher/preload.h"
 #include "launcher/reap/reaper.h"
 #include "launcher/supervise/supervise.h"
+#include "policy/settings.h"
 #include "report/board.h"
 
 #include <errno.h>
@@ -35,13 +36,13 @@ static void set_variable(int letter)
     static const struct {
         int letter;
         const char *variable;
-    } settings[] = {
+    } variables[] = {
         {'p', "NOTIMEWAIT_POLICY"}, {'r', "NOTIMEWAIT_RULES"}, {'l', "NOTIMEWAIT_LOG"},
         {'s', "NOTIMEWAIT_STATS"},  {'B', "NOTIMEWAIT_BOARD"},
     };
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-        if (settings[i].letter == letter)
-            environment_set(settings[i].variable, optarg);
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+        if (variables[i].letter == letter)
+            environment_set(variables[i].variable, optarg);
 }
 
 /** Complains of `notimewait -p auto check`: the options of a run are for none of these. */
@@ -126,16 +127,16 @@ static bool library_may_be_there(const struct run_options *options)
 
 int run_main(int argc, char **argv)
 {
-    static struct config config;
+    struct config *config = &settings.config;
     struct run_options options;
-    if (!parse_options(argc, argv, &options) || !environment_configuration(&config) ||
-        !prepare_way(&options, &config))
+    if (!parse_options(argc, argv, &options) || !environment_configuration(config) ||
+        !prepare_way(&options, config))
         return EXIT_USAGE;
-    if (config.board)
-        make_board(config.board);
+    if (config->board)
+        make_board(config->board);
     if (options.by != BY_PRELOAD)
         return supervise_command(
-            options.command, &(struct supervision){.config = &config,
+            options.command, &(struct supervision){.config = config,
                                                    .reap = options.reap,
                                                    .library = library_may_be_there(&options)});
     if (options.reap)

@@ -3,6 +3,7 @@
 
 #include "kernel/clock.h"
 #include "launcher/reap/reaper.h"
+#include "launcher/supervise/births.h"
 #include "launcher/supervise/filter.h"
 #include "launcher/supervise/recycle.h"
 #include "launcher/supervise/target.h"
@@ -99,13 +100,15 @@ static const struct policy *draw_from(const struct split *split, pid_t thread)
     }
 }
 
-/** What needs the library, where the library is not there, is `auto`. */
-static enum policy_kind policy_of(const struct notified *notified, const struct newborn *born)
+static const struct policy *policy_of(const struct notified *notified,
+                                      const struct newborn *born)
 {
-    const struct split *split =
-        config->rules.count > 0 ? rules_find(rules_of(notified->thread), born, &config->split)
-                                : &config->split;
-    const struct policy *policy = draw_from(split, notified->thread);
+    return draw_from(births_split(rules_of(notified->thread), born), notified->thread);
+}
+
+/** What needs the library, where the library is not there, is `auto`. */
+static enum policy_kind acts_as(const struct policy *policy)
+{
     return notified_needs_library(policy) ? POLICY_AUTO : policy->kind;
 }
 
@@ -161,21 +164,32 @@ static bool is_connecting(int fd)
 }
 
 /** False: the call has to wait for a port. */
-static bool act_for_client(const struct notified *notified)
+static bool prepare_client(const struct notified *notified, enum policy_kind kind, bool bound)
 {
-    int fd = notified->fd;
-    bool bound = is_bound(fd);
-    if (bound && is_connecting(fd))
-        return true;
-    struct newborn born = {.role = ROLE_CLIENT, .peer = notified->peer};
-    enum policy_kind kind = policy_of(notified, &born);
     if (kind == POLICY_OFF)
         return true;
     if (kind == POLICY_FIN_RST)
-        arm(fd);
-    note_for_reaper(fd);
+        arm(notified->fd);
+    note_for_reaper(notified->fd);
     return bound || config->no_recycling ||
-           recycle_before_connect(fd, notified->thread, &notified->peer, notified->tries);
+           recycle_before_connect(notified->fd, notified->thread, &notified->peer,
+                                  notified->tries);
+}
+
+/** False: the call has to wait for a port. */
+static bool act_for_client(const struct notified *notified)
+{
+    bool bound = is_bound(notified->fd);
+    if (bound && is_connecting(notified->fd))
+        return true;
+    struct newborn born = {.role = ROLE_CLIENT, .peer = notified->peer};
+    const struct policy *policy = policy_of(notified, &born);
+    if (!prepare_client(notified, acts_as(policy), bound))
+        return false;
+    if (config->board)
+        births_count(notified->thread, policy, &notified->peer,
+                     !bound && is_bound(notified->fd));
+    return true;
 }
 
 /** What is accepted inherits it (fact 9). */
@@ -184,7 +198,7 @@ static void act_for_server(const struct notified *notified)
     struct newborn born = {.role = ROLE_SERVER};
     socklen_t len = sizeof(born.local);
     if (getsockname(notified->fd, &born.local.any, &len) == 0 &&
-        policy_of(notified, &born) == POLICY_FIN_RST)
+        acts_as(policy_of(notified, &born)) == POLICY_FIN_RST)
         arm(notified->fd);
 }
 

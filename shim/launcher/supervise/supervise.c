@@ -7,6 +7,7 @@
 #include "launcher/inspect.h"
 #include "launcher/line.h"
 #include "launcher/reap/reaper.h"
+#include "launcher/supervise/births.h"
 #include "launcher/supervise/filter.h"
 #include "launcher/supervise/notified.h"
 #include "launcher/supervise/possible.h"
@@ -42,12 +43,10 @@ bool supervise_accepts(const struct config *config, bool library)
                  name);
         return false;
     }
-    if (library || (!config->log && !config->stats && !config->board))
+    if (library || (!config->log && !config->stats))
         return true;
     complain("--%s: closes are not seen from outside (--by preload or both has them)",
-             config->log     ? "log"
-             : config->stats ? "stats"
-                             : "board");
+             config->log ? "log" : "stats");
     return false;
 }
 
@@ -199,6 +198,8 @@ int supervise_command(char *const command[], const struct supervision *wanted)
     }
     close(copy);
     target_forget();
+    if (!births_begin())
+        return EXIT_USAGE;
     tell_library();
     notified_begin(wanted->config, wanted->reap, wanted->library);
     child_hold_signals(CHILD_ALL_SIGNALS);

@@ -1,0 +1,56 @@
+# notimewait --by supervise --board: what began is counted by program, policy and peer, and the
+# switch is obeyed from the next connection on. What is not seen from outside is not known.
+# shellcheck disable=SC2153 # BUILD is the helper's
+load ../lib/helper
+load ../lib/board
+
+# client CONNECTIONS OPTION...: supervised, with the board.
+client() {
+    "$START" --by supervise --board "$BOARD" "${@:2}" -- "$BUILD/examples/legacy-client" \
+        --port "$PORT" --reply --connections "$1"
+}
+
+# cell POLICY: what its cell says of the client.
+cell() {
+    board_cells | grep "^legacy-client $1 "
+}
+
+@test "births by policy and peer; the switch is obeyed" {
+    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply
+    wait_output server '^ready'
+    client 20 -p fin-rst
+    [[ $(cell fin-rst) == *' connections=20 closes=0 recycled=0 '*"peer=::ffff:127.0.0.1:$PORT"* ]]
+    [[ $(time_wait_client "$PORT") -eq 0 ]]
+    "$START" switch "$BOARD" off
+    client 10 -p fin-rst
+    [[ $(cell off) == *' connections=10 '* && $(time_wait_client "$PORT") -eq 10 ]]
+    "$START" switch "$BOARD" 'fin-rst|fin-rst'
+    client 5 -p off
+    [[ $(cell fin-rst) == *' connections=25 '* && $(time_wait_client "$PORT") -eq 10 ]]
+    "$START" switch "$BOARD" reset
+    client 5 -p off
+    [[ $(cell off) == *' connections=15 '* && $(time_wait_client "$PORT") -eq 15 ]]
+    run "$START" report "$BOARD"
+    echo "$output"
+    grep -Eq '^connections +25 +15$' <<<"$output" || grep -Eq '^connections +15 +25$' <<<"$output"
+    grep -Eq '^failed connects +- +-$' <<<"$output"
+    [[ $output == *'connect_errors: nothing to compare yet'* ]]
+}
+
+@test "ports that are taken over are counted" {
+    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply
+    wait_output server '^ready'
+    echo '20000 20099' >/proc/sys/net/ipv4/ip_local_port_range
+    client 300 -p auto
+    run cell auto
+    echo "$output"
+    [[ $output =~ ' connections=300 '.*' recycled='([0-9]+) && ${BASH_REMATCH[1]} -ge 200 ]]
+}
+
+@test "a board that cannot be used: one line, status 2" {
+    mkdir "$BOARD"
+    echo nonsense >"$BOARD/counters"
+    run client 1 -p auto
+    echo "$output"
+    [[ $status -eq 2 && ${#lines[@]} -eq 1 && $output == notimewait:*"$BOARD"* ]]
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env bats
+# Clients in more languages: by preload and supervised. Perl is everywhere; the others take room, and
+# run with PROGRAMS_ALL=1.
+# shellcheck disable=SC2034 # what row uses
+
+load ../lib/helper
+load ../lib/runs
+
+ARMS=(none auto fin-rst last-read supervise:auto supervise:fin-rst)
+
+all_only() {
+    [[ -n ${PROGRAMS_ALL-} ]] || skip 'PROGRAMS_ALL is not set'
+    need "$1"
+}
+
+@test "Perl" {
+    serve_python eof
+    row Perl perl once perl tests/programs/client.pl @HOST @PORT @COUNT
+}
+
+@test "Ruby" {
+    all_only ruby
+    serve_python eof
+    row Ruby ruby once ruby tests/programs/client.rb @HOST @PORT @COUNT
+}
+
+@test "Erlang" {
+    all_only escript
+    serve_python eof
+    { echo '#!/usr/bin/env escript' && cat tests/programs/client.erl; } >"$BATS_TEST_TMPDIR/client"
+    row Erlang erl once escript "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT
+}
+
+@test "Rust, static and dynamic" {
+    all_only rustc
+    serve_python eof
+    rustc -O -o "$BATS_TEST_TMPDIR/dynamic" tests/programs/client.rs
+    row Rust rustc once "$BATS_TEST_TMPDIR/dynamic" @HOST @PORT @COUNT
+    ARMS=(none supervise:auto supervise:fin-rst)
+    rustc -O -C target-feature=+crt-static -o "$BATS_TEST_TMPDIR/static" tests/programs/client.rs
+    row 'Rust static' rustc once "$BATS_TEST_TMPDIR/static" @HOST @PORT @COUNT
+}
+
+@test "Go with cgo: it makes its system calls itself all the same" {
+    all_only go
+    serve_python eof
+    { sed 's/^import (/import "C"\n\nimport (/' tests/programs/client.go; } >"$BATS_TEST_TMPDIR/client.go"
+    GOCACHE=$BATS_TEST_TMPDIR/cache CGO_ENABLED=1 go build -o "$BATS_TEST_TMPDIR/client" \
+        "$BATS_TEST_TMPDIR/client.go"
+    ARMS=(none supervise:auto supervise:fin-rst)
+    row 'Go with cgo' go once "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT
+}
+
+@test "Mono: the seven techniques, and a plain close" {
+    all_only mcs
+    local way
+    mcs -out:"$BATS_TEST_TMPDIR/client.exe" tests/programs/Client.cs
+    serve_python eof
+    row 'Mono, a plain close' mono once mono "$BATS_TEST_TMPDIR/client.exe" reply @HOST @PORT @COUNT
+    # What the program says of its close stands, whatever the policy.
+    for way in abort sleep linger unread disconnect read-last; do
+        HOST=127.0.0.1
+        use_arm auto
+        run "${under[@]}" mono "$BATS_TEST_TMPDIR/client.exe" "$way" 127.0.0.1 "$PORT" 5
+        echo "$way: $output"
+        [[ $status -eq 0 ]]
+    done
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# Large servers under the library, and clients of their own, with PROGRAMS_ALL=1.
+# shellcheck disable=SC2034 # what row uses
+
+load ../lib/helper
+load ../lib/runs
+
+setup_file() {
+    forget_records
+}
+
+prepare() {
+    [[ -n ${PROGRAMS_ALL-} ]] || skip 'PROGRAMS_ALL is not set'
+    DIR=$BATS_TEST_TMPDIR
+}
+
+fetch() {
+    each curl -sS -H 'Connection: close' "http://@HOST:@PORT/$1"
+}
+
+@test "Apache httpd" {
+    need apache2
+    serve_apache() {
+        mkdir -p "$DIR/htdocs"
+        echo hello >"$DIR/htdocs/index.html"
+        cat >"$DIR/apache.conf" <<END
+ServerRoot /usr/lib/apache2
+PidFile $DIR/apache.pid
+ErrorLog $DIR/apache.log
+ServerName localhost
+LoadModule mpm_event_module modules/mod_mpm_event.so
+LoadModule authz_core_module modules/mod_authz_core.so
+Listen $PORT
+DocumentRoot $DIR/htdocs
+END
+        chmod -R o+rX "$DIR"
+        start_server apache2 apache2 -f "$DIR/apache.conf" -D FOREGROUND
+        SERVER_LOG=$DIR/apache.log
+        until_true 20000 listening
+    }
+    SERVER=serve_apache row 'Apache httpd' apache2 fetch index.html
+}
+
+@test "HAProxy, which connects to a server itself" {
+    local behind
+    need haproxy
+    behind=$(port)
+    start behind python3 tests/programs/server.py now "$behind"
+    wait_output behind '^ready' 20000
+    serve_haproxy() {
+        cat >"$DIR/haproxy.cfg" <<END
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+    option httpclose
+listen all
+    bind :$PORT
+    server one 127.0.0.1:$behind
+END
+        start_server haproxy haproxy -db -f "$DIR/haproxy.cfg"
+        SERVER_LOG=$DIR/server.out
+        until_true 20000 listening
+    }
+    SERVER=serve_haproxy row HAProxy haproxy fetch ''
+}
+
+@test "squid, as a proxy" {
+    need squid
+    start behind python3 tests/programs/server.py now "$((PORT + 1000))"
+    wait_output behind '^ready' 20000
+    serve_squid() {
+        cat >"$DIR/squid.conf" <<END
+http_port $PORT
+http_access allow all
+cache deny all
+cache_effective_user root
+pid_filename none
+access_log none
+cache_log $DIR/squid.log
+coredump_dir $DIR
+client_persistent_connections off
+server_persistent_connections off
+shutdown_lifetime 0
+END
+        : >"$DIR/squid.log"
+        start_server squid squid -N -f "$DIR/squid.conf"
+        SERVER_LOG=$DIR/squid.log
+        until_true 30000 listening
+    }
+    SERVER=serve_squid row squid squid each curl -sS -x http://@HOST:@PORT "http://127.0.0.1:$((PORT + 1000))/"
+}
+
+@test "MariaDB: its client, by preload and supervised" {
+    need mariadbd
+    need mariadb
+    ARMS=(none auto fin-rst last-read supervise:auto)
+    mariadb-install-db --no-defaults --user=root --datadir="$DIR/data" --auth-root-authentication-method=normal \
+        >/dev/null 2>&1
+    start_server mariadb mariadbd --no-defaults --user=root --datadir="$DIR/data" --port="$PORT" \
+        --socket="$DIR/socket" --skip-grant-tables --skip-networking=0
+    SERVER_LOG=$DIR/server.out
+    until_true 60000 listening
+    row MariaDB mariadb each mariadb --no-defaults --skip-ssl -h @HOST -P @PORT -Ne 'SELECT 6 * 7'
+}
+
+@test "MariaDB's server" {
+    need mariadbd
+    need mariadb
+    mariadb-install-db --no-defaults --user=root --datadir="$DIR/data" --auth-root-authentication-method=normal \
+        >/dev/null 2>&1
+    serve_mariadb() {
+        start_server mariadb mariadbd --no-defaults --user=root --datadir="$DIR/data" --port="$PORT" \
+            --socket="$DIR/socket" --skip-grant-tables --skip-networking=0
+        SERVER_LOG=$DIR/server.out
+        until_true 60000 listening
+    }
+    SERVER=serve_mariadb row "MariaDB's server" mariadb each mariadb --no-defaults --skip-ssl -h @HOST -P @PORT \
+        -Ne 'SELECT 6 * 7'
+}
