@@ -127,6 +127,10 @@ $(BUILD)/tests/lock: tests/unit/lock.c $(LOCK) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LOCK) $(LDFLAGS)
 
+$(BUILD)/tests/blocks: tests/unit/blocks.c $(BUILD)/shim/kernel/blocks.o $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(BUILD)/shim/kernel/blocks.o $(LDFLAGS)
+
 $(BUILD)/tests/%: tests/unit/%.c $(PURE) $(STATISTICS) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(STATISTICS) $(LDFLAGS) -lm
