@@ -51,10 +51,43 @@ load ../lib/recycling
     [[ $failed -eq 0 && $whole -eq 4000 && $broken -eq 0 && $resets -eq 0 ]]
 }
 
+@test "0.0.0.0 and ::, which connect() takes for the loopback address" {
+    local any
+    ports 4
+    for any in 0.0.0.0 '[::]'; do
+        serve "${any/0.0.0.0/127.0.0.1}:$PORT" quiet loop:9 accept readall close end
+        run preload auto act quiet loop:9 "connect:$any:$PORT" write:1 close end
+        echo "$output"
+        [[ $status -eq 0 && $output != *EADDRNOTAVAIL* ]]
+        finish server
+    done
+}
+
 @test "half of the ports are enough: those that are still free are left to others" {
     ports 1000
     under auto n=3000 pause=800
     [[ $failed -eq 0 && $whole -eq 3000 && $ports -le 700 && $resets -eq 0 ]]
+}
+
+@test "once ports are plenty again, the kernel chooses them" {
+    local range=/proc/sys/net/ipv4/ip_local_port_range first last
+    ports 20
+    read -r first _ <$range
+    serve "$PORT" quiet loop:373 accept readall close end
+    NOTIMEWAIT_LOG=$LOG start client preload auto act quiet loop:300 "connect:$PORT" write:1 close end loud \
+        say:scarce "wait-file:$BATS_TEST_TMPDIR/plenty" quiet loop:70 "connect:$PORT" write:1 close end \
+        loop:3 sleep:210 "connect:$PORT" write:1 close end
+    wait_output client '^say scarce'
+    ports 1000
+    read -r _ last <$range
+    echo "$first $last" >$range
+    sleep 2.1 # it is looked at every two seconds
+    touch "$BATS_TEST_TMPDIR/plenty"
+    finish client
+    finish server
+    jq .recycled "$LOG" | uniq -c
+    # 280 of the first 300; then a probe and 64 more; the last three could have old ones.
+    [[ $(jq .recycled "$LOG" | head -n 300 | grep -c true) -eq 280 && $(jq .recycled "$LOG" | tail -n 3 | uniq) == false ]]
 }
 
 @test "20 ports, of which one is used for long" {

@@ -118,6 +118,9 @@ refused() {
     chown 12345 "$BOARD/counters"
     refused "it is another user's"
     chown 0 "$BOARD/counters"
+    printf '\2' | dd of="$BOARD/switch" bs=1 seek=8 conv=notrunc status=none
+    refused 'it is of another version'
+    BOARD=/proc/self/root$BOARD/counters refused "it is not the launcher's" # but a file that can be cut off
     truncate -s 1000 "$BOARD/counters"
     refused "it has another size than this version's"
     truncate -s 0 "$BOARD/counters"
