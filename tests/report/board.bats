@@ -186,6 +186,17 @@ refused() {
     [[ $(echo "$BOARD"/*) == "$BOARD/counters $BOARD/switch" ]]
 }
 
+@test "what a process left that died while it made the board is in nobody's way" {
+    serve "$PORT" "${answer[@]}"
+    mkdir -m 700 "$BOARD"
+    # shellcheck disable=SC2016 # the inner shell's: the next process has its pid
+    run env NOTIMEWAIT_BOARD="$BOARD" sh -c 'touch "$0/counters.$$" "$0/switch.$$" && exec env LD_PRELOAD="$@"' \
+        "$BOARD" "$LIB" "$ACT" "connect:$PORT" "${exchange[@]}"
+    echo "$output"
+    [[ $output != *libnotimewait:* && $(echo "$BOARD"/*) == "$BOARD/counters $BOARD/switch" ]]
+    [[ $(total connections) -eq 1 ]]
+}
+
 @test "notimewait board makes one, --board names it, also to a command that changes directory" {
     serve "$PORT" loop:3 "${answer[@]}" end
     run "$START" board "$BOARD"
