@@ -128,6 +128,15 @@ $(BUILD)/tests/lock: tests/unit/lock.c $(LOCK) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LOCK) $(LDFLAGS)
 
+$(BUILD)/tests/blocks: tests/unit/blocks.c $(BUILD)/shim/kernel/blocks.o $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(BUILD)/shim/kernel/blocks.o $(LDFLAGS)
+
+LEASE   = $(patsubst %,$(BUILD)/shim/kernel/%.o,lease blocks)
+$(BUILD)/tests/lease: tests/unit/lease.c $(LEASE) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LEASE) $(LDFLAGS)
+
 $(BUILD)/tests/%: tests/unit/%.c $(PURE) $(STATISTICS) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(STATISTICS) $(LDFLAGS) -lm

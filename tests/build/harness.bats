@@ -124,8 +124,15 @@ load ../lib/helper
     run finish slow 50
     [ "$status" -eq 1 ]
     pid=$(pid_of slow)
+    # Of two of one name the first ends last.
+    start twice sleep 100
+    first=$(pid_of twice)
+    start twice sleep 100
+    kill "$first"
+    until_true 1000 test -s "$BATS_TEST_TMPDIR/twice.$first.status"
+    twice=$(pid_of twice)
     teardown
-    until_true 1000 test ! -e "/proc/$pid"
+    until_true 1000 test ! -e "/proc/$pid" -a ! -e "/proc/$twice"
 }
 
 @test "json reads a field of each record" {

@@ -150,7 +150,7 @@ foreign_entry() {
     settle "$PORT"
     # within a second, while the daemon runs
     until_true 1000 none_left
-    [[ ! -s $BATS_TEST_TMPDIR/parent.status ]]
+    if has_ended parent; then false; fi
     touch "$go"
     run finish parent
     [[ $status -eq 5 ]]

@@ -112,3 +112,17 @@ both_armed() {
     echo "$fds fds"
     [[ $fds -le 145 ]]
 }
+
+@test "a process that gets the pid of one that has ended is seen to" {
+    local last=/proc/sys/kernel/ns_last_pid
+    unshare -pf --mount-proc sh -c "echo 400 >$last" || skip 'the next pid cannot be chosen here'
+    serve "$PORT" loop:2 accept readall close end
+    # shellcheck disable=SC2016 # the inner shell's
+    run unshare -pf --mount-proc "$START" --by supervise -p fin-rst sh -c '
+        for i in 1 2; do
+            echo 400 >"$0" && sh -c '\''echo "pid $$"; exec "$@"'\'' sh "$1" "connect:$2" getlinger2 write:1 close
+        done' $last "$ACT" "$PORT"
+    echo "$output"
+    [[ $(grep -cx 'pid 401' <<<"$output") -eq 2 && $(grep -cx 'getlinger2 -1' <<<"$output") -eq 2 ]]
+    finish server
+}

@@ -208,6 +208,12 @@ unprivileged() {
     run "$START" --by both -p last-read --log "$LOG" "$ACT" "connect:$PORT" write:1 readn:1 close
     finish server
     [[ $(json policy "$LOG") == last-read && $(json action "$LOG") == rst ]]
+    # nor does it draw for these sockets what the library draws
+    rm "$LOG"
+    serve "$PORT" loop:20 accept readall close end
+    run "$START" --by both -p 'off|fin-rst' --log "$LOG" "$ACT" quiet loop:20 "connect:$PORT" loud getlinger2 quiet close end
+    finish server
+    diff <(sed -n 's/^getlinger2 -1$/fin-rst/p; s/^getlinger2 [0-9].*/off/p' <<<"$output") <(json policy "$LOG")
 }
 
 @test "refused with status 2: a second listener, policies and records that need the library" {

@@ -192,7 +192,7 @@ mode_numbers() {
 }
 
 mode_finished() {
-    test -s "$BATS_TEST_TMPDIR/client$1.$2.status"
+    has_ended "client$1.$2"
 }
 
 # campaign N POLICY SECONDS 'MODE COUNT OPTION...'...: all at once over link N; SECONDS is for what

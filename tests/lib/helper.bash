@@ -65,7 +65,6 @@ need() {
 start() {
     local base=$BATS_TEST_TMPDIR/$1
     shift
-    [[ ! -e $base.pid ]] || rm -f "$base".{pid,status}
     : >"$base.out"
     read -r _ < <(
         "$@" </dev/null >"$base.out" 2>&1 3>&- &
@@ -74,7 +73,7 @@ start() {
         exec </dev/null >/dev/null 2>&1 3>&-
         status=0
         wait $! || status=$?
-        echo $status >"$base.status"
+        echo $status >"$base.$!.status" # of this one: another may have its name by now
     )
 }
 
@@ -129,16 +128,23 @@ wait_output() {
     return 1
 }
 
+# has_ended NAME
+has_ended() {
+    local pid
+    read -r pid <"$BATS_TEST_TMPDIR/$1.pid"
+    [[ -s $BATS_TEST_TMPDIR/$1.$pid.status ]]
+}
+
 # finish NAME [MS]: waits until it ends; prints its output, returns its status.
 finish() {
-    local base=$BATS_TEST_TMPDIR/$1 status
-    if ! until_true "${2:-30000}" test -s "$base.status"; then
+    local status
+    if ! until_true "${2:-30000}" has_ended "$1"; then
         echo "$1 has not ended after ${2:-30000} ms; it printed:"
         output_of "$1"
         return 1
     fi
     output_of "$1"
-    read -r status <"$base.status"
+    read -r status <"$BATS_TEST_TMPDIR/$1.$(pid_of "$1").status"
     return "$status"
 }
 
@@ -230,10 +236,13 @@ setup() {
 }
 
 teardown() {
-    local file
-    for file in "$BATS_TEST_TMPDIR"/*.pid; do
-        [[ -s $file && ! -s ${file%.pid}.status ]] || continue
-        kill -KILL "$(<"$file")" 2>/dev/null || true
+    local name
+    for name in "$BATS_TEST_TMPDIR"/*.pid; do
+        name=${name##*/}
+        name=${name%.pid}
+        if [[ -s $BATS_TEST_TMPDIR/$name.pid ]] && ! has_ended "$name"; then
+            kill -KILL "$(pid_of "$name")" 2>/dev/null || true
+        fi
     done
     ! declare -F clean_up >/dev/null || clean_up # the file's own
 }

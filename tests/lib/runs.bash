@@ -235,7 +235,7 @@ restart_server() {
 
 stop_server() {
     kill -KILL "$(pid_of server)"
-    until_true 5000 test -s "$BATS_TEST_TMPDIR/server.status"
+    until_true 5000 has_ended server
 }
 
 # measure once|each CMD...: sets status, same (as without the library), client, server (TIME_WAIT

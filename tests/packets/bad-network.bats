@@ -181,7 +181,7 @@ start_policies() {
 finish_policies() {
     local i
     for i in "${!policies[@]}"; do
-        until [[ -s $BATS_TEST_TMPDIR/campaign${links[i]}.status ]]; do sleep 0.5; done
+        until has_ended "campaign${links[i]}"; do sleep 0.5; done
         finish "campaign${links[i]}"
         close_link "${links[i]}"
         table_row "${links[i]}" "${policies[i]}" "$@"

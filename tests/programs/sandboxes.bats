@@ -2,6 +2,7 @@
 # LOGINS=N: N logins under each policy, in place of one.
 load ../lib/helper
 load ../lib/each-policy
+load ../lib/board
 
 policy=auto # each_policy sets it
 
@@ -14,6 +15,7 @@ public() {
 
 clean_up() {
     [[ -z ${PUBLIC-} ]] || rm -rf "$PUBLIC"
+    rm -rf "$SHM"
 }
 
 # real_root: this user may become others, and mount.
@@ -43,7 +45,7 @@ END
 mount -t tmpfs tmpfs /run && mkdir /run/sshd
 mount --bind $dir/shadow /etc/shadow
 exec env LD_PRELOAD=$LIB NOTIMEWAIT_POLICY=\$1 NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$dir/stats \
-    /usr/sbin/sshd -D -e -f $dir/sshd_config -o ListenAddress=127.0.0.1 -p \$2
+    NOTIMEWAIT_BOARD=$BOARD /usr/sbin/sshd -D -e -f $dir/sshd_config -o ListenAddress=127.0.0.1 -p \$2
 END
 }
 
@@ -53,10 +55,10 @@ log_in() {
 }
 
 # logins: under $policy; all of sshd's processes have told of their connections, but the one under
-# the filter.
+# the filter, which counts on the board alone.
 logins() {
     local out=$BATS_TEST_TMPDIR/sshd.out i count=${LOGINS:-1}
-    rm -f "$LOG" "$BATS_TEST_TMPDIR/stats"
+    rm -rf "$LOG" "$BATS_TEST_TMPDIR/stats" "$BOARD"
     start sshd unshare -m bash "$BATS_TEST_TMPDIR/sshd" "$policy" "$PORT"
     wait_output sshd '^Server listening'
     for ((i = 0; i < count; i++)); do
@@ -71,9 +73,10 @@ logins() {
     [[ $(grep -c 'attaching seccomp filter' "$out") -eq $count ]]
     [[ $(jq -s 'map(select(.via == "exit" or .via == "close")) | length' "$LOG") -ge $count ]]
     [[ $(jq -s 'map(.policies[].closes) | add' "$BATS_TEST_TMPDIR/stats") -ge $count ]]
+    [[ $(total closes) -eq $(logged via | wc -l) ]]
 }
 
-@test "sshd: logins under every policy, with log and statistics" {
+@test "sshd: logins under every policy, with log, statistics and board" {
     need sshd ssh ssh-keygen
     real_root
     make_sshd

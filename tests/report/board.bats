@@ -118,6 +118,9 @@ refused() {
     chown 12345 "$BOARD/counters"
     refused "it is another user's"
     chown 0 "$BOARD/counters"
+    printf '\2' | dd of="$BOARD/switch" bs=1 seek=8 conv=notrunc status=none
+    refused 'it is of another version'
+    BOARD=/proc/self/root$BOARD/counters refused "it is not the launcher's" # but a file that can be cut off
     truncate -s 1000 "$BOARD/counters"
     refused "it has another size than this version's"
     truncate -s 0 "$BOARD/counters"
@@ -181,6 +184,17 @@ refused() {
     board_cells
     [[ $(total connections) -eq 40 && $(total closes) -eq 40 ]]
     [[ $(echo "$BOARD"/*) == "$BOARD/counters $BOARD/switch" ]]
+}
+
+@test "what a process left that died while it made the board is in nobody's way" {
+    serve "$PORT" "${answer[@]}"
+    mkdir -m 700 "$BOARD"
+    # shellcheck disable=SC2016 # the inner shell's: the next process has its pid
+    run env NOTIMEWAIT_BOARD="$BOARD" sh -c 'touch "$0/counters.$$" "$0/switch.$$" && exec env LD_PRELOAD="$@"' \
+        "$BOARD" "$LIB" "$ACT" "connect:$PORT" "${exchange[@]}"
+    echo "$output"
+    [[ $output != *libnotimewait:* && $(echo "$BOARD"/*) == "$BOARD/counters $BOARD/switch" ]]
+    [[ $(total connections) -eq 1 ]]
 }
 
 @test "notimewait board makes one, --board names it, also to a command that changes directory" {

@@ -219,6 +219,22 @@ static void try_linger2_elsewhere(void)
     clean(fd);
 }
 
+/* SO_ERROR in less room than an int, behind which there is no memory. */
+static void try_error_cut(const struct side *side)
+{
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    socklen_t size = 2;
+    int fd = connected(side);
+
+    if (pages == MAP_FAILED || mprotect(pages + 4096, 4096, PROT_NONE) < 0)
+        die("mmap");
+    CALL("getsockopt", getsockopt(fd, SOL_SOCKET, SO_ERROR, pages + 4094, &size),
+         "SO_ERROR, %s, 2 bytes", side->name);
+    extra("size=%u", (unsigned)size);
+    clean(fd);
+    (void)munmap(pages, 8192);
+}
+
 static void results_birth(void)
 {
     try_socket();
@@ -234,6 +250,7 @@ static void results_birth(void)
     for (int i = 0; i < SIDES * 2; i++)
         try_linger2(&sides[i / 2], i % 2 ? 5 : -1);
     try_linger2_elsewhere();
+    try_error_cut(&sides[0]);
 }
 
 #endif

@@ -6,13 +6,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GUARDS   256
-#define GUARD_MS 10 /* shorter than the least age of an entry that is taken */
+#define GUARDS     256
+#define GUARD_MS   10 /* shorter than the least age of an entry that is taken */
+#define LONGEST_MS 100
 
 /* A ring; the first one ends first. */
-static struct {
+static struct guard {
     int fd;
-    int64_t until_ms;
+    int64_t since_ms, until_ms;
+    struct lease_entry entry;
+    struct diag_socket wanted;
 } guards[GUARDS];
 static unsigned first, count;
 
@@ -61,33 +64,55 @@ static int make(int fd, uint16_t port, uint8_t family)
     return -1;
 }
 
-static void end_first(void)
+static struct guard take_first(void)
 {
-    close(guards[first].fd);
+    struct guard guard = guards[first];
     first = (first + 1) % GUARDS;
     count--;
+    return guard;
 }
 
-void guard_hold(int fd, uint16_t port, uint8_t family, int64_t now_ms)
+static void put_last(const struct guard *guard)
+{
+    if (count == GUARDS)
+        close(take_first().fd);
+    guards[(first + count++) % GUARDS] = *guard;
+}
+
+/** Whoever it is held for has not come to its connect() yet: the CPU was another's. */
+static bool is_waited_for(const struct guard *guard)
+{
+    struct diag_socket socket = guard->wanted;
+    return lease_look(&socket, guard->entry.port) && socket.state == STATE_TIME_WAIT &&
+           diag_cookie(&socket) == guard->entry.cookie;
+}
+
+void guard_hold(int fd, const struct lease_entry *entry, const struct diag_socket *wanted,
+                uint8_t family, int64_t now_ms)
 {
     int had = get(fd, SOL_SOCKET, SO_REUSEPORT);
     set(fd, SO_REUSEPORT, 1);
-    int guard = make(fd, port, family);
+    struct guard guard = {.fd = make(fd, entry->port, family),
+                          .since_ms = now_ms,
+                          .until_ms = now_ms + GUARD_MS,
+                          .entry = *entry,
+                          .wanted = *wanted};
     set(fd, SO_REUSEADDR, 1);
     if (!had)
         set(fd, SO_REUSEPORT, 0);
-    if (guard < 0)
-        return;
-    if (count == GUARDS)
-        end_first();
-    unsigned last = (first + count++) % GUARDS;
-    guards[last].fd = guard;
-    guards[last].until_ms = now_ms + GUARD_MS;
+    if (guard.fd >= 0)
+        put_last(&guard);
 }
 
 int guard_expire(int64_t now_ms)
 {
-    while (count > 0 && now_ms >= guards[first].until_ms)
-        end_first();
+    while (count > 0 && now_ms >= guards[first].until_ms) {
+        struct guard guard = take_first();
+        guard.until_ms = now_ms + GUARD_MS;
+        if (now_ms < guard.since_ms + LONGEST_MS && is_waited_for(&guard))
+            put_last(&guard);
+        else
+            close(guard.fd);
+    }
     return count > 0 ? (int)(guards[first].until_ms - now_ms) : -1;
 }

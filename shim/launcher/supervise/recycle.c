@@ -197,7 +197,7 @@ static enum took take(struct peer *peer, int fd, uint8_t family, int64_t now)
     if (took == TOOK_LATER && fill(peer, family, now, tight ? FILL_TIGHT_MS : FILL_MS))
         took = peer_take(peer, &taker, now, &entry);
     if (took == TOOK)
-        guard_hold(fd, entry.port, family, now);
+        guard_hold(fd, &entry, &peer->wanted, family, now_ms());
     return took;
 }
 
