@@ -219,11 +219,13 @@ check-kernels:
 	@tests/kernels/check $(BUILD)
 
 # For 64-bit and 32-bit ARM and S/390: builds, and runs what QEMU can emulate (two minutes).
+# ARCHES=system: a guest with Debian's arm64 kernel, too.
 check-arches:
 	@tests/need check-arches
 	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/act
 	@tests/arches/fetch $(BUILD) arm64:aarch64-linux-gnu armhf:arm-linux-gnueabihf \
 	    s390x:s390x-linux-gnu
+	@[ "$$ARCHES" != system ] || tests/arches/fetch-system $(BUILD)
 	@tests/run --command tests/arches/check $(BUILD)
 
 # Real programs against real servers, without and with the library; at the end, a table.

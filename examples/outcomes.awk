@@ -4,12 +4,13 @@
 #   packet TIME PORT DIRECTION FLAGS ...   as `packets` prints them
 #   call TIME PORT CALL RESULT             as `legacy-server --trace` prints them
 #   client PORT, server PORT               a TIME_WAIT entry there; PORT is the client's
-# Prints "COUNT|EXAMPLE'S PORT|CLIENT SENT|SERVER SENT|READS|TIME_WAIT".
+# Prints "COUNT|EXAMPLE'S PORT|CLIENT SENT|SERVER SENT|READS|TIME_WAIT"; the example is the first.
 
 function add(list, word) { return list == "" ? word : list " " word }
 
 $1 == "packet" {
-    ports[$3]
+    if (!known[$3]++)
+        ports[++count] = $3
     for (i = split("FIN RST", flag, " "); i > 0; i--)
         if ($5 ~ flag[i])
             sent[$3, $4, flag[i]] = 1
@@ -26,12 +27,13 @@ function sent_by(port, direction,    text) {
 }
 
 END {
-    for (port in ports) {
+    for (i = 1; i <= count; i++) {
+        port = ports[i]
         key = sent_by(port, ">") "|" sent_by(port, "<") "|" reads[port] "|" \
             (left[port] == "" ? "none" : left[port])
-        count[key]++
-        example[key] = port
+        if (!times[key]++)
+            example[key] = port
     }
-    for (key in count)
-        print count[key] "|" example[key] "|" key | "sort -t'|' -k1,1nr"
+    for (key in times)
+        print times[key] "|" example[key] "|" key | "sort -t'|' -k1,1nr"
 }

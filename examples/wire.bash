@@ -233,8 +233,8 @@ left() {
 last_reads() {
     calls_of | awk '
         $3 == "read" { last[$2] = $4 == 0 ? "EOF" : $4 }
-        END { for (port in last) n[last[port]]++
-              for (what in n) { printf "%s%s x%d", sep, what, n[what]; sep = ", " } }'
+        END { for (port in last) print last[port] }' |
+        sort | uniq -c | awk '{ printf "%s%s x%d", sep, $2, $1; sep = ", " }'
 }
 
 median_close() {

@@ -53,8 +53,15 @@ bool table_set(int fd, struct conn *c)
     if (!table_is_conn(c) && table_peek(fd) == c)
         return true;
     table_slot *slot = slot_of(fd);
-    drop(slot ? atomic_exchange(slot, c) : c);
-    return slot != NULL;
+    if (!slot) {
+        drop(c);
+        return false;
+    }
+    /* (gcc 12 for S/390 loses c where the old value takes its place:
+     * that was `drop(slot ? atomic_exchange(slot, c) : c)`.) */
+    struct conn *before = atomic_exchange(slot, c);
+    drop(before);
+    return true;
 }
 
 /** What the slot of fd holds, a connection with one more reference. */

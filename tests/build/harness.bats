@@ -140,3 +140,16 @@ load ../lib/helper
     [ "$(json via "$LOG")" = $'close\ndup2' ]
     [ "$(json n "$LOG" | tail -n 1)" = null ]
 }
+
+@test "the tables of RESULTS.md come out alike under every awk that is here" {
+    local name path known=''
+    for name in mawk gawk; do
+        path=$(command -v $name) || continue
+        mkdir "$BATS_TEST_TMPDIR/$name"
+        ln -s "$path" "$BATS_TEST_TMPDIR/$name/awk"
+        PATH=$BATS_TEST_TMPDIR/$name:$PATH run tests/update-results --print
+        [[ $status -eq 0 && ${#lines[@]} -gt 50 ]]
+        [[ -z $known || $output == "$known" ]]
+        known=$output
+    done
+}

@@ -15,13 +15,13 @@ is_apart() {
     [[ $(readlink "/proc/$1/ns/net") != "$(readlink /proc/self/ns/net)" ]]
 }
 
-# serve_linux CMD...: recycle's server, in the namespace that CMD gets to. It serves until its input
-# ends, which this one's never does.
+# serve_linux CMD...: recycle's server, in the namespace that CMD gets to, until its input ends,
+# which this one's never does. With SERVER_FIRST=1 it closes first.
 serve_linux() {
     mkfifo "$BATS_TEST_TMPDIR/input"
     # shellcheck disable=SC2016 # for the inner shell
-    start server "$@" sh -c 'exec "$1/tests/recycle" serve=60 port="$2" <>"$3"' serve "$BUILD" \
-        "$PORT" "$BATS_TEST_TMPDIR/input"
+    start server "$@" sh -c 'exec "$1/tests/recycle" serve=60 port="$2" "last=$4" <>"$3"' serve \
+        "$BUILD" "$PORT" "$BATS_TEST_TMPDIR/input" "${SERVER_FIRST:-0}"
     until_true 10000 listens "$@"
 }
 
@@ -29,10 +29,11 @@ listens() {
     [[ -n $("$@" ss -Htln "sport = :$PORT") ]]
 }
 
-# connects POLICY N: so many connects to the server at 10.77.0.2; sets what run_recycle does.
+# connects POLICY N [WORD...]: so many connects to the server at 10.77.0.2; sets what run_recycle
+# does.
 connects() {
     run_recycle recorded env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "$BUILD/tests/recycle" \
-        remote=1 port="$PORT" n="$2"
+        remote=1 port="$PORT" n="$2" "${@:3}"
     # shellcheck disable=SC2154 # run_recycle sets it
     echo "# ${BATS_TEST_DESCRIPTION%%:*} on $(uname -r), $1: $(figures) resets=$resets" >&3
 }
@@ -42,7 +43,7 @@ recorded() {
     "$@" | tee "$BATS_TEST_TMPDIR/recorded"
 }
 
-# figures: connects, failures and connect()'s times of what was recorded.
+# figures: connects, failures, the last one's error and connect()'s times of what was recorded.
 figures() {
-    grep -E '^(connects|failed|p50|p99|p100)=' "$BATS_TEST_TMPDIR/recorded" | paste -sd' '
+    grep -E '^(connects|failed|error|p50|p99|p100)=' "$BATS_TEST_TMPDIR/recorded" | paste -sd' '
 }

@@ -147,26 +147,55 @@ static void *serve_one(void *arg)
     return NULL;
 }
 
-/* Serves many, each in a thread of its own. */
-static void step_serve(long a, long b)
+/* The same, but we close first, once it has sent something: TIME_WAIT is here. */
+static void *serve_one_first(void *arg)
 {
-    (void)a, (void)b;
+    char own[256];
+    int at = (int)(long)arg;
+
+    (void)lwip_recv(at, own, sizeof(own), 0);
+    lwip_close(at);
+    return NULL;
+}
+
+/* Serves many, each in a thread of its own. */
+static void serve_with(void *(*one)(void *))
+{
     for (;;) {
         pthread_t thread;
         long at = lwip_accept(listener, NULL, NULL);
-        if (at >= 0 && pthread_create(&thread, NULL, serve_one, (void *)at) == 0)
+        if (at >= 0 && pthread_create(&thread, NULL, one, (void *)at) == 0)
             pthread_detach(thread);
     }
+}
+
+static void step_serve(long a, long b)
+{
+    (void)a, (void)b;
+    serve_with(serve_one);
+}
+
+static void step_serve_first(long a, long b)
+{
+    (void)a, (void)b;
+    serve_with(serve_one_first);
 }
 
 static const struct {
     const char *name;
     void (*act)(long a, long b);
 } steps[] = {
-    {"listen", step_listen},     {"accept", step_accept},     {"readn", step_readn},
-    {"readall", step_readall},   {"readslow", step_readslow}, {"write", step_write},
-    {"shutdown", step_shutdown}, {"close", step_close},       {"sleep", step_sleep},
+    {"listen", step_listen},
+    {"accept", step_accept},
+    {"readn", step_readn},
+    {"readall", step_readall},
+    {"readslow", step_readslow},
+    {"write", step_write},
+    {"shutdown", step_shutdown},
+    {"close", step_close},
+    {"sleep", step_sleep},
     {"serve", step_serve},
+    {"serve-first", step_serve_first},
 };
 
 /* PATH[:MS]: without the limit. */

@@ -141,15 +141,19 @@ func accept() {
 	fmt.Println("accept 0")
 }
 
-// serve reads every connection to its end, then closes it.
-func serve() {
+// serve reads every connection to its end, then closes it; with first, once something has come.
+func serve(first bool) {
 	for {
 		c, err := listener.Accept()
 		if err != nil {
 			die("accept", err)
 		}
 		go func(c net.Conn) {
-			io.Copy(io.Discard, c)
+			if first {
+				c.Read(make([]byte, 256))
+			} else {
+				io.Copy(io.Discard, c)
+			}
 			c.Close()
 		}(c)
 	}
@@ -183,7 +187,9 @@ func follow(word string) {
 	case "sleep":
 		time.Sleep(time.Duration(a) * time.Millisecond)
 	case "serve":
-		serve()
+		serve(false)
+	case "serve-first":
+		serve(true)
 	default:
 		die("netstack: no step", word)
 	}

@@ -2,7 +2,8 @@
  * recycle: many short connections to a server of its own, and what became of each connect().
  *
  * `recycle n=1000 threads=8`: see `words` below. Each connection sends a line and closes first,
- * so that TIME_WAIT stays here; the server reads to the end, then closes. Prints a word=number
+ * so that TIME_WAIT stays here; the server reads to the end, then closes (with `last` it closes
+ * first, and TIME_WAIT is there). Prints a word=number
  * pair per line. Times are connect()'s, in us.
  */
 #include "recycle.h"
@@ -17,6 +18,7 @@
 #include <sys/time.h>
 
 static struct shared *shared;
+static pthread_barrier_t all_hold;
 
 static void note(struct worker *worker, int error, int64_t ns, uint16_t port)
 {
@@ -25,9 +27,10 @@ static void note(struct worker *worker, int error, int64_t ns, uint16_t port)
         shared->ns[at] = (uint32_t)(ns > UINT32_MAX ? UINT32_MAX : ns);
     if (error == EADDRNOTAVAIL)
         atomic_fetch_add(&shared->none_free, 1);
-    if (error)
+    if (error) {
         atomic_fetch_add(&shared->failed, 1);
-    else
+        atomic_store(&shared->error, error);
+    } else
         atomic_store(&shared->ports[port], true);
     worker->done++;
 }
@@ -70,7 +73,7 @@ static void connect_once(struct worker *worker, bool keep)
     int error = connect_whole(fd, to);
     int64_t end = now_ns();
     note(worker, error, end - begin, error ? 0 : port_of(fd));
-    if (keep)
+    if (keep && !word("last"))
         return;
     if (!error)
         REQUIRE(write(fd, MESSAGE, strlen(MESSAGE)) == (ssize_t)strlen(MESSAGE));
@@ -78,7 +81,13 @@ static void connect_once(struct worker *worker, bool keep)
         char byte;
         REQUIRE(shutdown(fd, SHUT_WR) == 0 && read(fd, &byte, 1) == 0);
     }
-    close(fd);
+    if (!error && word("last")) {
+        char byte;
+        (void)!read(fd, &byte, 1);
+    }
+    worker->held = fd;
+    if (!keep)
+        close(fd);
 }
 
 /** Whatever the handler's thread is doing, it may be in connect(). */
@@ -111,6 +120,10 @@ static void *work(void *argument)
     struct worker *worker = argument;
     for (long i = 0; i < word("hold"); i++)
         connect_once(worker, true);
+    if (word("hold") && word("last")) {
+        pthread_barrier_wait(&all_hold);
+        close(worker->held);
+    }
     for (long i = 0; i < word("n"); i++) {
         connect_once(worker, false);
         if (word("pause"))
@@ -141,6 +154,7 @@ static void work_in_threads(void)
     pthread_t ids[threads];
     struct worker workers[threads];
     memset(workers, 0, sizeof(workers));
+    REQUIRE(pthread_barrier_init(&all_hold, NULL, (unsigned)threads) == 0);
     if (word("signals"))
         start_signals();
     for (long i = 0; i < threads; i++)
@@ -240,6 +254,7 @@ static void print_all(int64_t ns)
     printf("connects=%lu\nfailed=%lu\nEADDRNOTAVAIL=%lu\nports=%lu\nleaked=%lu\nms=%ld\n",
            shared->connects, shared->failed, shared->none_free, ports, shared->leaked,
            (long)(ns / 1000000));
+    printf("error=%s\n", shared->error ? strerrorname_np(shared->error) : "none");
     print_times();
     printf("whole=%ld\nbroken=%ld\n", shared->whole, shared->broken);
 }

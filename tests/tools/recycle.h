@@ -44,6 +44,7 @@ struct shared {
     int fd;
     struct server server;
     _Atomic unsigned long connects, failed, none_free, leaked;
+    _Atomic int error;          /* connect()'s last */
     _Atomic long whole, broken; /* what the server read */
     _Atomic bool ports[65536];
     uint32_t ns[]; /* each connect()'s; 0: before `warm` */
@@ -51,6 +52,7 @@ struct shared {
 
 struct worker {
     unsigned long done;
+    int held; /* the last one */
 };
 
 static struct word {
@@ -64,6 +66,8 @@ static struct word {
     {"exec", 0},         /* each process is loaded anew */
     {"hold", 0},         /* connections of each thread that stay open, before the others */
     {"wait", 0},         /* half-closes, and closes when the server has closed, too */
+    {"last", 0},         /* the server closes first, once it has the line; we after it, and what
+                            is held when all threads are so far */
     {"pause", 0},        /* us after each connection */
     {"nonblock", 0},     /* sockets are non-blocking */
     {"family", 4},       /* 4, 6, or 46: an IPv6 socket to a v4-mapped address */

@@ -56,9 +56,10 @@ static void server_read(struct shared *shared, int fd, unsigned *read_bytes)
     ssize_t n = read(fd, buf, sizeof(buf));
     if (n > 0 && memcmp(buf, MESSAGE + read_bytes[fd], (size_t)n) == 0)
         read_bytes[fd] += (unsigned)n;
-    if (n > 0 || (n < 0 && errno == EAGAIN))
+    bool all = word("last") && read_bytes[fd] == strlen(MESSAGE);
+    if ((n > 0 && !all) || (n < 0 && errno == EAGAIN))
         return;
-    if (n == 0 && read_bytes[fd] == strlen(MESSAGE))
+    if (n >= 0 && read_bytes[fd] == strlen(MESSAGE))
         atomic_fetch_add(&shared->whole, 1);
     else
         atomic_fetch_add(&shared->broken, 1);
