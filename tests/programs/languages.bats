@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Clients in more languages: by preload and supervised. Perl is everywhere; the others take room, and
 # run with PROGRAMS_ALL=1.
-# shellcheck disable=SC2034 # what row uses
+# shellcheck disable=SC2034,SC2154 # what row uses; under is runs.bash's
 
 load ../lib/helper
 load ../lib/runs

@@ -25,15 +25,26 @@ static struct diag_socket entry_of(unsigned block, unsigned i, unsigned age, cha
     return entry;
 }
 
+/** The number at *at, and behind it a colon, which *at is moved behind; `otherwise`: none. */
+static unsigned number(char **at, unsigned otherwise)
+{
+    char *end;
+    unsigned long value = strtoul(*at, &end, 10);
+    bool any = end != *at;
+    *at = *end == ':' ? end + 1 : end;
+    return any ? (unsigned)value : otherwise;
+}
+
 /** In place of kernel/diag.c's. */
 bool diag_each_to(int diag, const struct diag_socket *peer, uint8_t family, unsigned states,
                   diag_visit *visit, void *context)
 {
     (void)diag, (void)peer;
     for (char **word = words; family == AF_INET && states && *word; word++) {
-        unsigned block, entries, age = 1000;
-        char kind = 't';
-        if (sscanf(*word, "%u:%u:%u:%c", &block, &entries, &age, &kind) < 2)
+        char *at = *word;
+        unsigned block = number(&at, 0), entries = number(&at, 0), age = number(&at, 1000);
+        char kind = *at ? *at : 't';
+        if (entries == 0)
             exit(2);
         for (unsigned i = 0; i < entries; i++) {
             struct diag_socket entry = entry_of(block, i, age + i, kind);

@@ -231,13 +231,13 @@ static const struct {
 
 static bool act(const char *word)
 {
-    char name[16];
-    unsigned first = 0, second = 0;
-    if (sscanf(word, "%15[a-z]:%u:%u", name, &first, &second) < 1)
-        return false;
+    size_t len = strcspn(word, ":");
+    char *at = (char *)word + len;
+    unsigned long first = *at ? strtoul(at + 1, &at, 10) : 0;
+    unsigned long second = *at ? strtoul(at + 1, &at, 10) : 0;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strcmp(words[i].name, name) == 0) {
-            words[i].act(first, second);
+        if (strlen(words[i].name) == len && strncmp(words[i].name, word, len) == 0) {
+            words[i].act((unsigned)first, (unsigned)second);
             return true;
         }
     return false;
