@@ -60,7 +60,6 @@ version_of() {
     perl) perl -e 'printf "Perl %vd", $^V' ;;
     ruby) ruby -e 'print "Ruby ", RUBY_VERSION' ;;
     rustc) rustc --version | awk '{ print "Rust", $2 }' ;;
-    squid) squid -v | awk 'NR == 1 { print "squid", $4 }' ;;
     go) go version | awk '{ sub(/^go/, "", $3); print "Go", $3 }' ;;
     musl) dpkg-query -W -f 'musl ${Version}' musl-tools | sed 's/-[^-]*$//' ;;
     php) php -r 'echo "PHP ", PHP_MAJOR_VERSION, ".", PHP_MINOR_VERSION;' ;;

@@ -31,11 +31,16 @@ all_only() {
     row Erlang erl once escript "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT
 }
 
-@test "Rust, static and dynamic" {
+@test "Rust" {
     all_only rustc
     serve_python eof
     rustc -O -o "$BATS_TEST_TMPDIR/dynamic" tests/programs/client.rs
     row Rust rustc once "$BATS_TEST_TMPDIR/dynamic" @HOST @PORT @COUNT
+}
+
+@test "Rust, static" {
+    all_only rustc
+    serve_python eof
     ARMS=(none supervise:auto supervise:fin-rst)
     rustc -O -C target-feature=+crt-static -o "$BATS_TEST_TMPDIR/static" tests/programs/client.rs
     row 'Rust static' rustc once "$BATS_TEST_TMPDIR/static" @HOST @PORT @COUNT

@@ -66,32 +66,6 @@ END
     SERVER=serve_haproxy row HAProxy haproxy fetch ''
 }
 
-@test "squid, as a proxy" {
-    need squid
-    start behind python3 tests/programs/server.py now "$((PORT + 1000))"
-    wait_output behind '^ready' 20000
-    serve_squid() {
-        cat >"$DIR/squid.conf" <<END
-http_port $PORT
-http_access allow all
-cache deny all
-cache_effective_user root
-pid_filename none
-access_log none
-cache_log $DIR/squid.log
-coredump_dir $DIR
-client_persistent_connections off
-server_persistent_connections off
-shutdown_lifetime 0
-END
-        : >"$DIR/squid.log"
-        start_server squid squid -N -f "$DIR/squid.conf"
-        SERVER_LOG=$DIR/squid.log
-        until_true 30000 listening
-    }
-    SERVER=serve_squid row squid squid each curl -sS -x http://@HOST:@PORT "http://127.0.0.1:$((PORT + 1000))/"
-}
-
 @test "MariaDB: its client, by preload and supervised" {
     need mariadbd
     need mariadb
