@@ -423,7 +423,7 @@ int main(int argc, char **argv)
            (double)made->connections / seconds, cpu);
     if (timed)
         printf(" close_p50_us=%.2f close_p99_us=%.2f", us(&close_ns, 50), us(&close_ns, 99));
-    if (opt.sample_ms > 0)
+    if (late_connect_ns.count > 0)
         printf(" connect_p50_us=%.1f connect_p99_us=%.1f connect_p999_us=%.1f", late_us(500),
                late_us(990), late_us(999));
     printf("\n");
