@@ -82,7 +82,7 @@ static bool is_quiet(const struct taker *taker, struct block *block, int64_t now
         block->others = others;
         block->since_ms = now_ms;
     }
-    return youngest >= QUIET_MS && (others == 0 || now_ms >= block->since_ms + OTHERS_MS);
+    return youngest >= QUIET_MS && (others == 0 || now_ms >= block->since_ms + QUIET_MS);
 }
 
 static bool may_take(const struct taker *taker, const struct block *block, unsigned i)

@@ -22,11 +22,9 @@
 
 /* A younger entry may be the touch of a lease that is in use; an older one may be in a lease.
  * Much longer than LEASE_NS, since a thread may be off the CPU between its look at the clock
- * and connect(), and a container's for the 100 ms of a period of its CPU quota. */
+ * and connect(), and a container's for the 100 ms of a period of its CPU quota. A port that is
+ * not in TIME_WAIT may be the touch, too, until it was seen unchanged for so long. */
 #define QUIET_MS 200
-
-/* Ports that are not in TIME_WAIT are no touch once they were seen unchanged for so long. */
-#define OTHERS_MS 10
 
 /** A TIME_WAIT entry. */
 struct lease_entry {

@@ -1,12 +1,7 @@
 # The peer closes first, so that TIME_WAIT is there, and connect() uses the same ports again: what
 # each stack does with the new SYN. stacks.expected lists it; the times of connect() are printed.
 # shellcheck disable=SC2034,SC2154 # for accepted and auto_is_plain; run_recycle sets them
-load ../lib/helper
-load ../lib/recycling
-load ../lib/spaces
-load ../lib/outcome
-load ../lib/peerview
-load ../lib/peerview_stacks
+load ../lib/stack_connects
 load ../lib/peerview_expected
 
 EXPECTED=tests/stacks/stacks.expected
@@ -18,18 +13,6 @@ prepare() {
     SERVER_FIRST=1
     pids=()
     echo 1 >/proc/sys/net/ipv4/tcp_syn_retries # a connect() that gets no answer takes 3 s
-}
-
-clean_up() {
-    [[ ${#pids[@]} -eq 0 ]] || kill "${pids[@]}" 2>/dev/null || true
-    end_hosts
-    rm -f "$BATS_FILE_TMPDIR"/*.{host,slirp,up,ready}
-    ip link del far77 2>/dev/null || true
-}
-
-serve_here() {
-    start server "$@" "listen:$PORT" serve-first
-    wait_output server '^listen'
 }
 
 # hold POLICY: a connect from every port at once; when the peer has closed them all, we close.

@@ -1,30 +1,13 @@
 # connect() through few ports to peers on other stacks, and to Linux behind NAT: what fails, under
 # off, auto and fin-rst. The server reads to the end and closes. Each connect's time is printed.
-# shellcheck disable=SC2154 # run_recycle sets them
-load ../lib/helper
-load ../lib/recycling
-load ../lib/spaces
-load ../lib/outcome
-load ../lib/peerview
-load ../lib/peerview_stacks
+# shellcheck disable=SC2034,SC2154 # pids is for clean_up; run_recycle sets the others
+load ../lib/stack_connects
 
 COUNT=100 # of ports
 
 prepare() {
     ports $COUNT
     pids=()
-}
-
-clean_up() {
-    [[ ${#pids[@]} -eq 0 ]] || kill "${pids[@]}" 2>/dev/null || true
-    end_hosts
-    rm -f "$BATS_FILE_TMPDIR"/*.{host,slirp,up,ready}
-    ip link del far77 2>/dev/null || true
-}
-
-serve_here() {
-    start server "$@" "listen:$PORT" serve
-    wait_output server '^listen'
 }
 
 # without_timestamps: auto is off there, and sends no RST.

@@ -15,20 +15,20 @@ STEPS=$BUILD/tests/lease
     [[ $("$STEPS" entry:0:900 entry:1:199 take take) == '1 reserved,later' ]]
     [[ $("$STEPS" entry:0:900 entry:1:200 take pop) == '0 reserved,1' ]]
     [[ $("$STEPS" entry:0:900 entry:1:100 ages:150:60000 take pass:50 take) == 'later,1 reserved' ]]
-    # A port that is not in TIME_WAIT, until it has been the same for 10 ms.
-    [[ $("$STEPS" live:1 entry:0:900 take pass:9 take pass:1 take) == 'later,later,0 reserved' ]]
-    [[ $("$STEPS" live:1 entry:0:900 take pass:9 live:1 take pass:9 take pass:1 take) == \
+    # A port that is not in TIME_WAIT, until it has been the same for as long.
+    [[ $("$STEPS" live:1 entry:0:900 take pass:199 take pass:1 take) == 'later,later,0 reserved' ]]
+    [[ $("$STEPS" live:1 entry:0:900 take pass:199 live:1 take pass:199 take pass:1 take) == \
         'later,later,later,0 reserved' ]]
 }
 
 @test "FIN_WAIT2 is not taken; nor what is too young, the kernel's, soon gone, or refused" {
-    [[ $("$STEPS" orphan:0:900 entry:1:800 take pass:10 take pop young pass:300 take) == \
+    [[ $("$STEPS" orphan:0:900 entry:1:800 take pass:200 take pop young pass:300 take) == \
         'later,1 reserved,later,later,later' ]]
     [[ $("$STEPS" entry:0:999 ages:1000:60000 take pass:1 take) == 'later,0 reserved' ]]
     [[ $("$STEPS" entry:0:900 ages:20:900 take) == later ]]
     [[ $("$STEPS" entry:0:899 ages:20:900 take) == '0 reserved' ]]
     [[ $("$STEPS" entry:0:59901 take) == later && $("$STEPS" entry:0:59900 take) == '0 reserved' ]]
-    [[ $("$STEPS" entry:0:900 entry:1:800 refuse:0:1 take refuse:0:0 take pass:1989 take pass:10 take \
+    [[ $("$STEPS" entry:0:900 entry:1:800 refuse:0:1 take refuse:0:0 take pass:1799 take pass:200 take \
         pass:1 take) == 'later,1 reserved,later,later,0 reserved' ]]
 }
 
