@@ -7,7 +7,7 @@ prepare() {
     local command
     BIN=$(mktemp -d -p /tmp)
     chmod 755 "$BIN"
-    for command in bash cat env grep head mktemp paste rm sort chmod uname; do
+    for command in awk bash cat chmod env grep head mktemp paste realpath rm sort uname; do
         ln -s "$(command -v $command)" "$BIN/$command"
     done
     # gcc and make are missing; what is installed appears.
