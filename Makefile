@@ -61,6 +61,9 @@ DOCUMENTS = README.md CHANGELOG.md LICENSE shim/README.md shim/policy/policy.def
             $(wildcard tests/*.md tests/*/*.md) \
             $(shell find examples -type f ! -name '*~' | sort)
 
+# What a check builds it builds on all CPUs, unless make was told on how many.
+CPUS    = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 all: $(LIB) $(STARTER)
 examples: $(EXAMPLE)
 tests: all $(EXAMPLE) $(TOOLS) $(UNIT) $(BENCHES) $(BUILD)/tests/bench/cost
@@ -176,7 +179,7 @@ demo:
 # What the peer sees of each policy's close, and what a lost packet leaves.
 peer-view:
 	@tests/need peer-view
-	@$(MAKE) --no-print-directory -s tests
+	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@tests/peer-view $(BUILD) $(if $(MARKDOWN),--markdown)
 
 # The packets of seven ways to close; make techniques PCAP=DIR keeps the captures.
@@ -187,13 +190,13 @@ techniques:
 
 check:
 	@tests/need check
-	@$(MAKE) --no-print-directory -s tests
+	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@tests/run $(BUILD)
 
 # Under the sanitizers and valgrind; a short part of it is in `make check`.
 check-sanitize:
 	@tests/need check
-	@$(MAKE) --no-print-directory -s tests
+	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) $(filter-out %/sanitize.bats,$(wildcard tests/sanitize/*.bats))
 
 # Peers whose TCP is lwIP's, gVisor's and libslirp's, and NAT in between (two minutes).
@@ -202,7 +205,7 @@ check-stacks: stacks
 
 stacks:
 	@tests/need check-stacks
-	@$(MAKE) --no-print-directory -s tests $(BUILD)/tests/stacks/lwip $(BUILD)/tests/stacks/netstack
+	@$(MAKE) --no-print-directory -s $(CPUS) tests $(BUILD)/tests/stacks/lwip $(BUILD)/tests/stacks/netstack
 
 $(BUILD)/tests/stacks/lwip: tests/stacks/lwip.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -215,7 +218,7 @@ $(BUILD)/tests/stacks/netstack: tests/stacks/netstack.go
 # Debian's kernels 6.1 and 6.12 in guests (seven to ten minutes); KERNELS=all: 5.10 and 7.3, too.
 check-kernels:
 	@tests/need check-kernels
-	@$(MAKE) --no-print-directory -s tests
+	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@tests/kernels/check $(BUILD)
 
 # For 64-bit and 32-bit ARM and S/390: builds, and runs what QEMU can emulate (two minutes).
@@ -232,7 +235,7 @@ check-arches:
 # PROGRAMS_ALL=1: with those whose packages are large (Go).
 check-programs:
 	@tests/need check-programs
-	@$(MAKE) --no-print-directory -s tests
+	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@tests/programs/check $(BUILD)
 
 # What it costs and wins (about ten minutes; BENCH=quick: moments, to see that it works).
@@ -291,7 +294,7 @@ deb:
 # The tests of packages, with lintian and rpmlint.
 check-packages:
 	@tests/need check-packages
-	@$(MAKE) --no-print-directory -s tests
+	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@PACKAGES=1 tests/run $(BUILD) tests/build/packages.bats
 
 # For packagers: does what is installed below DESTDIR work? Neither root nor a network is needed.

@@ -215,27 +215,36 @@ campaign() {
 
 # --- what was seen ---
 
-# number N MODE EXPRESSION: of a campaign's numbers.
-number() (
-    # shellcheck disable=SC2046 # they are words
-    declare -i $(<"$BATS_TEST_TMPDIR/numbers$1.$2")
-    echo $(($3))
-)
+# find_number N MODE EXPRESSION: sets `number`, of a campaign's numbers. (No process.)
+find_number() {
+    local words
+    read -rd '' words <"$BATS_TEST_TMPDIR/numbers$1.$2" || true
+    # shellcheck disable=SC2086 # they are words
+    local -i $words
+    number=$(($3))
+}
 
-# sum N EXPRESSION MODE...: over modes.
-sum() {
-    local mode sum=0
-    for mode in "${@:3}"; do
-        sum=$((sum + $(number "$1" "$mode" "$2")))
+# find_sums N MODES EXPRESSION...: sets `sums`, each over the modes.
+find_sums() {
+    local n=$1 modes=$2 expression mode number sum
+    shift 2
+    sums=()
+    for expression; do
+        sum=0
+        for mode in $modes; do
+            find_number "$n" "$mode" "$expression"
+            ((sum += number)) || true
+        done
+        sums+=("$sum")
     done
-    echo $sum
 }
 
 # holds N MODE EXPRESSION...: all are true of a campaign's numbers.
 holds() {
-    local expression
+    local expression number
     for expression in "${@:3}"; do
-        [[ $(number "$1" "$2" "$expression") -eq 0 ]] || continue
+        find_number "$1" "$2" "$expression"
+        [[ $number -eq 0 ]] || continue
         echo "not true: $expression; link $1, mode $2:"
         cat "$BATS_TEST_TMPDIR/numbers$1.$2"
         return 1

@@ -28,7 +28,7 @@ struct notified {
     int fd;      /* our copy of its socket */
     uint64_t argument[6];
     union address peer; /* of a client */
-    unsigned tries;
+    struct attempt *attempt;
 };
 
 void notified_begin(const struct config *in_force, bool reaper, bool library)
@@ -173,7 +173,7 @@ static bool prepare_client(const struct notified *notified, enum policy_kind kin
     note_for_reaper(notified->fd);
     return bound || config->no_recycling ||
            recycle_before_connect(notified->fd, notified->thread, &notified->peer,
-                                  notified->tries);
+                                  notified->attempt->tries);
 }
 
 /** False: the call has to wait for a port. */
@@ -183,11 +183,15 @@ static bool act_for_client(const struct notified *notified)
     if (bound && is_connecting(notified->fd))
         return true;
     struct newborn born = {.role = ROLE_CLIENT, .peer = notified->peer};
-    const struct policy *policy = policy_of(notified, &born);
-    if (!prepare_client(notified, acts_as(policy), bound))
+    struct attempt *attempt = notified->attempt;
+    if (!attempt->policy)
+        attempt->policy = policy_of(notified, &born);
+    if (!prepare_client(notified, acts_as(attempt->policy), bound)) {
+        attempt->tries++;
         return false;
+    }
     if (config->board)
-        births_count(notified->thread, policy, &notified->peer,
+        births_count(notified->thread, attempt->policy, &notified->peer,
                      !bound && is_bound(notified->fd));
     return true;
 }
@@ -273,9 +277,9 @@ static bool is_for_us(int fd)
            (!beside_library || option(fd, SOL_SOCKET, SO_NO_CHECK) == 0);
 }
 
-bool notified_act(int listener, const struct seccomp_notif *call, unsigned tries)
+bool notified_act(int listener, const struct seccomp_notif *call, struct attempt *attempt)
 {
-    struct notified notified = {.thread = (pid_t)call->pid, .tries = tries};
+    struct notified notified = {.thread = (pid_t)call->pid, .attempt = attempt};
     bool done = true, known;
     if (!read_arguments(&notified, call))
         return true;

@@ -18,9 +18,15 @@
  */
 void notified_begin(const struct config *config, bool reaping, bool library);
 
+/** What is known of a call that had to wait; all zero at its first try. */
+struct attempt {
+    unsigned tries;
+    const struct policy *policy; /* drawn once */
+};
+
 /** Acts for the call. False: it has to wait for a local port for some ms, and is to be handed
- * in again; `tries` times it was. */
-bool notified_act(int listener, const struct seccomp_notif *call, unsigned tries);
+ * in again with its attempt. */
+bool notified_act(int listener, const struct seccomp_notif *call, struct attempt *attempt);
 
 /** The policy has to be carried out inside the program, at its close. */
 bool notified_needs_library(const struct policy *policy);

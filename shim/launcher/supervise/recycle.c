@@ -176,7 +176,7 @@ static bool all_are_taken(struct outlook *outlook, struct peer *peer, uint8_t fa
                           int64_t now)
 {
     unsigned least = ports_in_range() / 64;
-    if (outlook->left <= least)
+    if (outlook->left <= least || now >= outlook->counted_ms + FILL_MS) /* others take, too */
         count_left(outlook, peer, family, now);
     if (outlook->left <= least)
         return true;

@@ -26,7 +26,7 @@ static struct slot {
         struct seccomp_notif call;
         char room[256];
     } u;
-    unsigned tries;
+    struct attempt attempt;
     int64_t due_ns;
 } * slots;
 
@@ -80,8 +80,7 @@ void serve_begin(int fd)
 /** False: it waits for its next turn. */
 static bool handle(struct slot *slot)
 {
-    if (!notified_act(listener, &slot->u.call, slot->tries) && waiting + 1 < SLOTS) {
-        slot->tries++;
+    if (!notified_act(listener, &slot->u.call, &slot->attempt) && waiting + 1 < SLOTS) {
         slot->due_ns = clock_now() + WAIT_MS * NS_PER_MS;
         return false;
     }
@@ -100,7 +99,7 @@ static struct slot *free_slot(void)
 static void receive(void)
 {
     struct slot *slot = free_slot();
-    slot->tries = 0;
+    slot->attempt = (struct attempt){0};
     /* ENOENT: a signal has taken the caller away. */
     if (raw_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &slot->u.call) != 0)
         memset(&slot->u.call, 0, sizeof(slot->u.call));
