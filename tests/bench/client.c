@@ -67,7 +67,8 @@ static const char help[] =
     "  --sample MS       print a line every MS ms: seconds, connections, failed, TIME_WAIT,\n"
     "                    connect's median, 99 % and most since the last line (us), resident\n"
     "                    KiB, open fds\n"
-    "  --call-cost       print what a system call that does nothing takes (us), and end\n"
+    "  --call-cost       print what a system call that does nothing takes, and a sendto() that\n"
+    "                    fails, as empty= and send= (us), and end\n"
     "  --help            show this text\n"
     "\n"
     "At the end it prints: connections= failed= errors= seconds= per_second= cpu=; after "
@@ -383,13 +384,20 @@ static double open_then_close(void)
     return start;
 }
 
-static void print_call_cost(void)
+enum { CALLS = 200000 };
+
+/* One of CALLS (us). */
+static double call_us(long number, long fd)
 {
-    enum { CALLS = 200000 };
     double start = now();
     for (int i = 0; i < CALLS; i++)
-        syscall(SYS_getppid);
-    printf("%.2f\n", (now() - start) * 1e6 / CALLS);
+        syscall(number, fd, NULL, 0, 0, NULL, 0);
+    return (now() - start) * 1e6 / CALLS;
+}
+
+static void print_call_cost(void)
+{
+    printf("empty=%.3f send=%.3f\n", call_us(SYS_getppid, 0), call_us(SYS_sendto, -1));
 }
 
 int main(int argc, char **argv)

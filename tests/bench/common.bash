@@ -81,7 +81,7 @@ machine() {
     echo "kernel: $(uname -sr)"
     echo "cpu: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)"
     echo "cores: $(nproc)"
-    echo "an empty system call: $("$tools/client" --call-cost) us"
+    echo "an empty system call: $(value empty "$("$tools/client" --call-cost)") us"
     echo "load before: $(cut -d ' ' -f 1-3 /proc/loadavg)"
     echo "date: $(date -u +%Y-%m-%d)"
 }

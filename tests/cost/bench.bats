@@ -35,11 +35,15 @@ row() {
     [[ $(grep -vc '^#' "$build/bench/throughput.tsv") -ge $((13 + 3)) ]]
 }
 
-@test "threads, and many open connections" {
-    run bench threads open
+@test "threads, supervision, and many open connections" {
+    local call
+    run bench threads supervision open
     echo "$output"
     [[ $status -eq 0 ]]
     grep -Eq '^64 threads, auto +[1-9]' <<<"$output"
+    for call in getppid sendto connect; do
+        grep -Eq "^$call\(\), auto, supervised +[0-9]+\.[0-9]+ " <<<"$output"
+    done
     grep -Eq '^auto +[0-9]+\.[0-9]+ +[0-9]+\.[0-9]+$' <<<"$output"
 }
 
