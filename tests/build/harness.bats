@@ -153,3 +153,33 @@ load ../lib/helper
         known=$output
     done
 }
+
+# What a file loads later, or defines itself, takes the place of what it has loaded before; but the
+# words that bats or the helper calls are for that.
+@test "no word means two things in one file of tests" {
+    local twice
+    twice=$(awk '
+        FNR == 1 { file = FILENAME; sub(/.*\//, "", file); sub(/\.bash$/, "", file) }
+        /^load / { sub(/.*\//, "", $2); loads[FILENAME] = loads[FILENAME] " " $2 }
+        /^[a-z_0-9]+\(\) [{(]$/ {
+            word = substr($1, 1, index($1, "(") - 1)
+            if (word !~ /^(setup|setup_file|prepare|clean_up)$/) words[file] = words[file] " " word
+        }
+        END {
+            for (path in loads) {
+                file = path
+                sub(/.*\//, "", file)
+                delete seen
+                count = split(words[file], list, " ")
+                for (i = 1; i <= count; i++) seen[list[i]] = 1
+                libs = split(loads[path], lib, " ")
+                for (k = 1; k <= libs; k++) {
+                    count = split(words[lib[k]], list, " ")
+                    for (i = 1; i <= count; i++)
+                        if (seen[list[i]]++) print path ": " list[i] "()"
+                }
+            }
+        }' tests/*/*.bats tests/lib/*.bash)
+    echo "$twice"
+    [[ -z $twice ]]
+}

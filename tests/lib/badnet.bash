@@ -239,8 +239,8 @@ find_sums() {
     done
 }
 
-# holds N MODE EXPRESSION...: all are true of a campaign's numbers.
-holds() {
+# numbers_hold N MODE EXPRESSION...: all are true of a campaign's numbers.
+numbers_hold() {
     local expression number
     for expression in "${@:3}"; do
         find_number "$1" "$2" "$expression"

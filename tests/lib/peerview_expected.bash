@@ -15,14 +15,20 @@ accepted() {
         }' "$EXPECTED"
 }
 
+# listed SITUATION [POLICY...]: the policies that are named, or else those of its rows.
+listed() {
+    local policies=("${@:2}")
+    [[ $# -gt 1 ]] || mapfile -t policies < <(accepted "$1" | cut -d ' ' -f 1)
+    printf '%s\n' "${policies[@]}"
+}
+
 # as_expected SITUATION [POLICY...]: measures it, and sets ROWS; every row is listed, and every
 # listed policy measured.
 as_expected() {
     local unexpected policies
     ROWS=$(view "$@") || { echo "$ROWS" && return 1; }
     unexpected=$(grep -vxFf <(accepted "$1") <<<"$ROWS") || true
-    policies=$(diff <(accepted "$1" | cut -d ' ' -f 1 | sort -u) \
-        <(cut -d ' ' -f 1 <<<"$ROWS" | sort -u)) || true
+    policies=$(diff <(listed "$@" | sort -u) <(cut -d ' ' -f 1 <<<"$ROWS" | sort -u)) || true
     [[ -z $unexpected && -z $policies ]] && return
     printf '%s\n' "[$1], not in $EXPECTED:" "${unexpected:-none}" \
         'policies that are listed (<) or measured (>) only:' "${policies:-none}"

@@ -96,24 +96,24 @@ is_bad() {
 every_byte_arrives() {
     local mode
     for mode in write reply same; do
-        holds "$1" "$mode" 'corrupt == 0' 'unsent == 0' 'timeout == 0' 'other == 0' \
+        numbers_hold "$1" "$mode" 'corrupt == 0' 'unsent == 0' 'timeout == 0' 'other == 0' \
             'complete + pending >= connections' 'missing == 0 || pending + unfinished > 0' \
             '(pending + unfinished + unconnected) * 25 <= connections'
     done
-    holds "$1" reply 'replies == connections'
+    numbers_hold "$1" reply 'replies == connections'
 }
 
 no_peer_is_left() {
     local mode
     for mode in write reply same; do
-        holds "$1" "$mode" 'half_open <= unfinished' 'fin_wait2 == 0' 'reset <= unfinished'
+        numbers_hold "$1" "$mode" 'half_open <= unfinished' 'fin_wait2 == 0' 'reset <= unfinished'
     done
 }
 
 close_does_not_wait() {
     local mode
     for mode in write reply same; do
-        holds "$1" "$mode" 'slept * 50 <= connections' 'close_p50_us < 1000'
+        numbers_hold "$1" "$mode" 'slept * 50 <= connections' 'close_p50_us < 1000'
     done
 }
 
@@ -121,7 +121,7 @@ close_does_not_wait() {
 close_waits_at_most() {
     local mode
     for mode in write reply same; do
-        holds "$1" "$mode" "close_max_us <= ($2 + 500) * 1000"
+        numbers_hold "$1" "$mode" "close_max_us <= ($2 + 500) * 1000"
     done
 }
 
@@ -129,18 +129,18 @@ close_waits_at_most() {
 time_wait_as_ever() {
     local mode
     for mode in write reply; do
-        holds "$1" "$mode" 'tw_near + pending + unfinished >= connections' 'tw_far == 0'
+        numbers_hold "$1" "$mode" 'tw_near + pending + unfinished >= connections' 'tw_far == 0'
     done
-    holds "$1" same 'tw_near + tw_far - tw_both + pending >= connections'
+    numbers_hold "$1" same 'tw_near + tw_far - tw_both + pending >= connections'
 }
 
 # Only where the two FINs crossed, and then on both sides.
 time_wait_by_crossing_only() {
     local mode
     for mode in write reply; do
-        holds "$1" "$mode" 'tw_near == 0' 'tw_far == 0'
+        numbers_hold "$1" "$mode" 'tw_near == 0' 'tw_far == 0'
     done
-    holds "$1" same 'tw_near == tw_both'
+    numbers_hold "$1" same 'tw_near == tw_both'
 }
 
 # keeps_its_promise N POLICY: what README says of it. Not to be used as a condition: bash would
@@ -235,7 +235,7 @@ profile() {
     finish_policies write
     for n in "${links[@]}"; do
         is_bad "$n" 200
-        holds "$n" write 'missing > 0' 'complete < connections' 'half_open > 0' 'reset > 0' \
+        numbers_hold "$n" write 'missing > 0' 'complete < connections' 'half_open > 0' 'reset > 0' \
             'tw_near == 0' 'tw_far == 0' 'pending == 0'
     done
 }
@@ -248,11 +248,11 @@ profile() {
     finish_policies write
     for n in "${links[@]}"; do
         [ "$(counted "$n" near rst-dropped)" -eq 40 ]
-        holds "$n" write 'complete == 40' 'missing == 0' 'tw_near == 0' 'tw_far == 0'
+        numbers_hold "$n" write 'complete == 40' 'missing == 0' 'tw_near == 0' 'tw_far == 0'
     done
-    holds "${links[0]}" write 'eof == 40' 'half_open == 0'
+    numbers_hold "${links[0]}" write 'eof == 40' 'half_open == 0'
     for n in "${links[@]:1}"; do
-        holds "$n" write 'open == 40' 'half_open == 40'
+        numbers_hold "$n" write 'open == 40' 'half_open == 40'
     done
 }
 
@@ -262,9 +262,9 @@ profile() {
     start_policies '--loss 10 --delay 10' 20 'off fin-rst drain-eof:10000' 'streaming 100'
     finish_policies streaming
     for n in "${links[@]:0:2}"; do
-        holds "$n" streaming 'reset > 0' 'missing > 0' 'half_open == 0'
+        numbers_hold "$n" streaming 'reset > 0' 'missing > 0' 'half_open == 0'
     done
-    holds "${links[2]}" streaming 'complete == connections' 'missing == 0' 'reset == 0' \
+    numbers_hold "${links[2]}" streaming 'complete == connections' 'missing == 0' 'reset == 0' \
         'cut_off == 0' 'half_open == 0' 'close_max_us <= 10500000'
 }
 
