@@ -9,8 +9,10 @@
 #include <sys/mman.h>
 
 /* Connections live in chunks, mapped when they are first needed. */
-#define CHUNK_CONNS 256u
-#define CHUNKS      8192u
+#define CHUNK_CONNS 512u
+#define CHUNKS      4096u
+_Static_assert(CHUNK_CONNS * sizeof(struct conn) % 4096 == 0 || sizeof(long) == 4,
+               "whole pages: no memory is left over");
 
 static struct conn *_Atomic chunks[CHUNKS];
 static _Atomic uint32_t used; /* indexes below were handed out at least once */
