@@ -133,3 +133,29 @@ echo_server() {
     [[ $(grep -cE 'open|clone|fork|socket\(' "$BATS_TEST_TMPDIR/with") -le \
         $(($(grep -cE 'open|clone|fork|socket\(' "$BATS_TEST_TMPDIR/without") + 1)) ]]
 }
+
+# dirty PRELOAD N: the KiB that a process with N fds of one file and a connection has written to.
+dirty() {
+    LD_PRELOAD=$1 python3 - "$2" <<'END'
+import os, socket, sys
+fd = os.open('/dev/null', os.O_RDONLY)
+for _ in range(int(sys.argv[1])): os.dup(fd)
+listener = socket.create_server(('127.0.0.1', 0))
+client = socket.create_connection(listener.getsockname())
+with open('/proc/self/smaps') as maps:
+    print(sum(int(line.split()[1]) for line in maps if line.startswith('Private_Dirty:')))
+END
+}
+
+@test "a million fds, where the system allows them: 8 bytes for each" {
+    local count without ours most
+    ulimit -Hn 1048576 2>/dev/null || true
+    ulimit -Sn "$(ulimit -Hn)"
+    count=$(($(ulimit -Hn) - 100))
+    count=$((count < 1000000 ? count : 1000000))
+    without=$(dirty '' $count)
+    ours=$(dirty "$LIB" $count)
+    most=$((count * 8 / 1024 + 128))
+    echo "KiB with $count fds: $without; $ours with the library, at most $most more"
+    [[ $ours -gt $without && $((ours - without)) -le $most ]]
+}
