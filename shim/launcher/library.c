@@ -2,6 +2,7 @@
 
 #include "launcher/line.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,12 +80,25 @@ static bool can_be_named(const char *path)
     return false;
 }
 
+/** A path is what the loader opens; a name alone, or with $LIB in it, it looks for. */
+static bool can_be_opened(const char *path)
+{
+    if (!strchr(path, '/') || strchr(path, '$') || access(path, R_OK) == 0)
+        return true;
+    complain("LD_PRELOAD names %s: %s", path, strerror(errno));
+    return false;
+}
+
 bool library_find(struct library *library)
 {
     char directory[PATH_MAX];
     *library = (struct library){.where = "LD_PRELOAD names it", .preset = true};
-    if (is_preset(library->path))
-        return true;
+    if (is_preset(library->path)) {
+        if (can_be_opened(library->path))
+            return true;
+        library->path[0] = '\0';
+        return false;
+    }
     library->preset = false;
     own_directory(directory);
     for (size_t i = 0; i < PLACES; i++) {

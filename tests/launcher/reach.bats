@@ -119,6 +119,25 @@ refused() {
     [[ $status -eq 2 ]]
 }
 
+@test "an LD_PRELOAD that names no library, or another machine's: run and ab start nothing" {
+    local file other=$BATS_TEST_TMPDIR/libnotimewait.so said
+    cp "$LIB" "$other"
+    printf '\1' | dd of="$other" bs=1 seek=4 conv=notrunc status=none # ELFCLASS32
+    for file in /nowhere/libnotimewait.so "$other"; do
+        for command in '' ab; do
+            # shellcheck disable=SC2086 # a word or none
+            LD_PRELOAD=$file run "$START" $command touch "$BATS_TEST_TMPDIR/started"
+            said=$(grep -v '^ERROR: ld.so:' <<<"$output") # of the launcher's own start
+            echo "$output"
+            [[ $status -eq 2 && $(wc -l <<<"$said") -eq 1 && ! -e $BATS_TEST_TMPDIR/started ]]
+            [[ $file == "$other" || $said == 'notimewait: LD_PRELOAD names /nowhere/libnotimewait.so: No such file'* ]]
+        done
+        LD_PRELOAD=$file run "$START" check true
+        echo "$output"
+        [[ $output != *'works by preload'* ]]
+    done
+}
+
 # closes_under NAME FLAG...: a client that is built so makes one connection, under run and ab.
 closes_under() {
     local program=$BATS_TEST_TMPDIR/$1
