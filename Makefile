@@ -135,6 +135,12 @@ $(BUILD)/tests/blocks: tests/unit/blocks.c $(BUILD)/shim/kernel/blocks.o $(BUILD
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(BUILD)/shim/kernel/blocks.o $(LDFLAGS)
 
+# What kernel/diag.c needs, which is part of the program.
+REFUSED = $(patsubst %,$(BUILD)/shim/%.o,kernel/process kernel/pages launcher/raw)
+$(BUILD)/tests/refused-dump: tests/unit/refused-dump.c shim/kernel/diag.c $(REFUSED) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(REFUSED) $(LDFLAGS)
+
 LEASE   = $(patsubst %,$(BUILD)/shim/kernel/%.o,lease blocks)
 $(BUILD)/tests/lease: tests/unit/lease.c $(LEASE) $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -21,3 +21,9 @@ order() {
     [[ $(order 2048:16:500:a 2049:16:500:i 2046:16 2050:1) == 2050 ]]
     [[ $(order 2048:16:500:a 2049:16:500:i 2046:16) == '' ]]
 }
+
+@test "a dump that the kernel refuses is an error, not a dump of nothing" {
+    run "$BUILD/tests/refused-dump"
+    echo "$output"
+    [[ $output == 'refused, 0 sockets, ENOENT' ]]
+}
