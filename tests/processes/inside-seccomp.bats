@@ -1,6 +1,7 @@
 # A program that installs a seccomp filter: from then on no system call but its own.
 load ../lib/helper
 load ../lib/each-policy
+load ../lib/board
 
 # shellcheck disable=SC2154 # $policy is of each_policy
 sealed() {
@@ -20,6 +21,15 @@ sealed() {
     each_policy sealed
     each_policy sealed NOTIMEWAIT_RULES='peer=10.0.0.0/8 => off; role=client, port=1-9 => abort'
     ONLY=auto each_policy sealed NOTIMEWAIT_LINGER=override
+}
+
+@test "the board counts on in memory, also by slots" {
+    each_policy sealed NOTIMEWAIT_BOARD="$BOARD"
+    ONLY=auto each_policy sealed NOTIMEWAIT_BOARD="$BOARD" NOTIMEWAIT_SPLIT=slot:10
+    board_cells
+    # Of each two runs: three connections, of which one is copied and does not end.
+    [[ $(board_cells | grep -c ' connections=6 closes=4 ') -eq 9 ]]
+    board_cells | grep -q '^inside auto 0 connections=12 closes=8 '
 }
 
 @test "the same where ports are scarce" {

@@ -1,7 +1,7 @@
 /*
- * refused-dump: a dump of the kernel's sockets that cannot begin is an error, not a dump of none:
- * the kernel says why in NLMSG_DONE (netlink_dump_done()). Asks for DCCP's, of which no kernel of
- * these days knows a handler.
+ * refused-dump: a dump of the kernel's sockets that cannot begin is an error, not a dump of
+ * none: the kernel says why in NLMSG_DONE (netlink_dump_done()). Asks for DCCP's, of which no
+ * kernel of these days knows a handler.
  */
 #include <netinet/in.h>
 #undef IPPROTO_TCP
