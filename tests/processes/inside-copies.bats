@@ -3,12 +3,12 @@
 # each way and policy, in place of some hundred.
 load ../lib/helper
 
-# races WAY ROUNDS: under each policy whose lever is not safe for shared sockets, all at once. In
+# races WAY ROUNDS [CLOSER]: under each policy whose lever is not safe for shared sockets, all at once. In
 # some of all these rounds the copy is made in time; without any, nothing was shown.
 races() {
-    local policy bad=0 copies=0 policies=(abort delay:0 drain:0 last-read)
+    local policy bad=0 copies=0 policies=(abort delay:0 drain:0 drain-eof:0 last-read)
     for policy in "${policies[@]}"; do
-        start "$policy" preload "$policy" "$BUILD/tests/copies" "$1" "${FORKRACE:-$2}"
+        start "$policy" preload "$policy" "$BUILD/tests/copies" "$1" "${FORKRACE:-$2}" 0 "${3:-close}"
     done
     for policy in "${policies[@]}"; do
         finish "$policy" "$((FORKRACE ? 86400000 : 120000))" || bad=1
@@ -33,6 +33,14 @@ races() {
     races dup2 800
     races dup3 800
     races fcntl 800
+}
+
+@test "the same where dup2, dup3, close_range, fclose or SYS_close closes it" {
+    local closer
+    for closer in dup2 dup3 close_range fclose number; do
+        races dup 150 $closer
+        races fork 30 $closer
+    done
 }
 
 @test "another thread passes it on by SCM_RIGHTS" {

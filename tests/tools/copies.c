@@ -2,10 +2,11 @@
  * copies: a connection is closed while another thread makes a copy of it, and goes on with
  * that.
  *
- * `copies WAY ROUNDS [LATE]`; ways: fork, _Fork, dup, dup2, dup3, fcntl, number, rights, spawn,
- * vfork. With LATE the copy is made so many us after the close began; without, about then. In a
- * plain program every byte that is written to a copy arrives, and a copy has no linger. It is
- * the host program, and knows nothing of the library.
+ * `copies WAY ROUNDS [LATE [CLOSER]]`; ways: fork, _Fork, dup, dup2, dup3, fcntl, number,
+ * rights, spawn, vfork. With LATE, unless it is 0, the copy is made so many us after the close
+ * began; without, about then. It is closed by close, dup2, dup3, close_range, fclose or number.
+ * In a plain program every byte that is written to a copy arrives, and a copy has no linger. It
+ * is the host program, and knows nothing of the library.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +33,8 @@ static int fd; /* of the connection */
 static int passage[2];
 static _Atomic bool go, closed;
 static useconds_t late;
+static const char *closer = "close";
+static int nothing; /* an fd of no connection */
 static struct sockaddr_in server;
 
 static int connected(void)
@@ -174,6 +177,24 @@ static void spin(long ns)
     while ((now.tv_sec - from.tv_sec) * 1000000000L + now.tv_nsec - from.tv_nsec < ns);
 }
 
+static FILE *stream; /* of fd, for fclose() */
+
+static void close_it(void)
+{
+    if (strcmp(closer, "dup2") == 0)
+        dup2(nothing, fd);
+    else if (strcmp(closer, "dup3") == 0)
+        dup3(nothing, fd, O_CLOEXEC);
+    else if (strcmp(closer, "close_range") == 0)
+        close_range((unsigned)fd, (unsigned)fd, 0);
+    else if (strcmp(closer, "number") == 0)
+        syscall(SYS_close, fd);
+    else if (stream)
+        (void)fclose(stream);
+    else
+        close(fd);
+}
+
 /* One connection: 0, or what went wrong. */
 static int one_round(int listener, char *way, long after_ns)
 {
@@ -183,6 +204,7 @@ static int one_round(int listener, char *way, long after_ns)
     pthread_t thread;
     void *result;
     fd = connected();
+    stream = strcmp(closer, "fclose") == 0 ? fdopen(fd, "r+") : NULL;
     int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (write(peer, "x", 1) != 1 || read(fd, buf, 1) != 1)
         return LOST;
@@ -192,12 +214,14 @@ static int one_round(int listener, char *way, long after_ns)
     usleep(50);
     atomic_store(&go, true);
     spin(late ? 0 : after_ns);
-    close(fd);
+    close_it();
     atomic_store(&closed, true);
     while ((r = read(peer, buf, sizeof(buf))) > 0)
         got += r;
     pthread_join(thread, &result);
     close(peer);
+    if (strncmp(closer, "dup", 3) == 0)
+        close(fd);
     int wrong = (int)(intptr_t)result;
     return wrong == 0 && (got != BYTES || r != 0) ? LOST : wrong;
 }
@@ -228,6 +252,8 @@ int main(int argc, char **argv)
     if (argc < 3)
         return 1;
     late = argc > 3 ? (useconds_t)strtol(argv[3], NULL, 10) : 0;
+    closer = argc > 4 ? argv[4] : closer;
+    nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (strcmp(argv[1], "child") == 0) {
         fd = (int)strtol(argv[2], NULL, 10);
         return go_on_as_child();
