@@ -2,8 +2,8 @@
 # what the parent's connections get.
 load ../lib/helper
 
-WAYS=(close dup2 dup3 dup fcntl socket connect accept linger shutdown read close_range closefrom number
-    fclose unshare prctl syscall)
+WAYS=(close dup2 dup3 dup fcntl socket connect accept listen linger shutdown read write rights
+    connection close_range closefrom number fclose rlimit unshare prctl syscall)
 
 # unharmed MODE: the one from before is shared, with the last operation that the parent saw; the
 # one from afterwards is the parent's alone.

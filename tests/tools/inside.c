@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -106,11 +107,32 @@ static int connect_to_self(void)
     return connect(made, (struct sockaddr *)&self, len) == 0 ? made : -1;
 }
 
+/* Sends a copy of `one` to itself: it comes as the lowest free fd. */
+static void pass(int one)
+{
+    char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof(control)};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+    int ends[2];
+    *head = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(head), &one, sizeof(one));
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || sendmsg(ends[0], &msg, 0) != 1)
+        _exit(4);
+    close(fd);
+    if (recvmsg(ends[1], &msg, 0) != 1)
+        _exit(4);
+}
+
 /* The child's fds are its own, its memory is not. */
 static int harm(void *unused)
 {
     struct linger linger = {1, 0};
-    char byte;
+    char byte = 0;
     int other = socket(AF_UNIX, SOCK_STREAM, 0);
     (void)unused;
     if (strcmp(way, "close") == 0)
@@ -143,6 +165,16 @@ static int harm(void *unused)
         shutdown(fd, SHUT_RD);
     else if (strcmp(way, "read") == 0 && dup2(open("/dev/zero", O_RDONLY), fd) == fd)
         (void)!read(fd, &byte, 1);
+    else if (strcmp(way, "write") == 0 && dup2(open("/dev/null", O_WRONLY), fd) == fd)
+        (void)!write(fd, &byte, 1);
+    else if (strcmp(way, "listen") == 0 && dup2(socket(AF_INET, SOCK_STREAM, 0), fd) == fd)
+        (void)!listen(fd, 1);
+    else if (strcmp(way, "rights") == 0)
+        pass(other);
+    else if (strcmp(way, "connection") == 0)
+        pass(fd);
+    else if (strcmp(way, "rlimit") == 0)
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, 3});
     else if (strcmp(way, "unshare") == 0)
         (void)unshare(CLONE_NEWNET);
     else if (strcmp(way, "prctl") == 0 || strcmp(way, "syscall") == 0) {
