@@ -134,6 +134,11 @@ foreign_entry() {
     echo "$output"
     [[ $status -eq 0 && $(time_wait_client "$PORT") -eq 1 ]]
     [[ $output == *'system call 0'*'its memory 0'*'its files 0'*'shared mappings 0'* ]]
+    # Nor can one of the launcher's own user that has given up its rights.
+    run "$START" --reap -- setpriv --bounding-set=-all --inh-caps=-all \
+        sh -c '"$0" "$@"; sleep 0.5' "$BUILD/tests/intruder" "$cookie" 0
+    echo "$output"
+    [[ $status -eq 0 && $(time_wait_client "$PORT") -eq 1 && $output == *'system call 0'* ]]
     # The ways are the right ones: a process with the launcher's rights may use them.
     run "$START" --reap -- sh -c '"$0" "$@"; sleep 0.5' "$BUILD/tests/intruder" "$cookie" 0
     echo "$output"
