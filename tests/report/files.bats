@@ -36,6 +36,20 @@ whole() {
     [[ $(command stat -c %a "$LOG.old") == 644 && -s $LOG.old ]]
 }
 
+@test "rotation: a log that is renamed is over, and the next record makes a new one" {
+    local go=$BATS_TEST_TMPDIR/go
+    serve "$PORT" loop:2 accept readall close end
+    start client env NOTIMEWAIT_LOG="$LOG" LD_PRELOAD="$LIB" "$ACT" "connect:$PORT" write:1 close \
+        say:first "wait-file:$go:20000" "connect:$PORT" write:2 close
+    wait_output client '^say first'
+    mv "$LOG" "$LOG.1"
+    : >"$go"
+    finish client
+    finish server
+    [[ $(wc -l <"$LOG.1") -eq 1 && $(wc -l <"$LOG") -eq 1 && $(stat -c %a "$LOG") == 600 ]]
+    [[ $(json via "$LOG") == close && $(json local "$LOG") != $(json local "$LOG.1") ]]
+}
+
 @test "a symbolic link is not followed: one line says so" {
     serve "$PORT" accept readall close
     touch "$BATS_TEST_TMPDIR/target"
