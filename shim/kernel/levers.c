@@ -59,11 +59,11 @@ bool lever_fin_rst_off(int fd)
 #define PIECE  (1u << 20)
 #define PIECES 16u
 
-/** Names `bytes`, or as many as can be named; returns by how many pieces. */
-static size_t name_pieces(struct iovec pieces[PIECES], size_t bytes)
+/** Names `bytes`, or as many as can be named; returns by how many pieces (of any libc's type). */
+static uint8_t name_pieces(struct iovec pieces[PIECES], size_t bytes)
 {
     static char nowhere[PIECE]; /* never touched, and so no memory */
-    size_t count = 0;
+    uint8_t count = 0;
     for (; bytes > 0 && count < PIECES; count++) {
         size_t len = bytes < PIECE ? bytes : PIECE;
         pieces[count] = (struct iovec){nowhere, len};
