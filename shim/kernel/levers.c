@@ -59,7 +59,7 @@ bool lever_fin_rst_off(int fd)
 #define PIECE  (1u << 20)
 #define PIECES 16u
 
-/** Names `bytes`, or as many as can be named; returns by how many pieces (of any libc's type). */
+/** Names `bytes`, or as many as can be named; returns by how many pieces. */
 static uint8_t name_pieces(struct iovec pieces[PIECES], size_t bytes)
 {
     static char nowhere[PIECE]; /* never touched, and so no memory */

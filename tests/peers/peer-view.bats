@@ -103,6 +103,7 @@ setup_file() {
     echo 'off abort | - | - | TIME_WAIT | -' >>"$EXPECTED"
     run as_expected closed off abort
     [[ $status -eq 1 && $output == *'abort | - | - | - | -'* ]]
+    # shellcheck disable=SC2034 # view's
     VIEW_POLICIES=(off)
     run as_expected closed
     [[ $status -eq 1 && $output == *'< abort'* ]]
