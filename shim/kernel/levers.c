@@ -62,7 +62,7 @@ bool lever_fin_rst_off(int fd)
 /** Names `bytes`, or as many as can be named; returns by how many pieces. */
 static uint8_t name_pieces(struct iovec pieces[PIECES], size_t bytes)
 {
-    static char nowhere[PIECE]; /* never touched, and so no memory */
+    static char nowhere[PIECE]; /* tcp_recvmsg() copies nothing there: it takes no memory */
     uint8_t count = 0;
     for (; bytes > 0 && count < PIECES; count++) {
         size_t len = bytes < PIECE ? bytes : PIECE;

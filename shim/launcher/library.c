@@ -85,32 +85,32 @@ static bool can_be_opened(const char *path)
 {
     if (!strchr(path, '/') || strchr(path, '$') || access(path, R_OK) == 0)
         return true;
-    complain("LD_PRELOAD names %s: %s", path, strerror(errno));
+    complain("LD_PRELOAD names %s, which cannot be opened (%s): correct or unset it", path,
+             strerror(errno));
     return false;
+}
+
+/** The outcome of library_find(): no path where the library cannot be preloaded. */
+static bool found(struct library *library, bool usable)
+{
+    if (!usable)
+        library->path[0] = '\0';
+    return usable;
 }
 
 bool library_find(struct library *library)
 {
     char directory[PATH_MAX];
     *library = (struct library){.where = "LD_PRELOAD names it", .preset = true};
-    if (is_preset(library->path)) {
-        if (can_be_opened(library->path))
-            return true;
-        library->path[0] = '\0';
-        return false;
-    }
+    if (is_preset(library->path))
+        return found(library, can_be_opened(library->path));
     library->preset = false;
     own_directory(directory);
     for (size_t i = 0; i < PLACES; i++) {
         library->where = places[i].name;
-        if (!is_in(directory, &places[i], library->path))
-            continue;
-        if (can_be_named(library->path))
-            return true;
-        library->path[0] = '\0';
-        return false;
+        if (is_in(directory, &places[i], library->path))
+            return found(library, can_be_named(library->path));
     }
-    library->path[0] = '\0';
     complain_not_found(directory);
-    return false;
+    return found(library, false);
 }

@@ -169,11 +169,16 @@ load ../lib/helper
             for (path in loads) {
                 file = path
                 sub(/.*\//, "", file)
+                sub(/\.bash$/, "", file)
                 delete seen
                 count = split(words[file], list, " ")
                 for (i = 1; i <= count; i++) seen[list[i]] = 1
+                delete loaded
                 libs = split(loads[path], lib, " ")
-                for (k = 1; k <= libs; k++) {
+                for (k = 1; k <= libs; k++) { # and what that loads, once
+                    if (loaded[lib[k]]++) continue
+                    more = split(loads["tests/lib/" lib[k] ".bash"], inner, " ")
+                    for (i = 1; i <= more; i++) lib[++libs] = inner[i]
                     count = split(words[lib[k]], list, " ")
                     for (i = 1; i <= count; i++)
                         if (seen[list[i]]++) print path ": " list[i] "()"

@@ -130,7 +130,7 @@ refused() {
             said=$(grep -v '^ERROR: ld.so:' <<<"$output") # of the launcher's own start
             echo "$output"
             [[ $status -eq 2 && $(wc -l <<<"$said") -eq 1 && ! -e $BATS_TEST_TMPDIR/started ]]
-            [[ $file == "$other" || $said == 'notimewait: LD_PRELOAD names /nowhere/libnotimewait.so: No such file'* ]]
+            [[ $file == "$other" || $said == 'notimewait: LD_PRELOAD names /nowhere/libnotimewait.so, which cannot be opened (No such file or directory): correct or unset it' ]]
         done
         LD_PRELOAD=$file run "$START" check true
         echo "$output"

@@ -47,6 +47,24 @@ cell() {
     [[ $output =~ ' connections=300 '.*' recycled='([0-9]+) && ${BASH_REMATCH[1]} -ge 200 ]]
 }
 
+# arms: how many connections each of two policies gets that both take ports over, by one seed.
+arms() {
+    rm -rf "$BOARD"
+    NOTIMEWAIT_SEED=7 client 200 -p 'auto|reap' >/dev/null 2>&1
+    board_cells | sed -nE 's/^legacy-client (\S+) .* connections=([0-9]+) .*/\1 \2/p' | sort
+}
+
+@test "a call that waits for a port keeps the policy that was drawn for it" {
+    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply
+    wait_output server '^ready'
+    local plenty scarce
+    plenty=$(arms)
+    echo '20000 20007' >/proc/sys/net/ipv4/ip_local_port_range
+    scarce=$(arms)
+    echo "$plenty; with 8 ports, each of which comes again after 14 ms: $scarce"
+    [[ $plenty =~ ^'auto '[1-9] && $plenty == *'reap '[1-9]* && $scarce == "$plenty" ]]
+}
+
 @test "a board that cannot be used: one line, status 2" {
     mkdir "$BOARD"
     echo nonsense >"$BOARD/counters"

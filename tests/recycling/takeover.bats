@@ -13,7 +13,7 @@ load ../lib/badnet
 TAKEOVER_TOOL=$BUILD/tests/takeover
 PARALLEL=20
 COUNT=160
-PORTS=130       # that the library's clients have
+PORTS=100       # that the library's clients have
 SECONDS_LONG=12 # begin no connection after that
 [[ ${TAKEOVER-} != long ]] || COUNT=4000 SECONDS_LONG=280
 

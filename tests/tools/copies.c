@@ -8,6 +8,8 @@
  * In a plain program every byte that is written to a copy arrives, and a copy has no linger. It
  * is the host program, and knows nothing of the library.
  */
+#include "pass.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -105,21 +107,7 @@ static int by_exec(bool vforks)
 
 static int by_rights(void)
 {
-    char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
-    struct iovec iov = {&byte, 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control,
-                         .msg_controllen = sizeof(control)};
-    struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-    *head = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-    memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-    int copy = -1;
-    if (sendmsg(passage[0], &msg, 0) != 1 || recvmsg(passage[1], &msg, 0) != 1)
-        return -1;
-    memcpy(&copy, CMSG_DATA(head), sizeof(copy));
-    return copy;
+    return pass_send(passage[0], fd) ? pass_receive(passage[1]) : -1;
 }
 
 static int copy_by(const char *way)

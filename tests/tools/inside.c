@@ -9,6 +9,8 @@
  * cancel: a close() that waits is left by siglongjmp(), or by pthread_cancel(). It is the host
  * program, and knows nothing of the library.
  */
+#include "pass.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -107,24 +109,12 @@ static int connect_to_self(void)
     return connect(made, (struct sockaddr *)&self, len) == 0 ? made : -1;
 }
 
-/* Sends a copy of `one` to itself: it comes as the lowest free fd. */
+/* Passes `one` to itself in place of fd: it comes as the lowest free one. */
 static void pass(int one)
 {
-    char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
-    struct iovec iov = {&byte, 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control,
-                         .msg_controllen = sizeof(control)};
-    struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
     int ends[2];
-    *head = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-    memcpy(CMSG_DATA(head), &one, sizeof(one));
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || sendmsg(ends[0], &msg, 0) != 1)
-        _exit(4);
-    close(fd);
-    if (recvmsg(ends[1], &msg, 0) != 1)
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || !pass_send(ends[0], one) ||
+        close(fd) != 0 || pass_receive(ends[1]) < 0)
         _exit(4);
 }
 
@@ -270,17 +260,8 @@ static int passage[2];
 
 static void *go_on(void *unused)
 {
-    char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec iov = {control, 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control,
-                         .msg_controllen = sizeof(control)};
     int made = connected();
-    *CMSG_FIRSTHDR(&msg) = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &made, sizeof(made));
-    (void)!sendmsg(passage[0], &msg, 0);
+    (void)pass_send(passage[0], made);
     close(made);
     made = connected();
     (void)!write(made, "hello", 5);
