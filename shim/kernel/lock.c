@@ -74,6 +74,11 @@ enum lock_hold lock_take(unsigned wait_ms)
     return give_up();
 }
 
+bool lock_is_lost(void)
+{
+    return atomic_load(&lost);
+}
+
 void lock_release(enum lock_hold hold)
 {
     if (hold == LOCK_HELD)

@@ -21,6 +21,9 @@ enum lock_hold {
 /** After some yields it tries for about wait_ms more. */
 enum lock_hold lock_take(unsigned wait_ms);
 
+/** Nobody gets it any more: a signal handler took its holder away. */
+bool lock_is_lost(void);
+
 /** `hold`: what lock_take() returned. */
 void lock_release(enum lock_hold hold);
 

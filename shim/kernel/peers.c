@@ -110,7 +110,7 @@ static struct peer *put(const struct diag_socket *key, int64_t now_ms)
         .blocks = peer->blocks,
         .used_ms = now_ms,
         .alone_ms = now_ms,
-        .tight_ms = now_ms,
+        .tight_ms = INT64_MIN / 2, /* never */
         .helped_ms = now_ms,
         .rest_ms = now_ms,
     };
@@ -184,8 +184,11 @@ enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms
 {
     bool tight = now_ms < peer->tight_ms;
     uint32_t wait = peer->local ? QUIET_MS : AGE_MS;
+    unsigned tries = tight ? TRIES_TIGHT : TRIES;
     enum took took = lease_take_young(taker, peer->blocks, &peer->rest.young, entry);
-    for (int i = 0; i < (tight ? TRIES_TIGHT : TRIES) && took == TOOK_LATER; i++) {
+    if (tries > peer->blocks->count)
+        tries = peer->blocks->count; /* at none twice */
+    for (unsigned i = 0; i < tries && took == TOOK_LATER; i++) {
         int number = blocks_next(peer->blocks, now_ms, tight);
         if (number < 0)
             break;

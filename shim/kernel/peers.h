@@ -26,7 +26,7 @@ struct peer {
     int64_t alone_ms;  /* left alone until then */
     int64_t tight_ms;  /* said EADDRNOTAVAIL: young entries, too, until then */
     int64_t probe_ms;  /* when a plain connect is to look whether ports are still scarce */
-    int64_t helped_ms; /* when a port was last taken, or looked for in vain */
+    int64_t helped_ms; /* when a port was last taken, or first looked for after a pause */
     int64_t rest_ms;   /* no look before connect() until then */
     struct blocks *blocks;
     struct rest rest; /* of the block that was looked at last */

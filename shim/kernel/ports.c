@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #define ALONE_MS    60000 /* a peer that cannot be helped is left alone */
+#define BLIND_MS    1000  /* the same while the kernel does not tell: no fd or memory is left */
 #define PROBE_MS    2000  /* scarcity is looked at again then, */
 #define PROBE_TAKES 256   /* but not so often that its cost is seen in the 99th percentile */
 #define PLENTY      64    /* so many plain connects that chose the other parity end it */
@@ -18,10 +19,12 @@
 #define REST_MS 100
 
 /* After EADDRNOTAVAIL, when all entries are too young or a touch cannot be told from a long
- * connection, waits, together longer than QUIET_MS, unless nothing was found for a while. */
+ * connection, waits, together longer than QUIET_MS, unless nothing was found for a while, in
+ * which there was no pause. */
 #define WAITS     12
 #define WAIT_MS   20
 #define HELPED_MS 1000
+#define PAUSE_MS  1000
 
 /* Somebody else took the entry that a socket is bound to: it may have that one's next entry. */
 #define AGAIN       3
@@ -57,9 +60,9 @@ static void read_sysctls(void)
     atomic_store(&sysctls_known, true);
 }
 
-static void leave_alone(struct peer *peer, int64_t now)
+static void leave_alone(struct peer *peer, int64_t now, int64_t ms)
 {
-    peer->alone_ms = now + ALONE_MS;
+    peer->alone_ms = now + ms;
     peer->scarce = false;
     peer->rest.lease.count = 0;
     update_scarce(now);
@@ -87,7 +90,7 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
         .both = least_ms == FILL_TIGHT_MS,
     };
     if (!peer_fill(peer, &wanted, now)) {
-        leave_alone(peer, now);
+        leave_alone(peer, now, BLIND_MS);
         return false;
     }
     return peer->blocks->count > 0;
@@ -116,7 +119,7 @@ static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
     if (took == TOOK)
         claim->kind = CLAIM_TOUCHED;
     else if (took == TOOK_BLIND)
-        leave_alone(peer, now);
+        leave_alone(peer, now, BLIND_MS);
     return took;
 }
 
@@ -184,6 +187,8 @@ static int take_after(struct ports_claim *claim, const union address *address)
     struct peer *peer = peers_get(address, claim->interface, now);
     if (!peer || now < peer->alone_ms)
         return 0;
+    if (now >= peer->tight_ms + PAUSE_MS)
+        peer->helped_ms = now;
     peer->tight_ms = now + TIGHT_MS;
     if (take(peer, claim, (uint8_t)address->any.sa_family)) {
         if (!peer->scarce)
@@ -200,9 +205,10 @@ static bool take_or_wait(struct ports_claim *claim, const union address *address
         if (i > 0)
             lock_pause(WAIT_MS);
         enum lock_hold hold = lock_take(LOCK_WAIT_MS);
-        if (!hold)
-            return false;
-        taken = take_after(claim, address);
+        if (hold)
+            taken = take_after(claim, address);
+        else if (lock_is_lost())
+            return false; /* otherwise many threads wait for it, on a busy machine */
         lock_release(hold);
     }
     return taken > 0;
@@ -247,7 +253,7 @@ static int look_again(const struct ports_claim *claim)
         return -1;
     if (diag_cookie(&socket) != claim->entry.cookie)
         return block_age(&socket) >= AGE_TIGHT_MS ? 1 : -1;
-    leave_alone(peer, now_ms());
+    leave_alone(peer, now_ms(), ALONE_MS);
     return 0;
 }
 
@@ -301,7 +307,7 @@ static void look_scarce(int fd, const union address *address, uint32_t interface
     if (!peer || now < peer->alone_ms)
         return;
     if (established && !timestamps)
-        leave_alone(peer, now);
+        leave_alone(peer, now, ALONE_MS);
     else
         set_scarce(peer, now);
 }

@@ -193,6 +193,42 @@ print("its own" if port >= first + 20 else port)' "$PORT" "$first" "$last" $rang
     [[ $(sed '1,/, 1, MSG_DONTWAIT/d' "$table" | grep -c recvmmsg) -eq 0 ]]
 }
 
+@test "a connect() that finds no port waits for one, also where none was taken over for long" {
+    ports 4
+    serve "$PORT" accept@b accept@c accept@d accept@e readall@b close@b accept@b readall@c close@c accept@c
+    run preload auto act "connect:$PORT@a" "connect:$PORT@b" "connect:$PORT@c" "connect:$PORT@d" \
+        close@a "connect:$PORT@a" sleep:2500 close@b "connect:$PORT@b"
+    echo "$output"
+    [[ $status -eq 0 && $(grep -cx 'connect 0' <<<"$output") -eq 6 ]]
+    finish server
+}
+
+@test "a program that had no fd left for a look is helped again a second later" {
+    ports 50
+    serve "$PORT" quiet loop:100 accept readall close end
+    run preload auto python3 -c '
+import resource, socket, sys, time
+def connect():
+    with socket.socket() as s:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (s.fileno() + 1, most))
+        try:
+            s.connect(("127.0.0.1", int(sys.argv[1])))
+        except OSError as error:
+            return error.errno
+    return 0
+limit, most = False, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+print("free:", {connect() for i in range(50)})
+limit = True
+print("no fd:", connect())
+limit = resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+time.sleep(1.1)
+print("later:", {connect() for i in range(50)})' "$PORT"
+    echo "$output"
+    [[ $output == "free: {0}"$'\n'"no fd: 99"$'\n'"later: {0}" ]]
+    finish server
+}
+
 @test "other programs share the ports that were taken over, towards other peers" {
     ports 200
     under auto n=2000

@@ -219,12 +219,30 @@ static long resets(void)
     return counter("/proc/net/snmp", "Tcp:", "OutRsts");
 }
 
+/** What a fact has changed, for the facts that come after it. */
+static struct {
+    char path[64], value[64];
+} undo[8];
+static size_t changed;
+
+static void restore_sysctls(void)
+{
+    while (changed-- > 0) {
+        int fd = open(undo[changed].path, O_WRONLY | O_CLOEXEC);
+        (void)!write(fd, undo[changed].value, strlen(undo[changed].value));
+        close(fd);
+    }
+}
+
 static void sysctl(const char *name, const char *value)
 {
-    char path[256];
-    (void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    HOLDS(fd >= 0 && write(fd, value, strlen(value)) > 0);
+    char *path = undo[changed].path, *old = undo[changed].value;
+    (void)snprintf(path, sizeof(undo->path), "/proc/sys/net/ipv4/%s", name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    HOLDS(fd >= 0 && read(fd, old, sizeof(undo->value) - 1) > 0);
+    if (changed++ == 0)
+        HOLDS(atexit(restore_sysctls) == 0);
+    HOLDS(pwrite(fd, value, strlen(value), 0) > 0);
     close(fd);
 }
 

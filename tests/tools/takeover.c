@@ -34,6 +34,28 @@ static long connect_timed(int fd)
     return (long)(now() - start);
 }
 
+/* What has the ports, where the first connect() finds none: a line for whoever reads why. */
+static void tell_states(void)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    unsigned count[16] = {0}, state;
+    char line[256];
+    FILE *table =
+        atomic_flag_test_and_set(&told) ? NULL : fopen("/proc/thread-self/net/tcp", "r");
+
+    if (!table)
+        return;
+    while (fgets(line, sizeof line, table))
+        if (sscanf(line, " %*u: %*s %*s %x", &state) == 1 && state < 16)
+            count[state]++;
+    (void)fclose(table);
+    printf("no port, after %ld connections; sockets by state (tcp_states.h):", connects);
+    for (state = 0; state < 16; state++)
+        if (count[state])
+            printf(" %u:%u", state, count[state]);
+    printf("\n");
+}
+
 /* From a port of our own, where one is old enough; -1: no connection. */
 static int dial(struct ports *own)
 {
@@ -42,7 +64,10 @@ static int dial(struct ports *own)
     long us = connect_timed(fd);
 
     if (us < 0) {
-        out_of_ports += errno == EADDRNOTAVAIL;
+        if (errno == EADDRNOTAVAIL) {
+            out_of_ports++;
+            tell_states();
+        }
         failed++;
         (void)close(fd);
         return -1;
