@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
-# No peer can tell `auto` from a program without the library: a hundred connections each, to
+# No peer can tell `auto` from a program without the library: fifty connections each, to
 # servers that look, write, wait and close in many ways. What every call of theirs and of ours
 # returned, and how many RSTs were sent, is the same; also when the ports are recycled ones.
 
 load ../lib/helper
 
 PEERS=$BUILD/tests/peers
-CONNECTIONS=${HARMLESS_CONNECTIONS:-100}
-FEW_PORTS='20000 20149' # CONNECTIONS and some: they come again and again
+CONNECTIONS=${HARMLESS_CONNECTIONS:-50}
+FEW_PORTS="20000 $((20000 + CONNECTIONS * 3 / 2))" # CONNECTIONS and some: they come again and again
 
 setup_file() {
     cat /proc/sys/net/ipv4/ip_local_port_range >"$BATS_FILE_TMPDIR/ports"
