@@ -76,6 +76,24 @@ left_behind() {
     [[ $output == *'notimewait --by supervise COMMAND'* ]]
 }
 
+@test "a command that a preload reaches: how long its connects took, and which failed" {
+    local known='[0-9]+ of the command, [0-9]+ us in the median, [0-9]+ us at p99'
+    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply
+    wait_output server '^ready'
+    ports 300
+    run --separate-stderr "$START" advise "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 400
+    echo "$output" "${stderr:=}"
+    [[ $status -eq 0 && ${lines[0]} == 'remedy: sysctl'* && $stderr == *'connections=300'* ]]
+    [[ $output =~ $known && $output == *'1 failed: EADDRNOTAVAIL, no port was left'* ]]
+    [[ $output != *'how long connect() takes'* && -z $(compgen -G "${TMPDIR:-/tmp}/notimewait-*") ]]
+    # What the user has set for the command stands.
+    ports 300
+    NOTIMEWAIT_POLICY=fin-rst LD_PRELOAD=$LIB run --separate-stderr "$START" advise "$BUILD/examples/legacy-client" \
+        --port "$PORT" --reply --connections 400
+    echo "$output"
+    [[ $stderr == *'connections=400'* && ! $output =~ $known && $output == *'how long connect() takes'* ]]
+}
+
 @test "a process: only the services that it connects to" {
     local other
     ports 300

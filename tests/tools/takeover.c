@@ -38,7 +38,8 @@ static long connect_timed(int fd)
 static void tell_states(void)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
-    unsigned count[16] = {0}, state;
+    enum { STATE = 34 }; /* its column, in hexadecimal */
+    unsigned long count[16] = {0}, state;
     char line[256];
     FILE *table =
         atomic_flag_test_and_set(&told) ? NULL : fopen("/proc/thread-self/net/tcp", "r");
@@ -46,13 +47,13 @@ static void tell_states(void)
     if (!table)
         return;
     while (fgets(line, sizeof line, table))
-        if (sscanf(line, " %*u: %*s %*s %x", &state) == 1 && state < 16)
+        if (strlen(line) > STATE && (state = strtoul(line + STATE, NULL, 16)) < 16)
             count[state]++;
     (void)fclose(table);
     printf("no port, after %ld connections; sockets by state (tcp_states.h):", connects);
     for (state = 0; state < 16; state++)
         if (count[state])
-            printf(" %u:%u", state, count[state]);
+            printf(" %lu:%lu", state, count[state]);
     printf("\n");
 }
 

@@ -160,8 +160,9 @@ static bool run_one(const struct options *options, struct experiment *experiment
         time_left(turn->number - 1, turn->all, start_ns, &left);
     progress_line("%s: %s%s", name, turn->arm->policy, left.buf);
     memcpy(unused.policy, turn->arm->policy, sizeof(unused.policy));
-    experiment->error = measure_once(experiment->command, turn->warm_up ? &unused : turn->arm,
-                                     leftovers, !clean);
+    experiment->error =
+        measure_once(experiment->command, &(struct child_options){.apart = true},
+                     turn->warm_up ? &unused : turn->arm, leftovers, !clean);
     free(unused.runs);
     return experiment->error == 0 && !child_interrupted();
 }

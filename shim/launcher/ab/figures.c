@@ -88,7 +88,7 @@ static bool all_equal(const struct spread *a, const struct spread *b)
     return a->min == a->max && b->min == b->max && a->min == b->min;
 }
 
-static enum verdict verdict_of(double p, size_t n, size_t m)
+static enum figure_verdict verdict_of(double p, size_t n, size_t m)
 {
     if (p <= CHANCE_MAX)
         return VERDICT_REAL;

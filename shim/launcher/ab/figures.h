@@ -41,6 +41,7 @@ extern const char *const verdict_names[];
 struct measured {
     int status; /* of its exit */
     double value[FIGURES];
+    double connect_us_p99;
     bool observed;        /* a process of it has told something */
     bool contaminated;    /* own TIME_WAIT entries were there when it began */
     size_t killed;        /* processes of which nothing but their log is known */
@@ -85,7 +86,7 @@ size_t arm_contaminated(const struct series *arm);
 
 struct spread figure_spread(const struct series *arm, enum figure figure);
 
-enum verdict {
+enum figure_verdict {
     VERDICT_NONE, /* the same, or nothing to compare */
     VERDICT_NOISE,
     VERDICT_REAL,
@@ -94,7 +95,7 @@ enum verdict {
 
 /** The arm's figure against the control's, by a test of ranks (ranks.h). */
 struct comparison {
-    enum verdict verdict;
+    enum figure_verdict verdict;
     double p;                   /* so probable is it by mere chance; NAN: nothing to compare */
     double estimate, low, high; /* the shift, and where it is with 95 % */
     size_t runs;                /* of each arm, that would decide; 0: not known, or decided */

@@ -2,7 +2,6 @@
 
 #include "kernel/clock.h"
 #include "kernel/diag.h"
-#include "launcher/child.h"
 #include "launcher/counters.h"
 #include "launcher/environment.h"
 #include "launcher/line.h"
@@ -190,6 +189,7 @@ static void fill_from_records(struct measured *run, struct records *records)
     run->value[CUT] = records->cut;
     run->value[CLOSE_US] = durations_median(&records->close_us);
     run->value[CONNECT_US] = durations_median(&records->connect_us);
+    run->connect_us_p99 = durations_p99(&records->connect_us);
 }
 
 static struct measured figures_of(const struct child_result *result, struct records *records,
@@ -217,15 +217,15 @@ static void add_run(struct series *arm, const struct measured *run,
                           records->errors[i].count);
 }
 
-int measure_once(char *const command[], struct series *arm, struct leftovers *leftovers,
-                 bool contaminated)
+int measure_once(char *const command[], const struct child_options *how, struct series *arm,
+                 struct leftovers *leftovers, bool contaminated)
 {
     struct records records = {0};
     struct files files = make_files();
     int board = make_board();
     environment_set("NOTIMEWAIT_POLICY", arm->policy);
     double rst_before = counters_rst_sent();
-    struct child_result result = child_run(command, &(struct child_options){.apart = true});
+    struct child_result result = child_run(command, how);
     read_and_remove(&files, &records);
     read_board_of_run(board, &records);
     if (result.error == 0 && !result.interrupted) {

@@ -9,6 +9,7 @@
 
 #include "launcher/ab/figures.h"
 #include "launcher/ab/leftovers.h"
+#include "launcher/child.h"
 
 #include <stdbool.h>
 
@@ -16,12 +17,12 @@
 bool measure_begin(void);
 
 /**
- * Runs the command under the arm's policy and adds the run to the arm, unless a signal came
- * meanwhile. Its connections are added to the leftovers. Returns 0, or the errno for which the
- * command could not be started.
+ * Runs the command under the arm's policy, as `how` says, and adds the run to the arm, unless a
+ * signal came meanwhile. Its connections are added to the leftovers. Returns 0, or the errno
+ * for which the command could not be started.
  */
-int measure_once(char *const command[], struct series *arm, struct leftovers *leftovers,
-                 bool contaminated);
+int measure_once(char *const command[], const struct child_options *how, struct series *arm,
+                 struct leftovers *leftovers, bool contaminated);
 
 /** Removes the directory. */
 void measure_end(void);

@@ -215,13 +215,24 @@ static int compare_durations(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/** Sorts them; their number. */
+static size_t sort_durations(struct durations *durations)
+{
+    if (durations->count > 0)
+        qsort(durations->all, durations->count, sizeof(*durations->all), compare_durations);
+    return durations->count;
+}
+
 double durations_median(struct durations *durations)
 {
-    size_t n = durations->count;
-    if (n == 0)
-        return NAN;
-    qsort(durations->all, n, sizeof(*durations->all), compare_durations);
-    return (durations->all[(n - 1) / 2] + durations->all[n / 2]) / 2;
+    size_t n = sort_durations(durations);
+    return n > 0 ? (durations->all[(n - 1) / 2] + durations->all[n / 2]) / 2 : NAN;
+}
+
+double durations_p99(struct durations *durations)
+{
+    size_t n = sort_durations(durations);
+    return n > 0 ? durations->all[(n * 99 + 99) / 100 - 1] : NAN;
 }
 
 void records_free(struct records *records)

@@ -79,6 +79,7 @@ size_t records_killed(struct records *records);
 
 /** NAN without any. */
 double durations_median(struct durations *durations);
+double durations_p99(struct durations *durations);
 
 void records_free(struct records *records);
 

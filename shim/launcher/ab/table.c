@@ -65,7 +65,7 @@ static void change(const struct figure_info *info, double from, double to, struc
 
 /** " (-300 real)" */
 static void difference(const struct figure_info *info, const struct spread *control,
-                       const struct spread *arm, enum verdict verdict, struct text *text)
+                       const struct spread *arm, enum figure_verdict verdict, struct text *text)
 {
     static const char *const words[] = {
         [VERDICT_NOISE] = " noise)", [VERDICT_REAL] = " real)", [VERDICT_FEW] = ")"};

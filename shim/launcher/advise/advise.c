@@ -2,9 +2,11 @@
  * advise: watches TIME_WAIT for a while, and names the least invasive remedy.
  *
  * Owns: for how long, and whom it is about: a command, a process, or the whole network
- * namespace. Nothing is changed.
+ * namespace. Nothing is changed: a command that a preload reaches runs under the library with
+ * the plain close (off), which tells how long its connects took.
  */
 #include "kernel/clock.h"
+#include "launcher/ab/measure.h"
 #include "launcher/advise/remedy.h"
 #include "launcher/advise/watch.h"
 #include "launcher/child.h"
@@ -12,6 +14,7 @@
 #include "launcher/failure.h"
 #include "launcher/line.h"
 #include "launcher/options.h"
+#include "launcher/preload.h"
 #include "launcher/sockets.h"
 #include "policy/number.h"
 
@@ -116,22 +119,44 @@ static void watch_for(uint64_t seconds)
     }
 }
 
-/** Its output goes to stderr: only the advice is on stdout. */
-static int watch_command(char *const command[])
+/** Whether the library may come along: what the environment says of it stands. */
+static bool may_measure(char *const command[], const struct library *library)
 {
-    static const struct child_options options = {
-        .apart = true, .tick = look_once, .tick_ms = LOOK_MS};
-    child_hold_signals(CHILD_ENDING_SIGNALS);
-    look_once();
-    struct child_result result = child_run(command, &options);
-    look_once();
-    return result.error ? failure_not_started(command[0], result.error) : EXIT_SUCCESS;
+    return library->path[0] && !getenv("NOTIMEWAIT_POLICY") && !getenv("NOTIMEWAIT_RULES") &&
+           preload_reaches(command[0], library) &&
+           preload_command(command[0], library, false) && measure_begin();
 }
 
-static int watch_all(const struct advise_options *options)
+/** Its output goes to stderr: only the advice is on stdout. Returns 0 or an errno. */
+static int run_command(char *const command[], const struct library *library,
+                       struct series *seen)
+{
+    static const struct child_options how = {
+        .apart = true, .tick = look_once, .tick_ms = LOOK_MS};
+    if (!may_measure(command, library))
+        return child_run(command, &how).error;
+    struct leftovers leftovers = {.diag = diag};
+    int error = measure_once(command, &how, seen, &leftovers, false);
+    measure_end();
+    tuples_clear(&leftovers.tuples);
+    return error;
+}
+
+static int watch_command(char *const command[], const struct library *library,
+                         struct series *seen)
+{
+    child_hold_signals(CHILD_ENDING_SIGNALS);
+    look_once();
+    int error = run_command(command, library, seen);
+    look_once();
+    return error ? failure_not_started(command[0], error) : EXIT_SUCCESS;
+}
+
+static int watch_all(const struct advise_options *options, const struct library *library,
+                     struct series *seen)
 {
     if (options->command)
-        return watch_command(options->command);
+        return watch_command(options->command, library, seen);
     watch_for(options->seconds);
     return EXIT_SUCCESS;
 }
@@ -157,20 +182,22 @@ int advise_main(int argc, char **argv)
 {
     static struct library library;
     static struct verdict verdict;
+    static struct series seen = {.policy = "off"};
     struct advise_options options;
     if (!parse_options(argc, argv, &options))
         return EXIT_USAGE;
     if (!prepare(&options))
         return EXIT_FAILED;
-    int status = watch_all(&options);
-    if (status != EXIT_SUCCESS)
-        return status;
     if (options.command) {
         if (!library_find(&library))
             library.path[0] = '\0';
         verdict_find(options.command[0], &library, &verdict);
     }
-    remedy_print(&watched, options.command ? &verdict : NULL);
+    int status = watch_all(&options, &library, &seen);
+    if (status != EXIT_SUCCESS)
+        return status;
+    remedy_print(&watched, options.command ? &verdict : NULL, &seen);
+    free(seen.runs);
     free(watched.services);
     return child_interrupted() ? EXIT_INTERRUPTED : EXIT_SUCCESS;
 }

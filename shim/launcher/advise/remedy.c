@@ -4,7 +4,9 @@
 #include "launcher/counters.h"
 #include "launcher/line.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN */
 #define LABEL       "%-19s "
@@ -135,6 +137,30 @@ static void choose(const struct situation *now, const struct verdict *verdict)
         advise_library(now, verdict);
 }
 
+/** The errors that the command's connects failed with, each with its number. */
+static void print_failed(const struct series *seen)
+{
+    for (size_t i = 0; i < CONNECT_ERRORS_MAX && seen->errors[i].name[0]; i++)
+        line_print(stdout, LABEL "%.0f failed: %s%s", "connect()", seen->errors[i].count,
+                   seen->errors[i].name,
+                   strcmp(seen->errors[i].name, "EADDRNOTAVAIL") ? "" : ", no port was left");
+}
+
+/** False where it was not seen how long the command's connects took. */
+static bool print_connects(const struct series *seen)
+{
+    if (seen->count == 0)
+        return false;
+    const struct measured *run = &seen->runs[0];
+    print_failed(seen);
+    if (isnan(run->value[CONNECT_US]))
+        return false;
+    line_print(stdout, LABEL "%.0f of the command, %.0f us in the median, %.0f us at p99",
+               "connect()", run->value[CONNECTIONS], run->value[CONNECT_US],
+               run->connect_us_p99);
+    return true;
+}
+
 static void print_service(const struct situation *now, const struct watched *watched)
 {
     const struct service *service = now->service;
@@ -177,17 +203,23 @@ static void print_others_seen(const struct watched *watched, const struct servic
                    "servers", (unsigned long long)watched->server_time_wait);
 }
 
-void remedy_print(const struct watched *watched, const struct verdict *verdict)
+void remedy_print(const struct watched *watched, const struct verdict *verdict,
+                  const struct series *seen)
 {
     struct situation now = situation_of(watched);
     choose(&now, verdict);
     line_print(stdout, LABEL "%.0f s", "watched", watch_seconds(watched));
+    bool timed = print_connects(seen);
     if (now.service)
         print_service(&now, watched);
     print_others_seen(watched, now.service);
     line_print(stdout, LABEL "tcp_tw_reuse=%u, tcp_timestamps=%d%s", "sysctls",
                now.sysctls.tw_reuse, now.timestamps,
                now.delay_ms >= 0 ? "" : ", no tcp_tw_reuse_delay (Linux 6.14)");
-    say("not known", "which side closed first where no entry is here; what peers elsewhere "
-                     "have read; how long connect() takes, which notimewait ab measures");
+    line_print(stdout,
+               LABEL
+               "which side closed first where no entry is here; what peers elsewhere have "
+               "read%s",
+               "not known",
+               timed ? "" : "; how long connect() takes: of a COMMAND that a preload reaches");
 }

@@ -7,11 +7,14 @@
 #ifndef REMEDY_H
 #define REMEDY_H
 
+#include "launcher/ab/figures.h"
 #include "launcher/advise/watch.h"
 #include "launcher/check/verdict.h"
 
 /** Prints the remedy in its first line, then why, then the figures. `verdict`: how the command
- * is reached, or NULL where none was named. */
-void remedy_print(const struct watched *watched, const struct verdict *verdict);
+ * is reached, or NULL where none was named. `seen`: the command's one run under the library,
+ * with the plain close, or none. */
+void remedy_print(const struct watched *watched, const struct verdict *verdict,
+                  const struct series *seen);
 
 #endif
