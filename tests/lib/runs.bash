@@ -56,6 +56,7 @@ version_of() {
     erl) erl -noshell -eval 'io:put_chars(["Erlang/OTP ", erlang:system_info(otp_release)]), halt().' ;;
     haproxy) haproxy -v | awk 'NR == 1 { print "HAProxy", $3 }' | sed 's/-.*//' ;;
     mariadb) mariadb --version | sed -E 's/.* ([0-9.]+)-MariaDB.*/MariaDB \1/' ;;
+    memcached) memcached --version ;;
     mono) mono --version | awk 'NR == 1 { print "Mono", $5 }' ;;
     perl) perl -e 'printf "Perl %vd", $^V' ;;
     ruby) ruby -e 'print "Ruby ", RUBY_VERSION' ;;
@@ -71,6 +72,8 @@ version_of() {
     openssl) openssl version | awk '{ print $1, $2 }' ;;
     psql) psql --version | awk '{ print "PostgreSQL", $3 }' ;;
     python3) python3 --version ;;
+    slapd) slapd -VV 2>&1 | sed -n 's/.*slapd \([0-9.]*\).*/OpenLDAP \1/p' ;;
+    squid) squid -v | awk 'NR == 1 { print "Squid", $4 }' ;;
     redis-*) redis-cli --version | awk '{ print "Redis", $2 }' ;;
     esac
 }
@@ -85,7 +88,7 @@ start_server() {
     start server unshare --pid --ipc --fork --kill-child "${under[@]}" "${@:2}"
 }
 
-# serve_python eof|now|fork
+# serve_python eof|now|fork|dns
 serve_python() {
     need python3
     start_server python3 python3 tests/programs/server.py "$1" "$PORT"
@@ -150,6 +153,16 @@ serve_postgres() {
         -c dynamic_shared_memory_type=mmap -c log_connections=on -c fsync=off
     cd - >/dev/null || return
     wait_output server 'ready to accept connections' 30000
+}
+
+# serve_mariadb: its data stay until the test ends.
+serve_mariadb() {
+    local dir=$BATS_TEST_TMPDIR
+    [[ -d $dir/data ]] || mariadb-install-db --no-defaults --user=root --datadir="$dir/data" \
+        --auth-root-authentication-method=normal >/dev/null 2>&1
+    start_server mariadb mariadbd --no-defaults --user=root --datadir="$dir/data" --port="$PORT" \
+        --socket="$dir/socket" --skip-grant-tables --skip-networking=0
+    until_true 60000 listening
 }
 
 listening() {

@@ -30,13 +30,16 @@ ErrorLog $DIR/apache.log
 ServerName localhost
 LoadModule mpm_event_module modules/mod_mpm_event.so
 LoadModule authz_core_module modules/mod_authz_core.so
+StartServers 1
+ServerLimit 1
+MaxRequestWorkers 25
 Listen $PORT
 DocumentRoot $DIR/htdocs
 END
         chmod -R o+rX "$DIR"
         start_server apache2 apache2 -f "$DIR/apache.conf" -D FOREGROUND
         SERVER_LOG=$DIR/apache.log
-        until_true 20000 listening
+        until_true 20000 grep -qs 'resuming normal operations' "$SERVER_LOG"
     }
     SERVER=serve_apache row 'Apache httpd' apache2 fetch index.html
 }
@@ -66,30 +69,48 @@ END
     SERVER=serve_haproxy row HAProxy haproxy fetch ''
 }
 
+@test "squid, which connects to a server itself" {
+    local behind
+    need squid
+    behind=$(port)
+    start behind python3 tests/programs/server.py now "$behind"
+    wait_output behind '^ready' 20000
+    serve_squid() {
+        cat >"$DIR/squid.conf" <<END
+http_port $PORT accel defaultsite=test
+cache_peer 127.0.0.1 parent $behind 0 no-query originserver
+http_access allow all
+cache deny all
+client_persistent_connections off
+server_persistent_connections off
+pinger_enable off
+netdb_filename none
+pid_filename none
+access_log none
+cache_log stdio:$DIR/squid.log
+coredump_dir $DIR
+visible_hostname test
+END
+        chmod o+rwx "$DIR"
+        # What it leaves in shared memory when it is killed would stop the next one.
+        start_server squid unshare -m sh -c 'mount -t tmpfs none /dev/shm && exec squid -N -f "$0"' \
+            "$DIR/squid.conf"
+        until_true 30000 listening
+    }
+    SERVER=serve_squid row squid squid fetch ''
+}
+
 @test "MariaDB: its client, by preload and supervised" {
     need mariadbd
     need mariadb
     ARMS=(none auto fin-rst last-read supervise:auto)
-    mariadb-install-db --no-defaults --user=root --datadir="$DIR/data" --auth-root-authentication-method=normal \
-        >/dev/null 2>&1
-    start_server mariadb mariadbd --no-defaults --user=root --datadir="$DIR/data" --port="$PORT" \
-        --socket="$DIR/socket" --skip-grant-tables --skip-networking=0
-    SERVER_LOG=$DIR/server.out
-    until_true 60000 listening
+    serve_mariadb
     row MariaDB mariadb each mariadb --no-defaults --skip-ssl -h @HOST -P @PORT -Ne 'SELECT 6 * 7'
 }
 
 @test "MariaDB's server" {
     need mariadbd
     need mariadb
-    mariadb-install-db --no-defaults --user=root --datadir="$DIR/data" --auth-root-authentication-method=normal \
-        >/dev/null 2>&1
-    serve_mariadb() {
-        start_server mariadb mariadbd --no-defaults --user=root --datadir="$DIR/data" --port="$PORT" \
-            --socket="$DIR/socket" --skip-grant-tables --skip-networking=0
-        SERVER_LOG=$DIR/server.out
-        until_true 60000 listening
-    }
     SERVER=serve_mariadb row "MariaDB's server" mariadb each mariadb --no-defaults --skip-ssl -h @HOST -P @PORT \
         -Ne 'SELECT 6 * 7'
 }

@@ -5,6 +5,7 @@ It reads one request, of HTTP (it begins with GET) or anything in one piece, and
   eof   it reads on and closes when its client has closed: the client closes first
   now   it closes at once after the reply: both may close at the same moment
   fork  socketserver.ForkingTCPServer: each child half-closes and closes, first
+  dns   as eof, and the request is one of DNS (RFC 1035): every name has the address 192.0.2.1
 It prints `ready`, and every error of a connection by name: what a server's log would complain of.
 """
 import errno
@@ -28,6 +29,15 @@ def read_request(connection):
     return request
 
 
+def answer(connection):
+    """Over TCP, a length comes before each message (RFC 1035, 4.2.2)."""
+    query = connection.recv(4096)[2:]
+    question = query[12 : query.index(b"\0", 12) + 5]
+    address = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + bytes([192, 0, 2, 1])
+    message = query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + question + address
+    connection.sendall(len(message).to_bytes(2, "big") + message)
+
+
 def reply(connection):
     request = read_request(connection)
     connection.sendall(HEADER + BODY if request.startswith(b"GET") else BODY)
@@ -45,8 +55,8 @@ def complain(text):
 
 def converse(connection, way):
     try:
-        reply(connection)
-        if way == "eof":
+        (answer if way == "dns" else reply)(connection)
+        if way != "now":
             read_on(connection)
     except OSError as error:
         complain(errno.errorcode[error.errno])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Programs that a preload does not reach, or in part: supervised, and PHP by each way.
+# Programs that a preload does not reach, supervised.
 # shellcheck disable=SC2034 # what row uses
 
 load ../lib/helper
@@ -36,9 +36,21 @@ compiled() {
     row 'Go static' go once "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT
 }
 
-@test "PHP's curl: loaded with RTLD_DEEPBIND" {
-    need php
-    ARMS=(none supervise:fin-rst both:fin-rst drop:fin-rst)
-    serve_python eof
-    row 'PHP curl' php once php tests/programs/client.php @HOST @PORT @COUNT
+# Of glibc's own, which calls its connect() itself. resolv.conf is the row's, in a namespace.
+@test "names over TCP (use-vc)" {
+    unshare -m true || skip 'this user may not mount'
+    ARMS=(none auto fin-rst supervise:fin-rst both:fin-rst)
+    PORT=53
+    serve_python dns
+    cat >"$BATS_TEST_TMPDIR/resolve" <<'END'
+echo "nameserver $1" >"$0.conf"
+mount --bind "$0.conf" /etc/resolv.conf
+export RES_OPTIONS=use-vc
+exec python3 -c '
+import socket, sys
+for i in range(int(sys.argv[1])):
+    print(socket.gethostbyname("name%d.test" % i))' "$2"
+END
+    row 'glibc names over TCP' act once unshare -m sh "$BATS_TEST_TMPDIR/resolve" @HOST @COUNT
+    grep -qx 192.0.2.1 "$BATS_TEST_TMPDIR/output.auto"
 }
