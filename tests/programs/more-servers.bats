@@ -93,6 +93,7 @@ visible_hostname test
 END
         chmod o+rwx "$DIR"
         # What it leaves in shared memory when it is killed would stop the next one.
+        # shellcheck disable=SC2016 # another shell's
         start_server squid unshare -m sh -c 'mount -t tmpfs none /dev/shm && exec squid -N -f "$0"' \
             "$DIR/squid.conf"
         until_true 30000 listening
