@@ -80,7 +80,7 @@ help:
 	@echo 'make check-programs  curl, nginx, PostgreSQL, Java, Node, Python...'
 	@echo 'make check-stacks    peers on lwIP, gVisor, libslirp; behind NAT'
 	@echo 'make check-kernels   Debian kernels under QEMU (KERNELS=all: 5.10 to 7.3)'
-	@echo 'make check-arches    builds for ARM and S/390, tests under QEMU'
+	@echo 'make check-arches    builds for ARM, S/390, 32-bit PCs; tests under QEMU'
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
@@ -232,8 +232,7 @@ check-kernels:
 check-arches:
 	@tests/need check-arches
 	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/act
-	@tests/arches/fetch $(BUILD) arm64:aarch64-linux-gnu armhf:arm-linux-gnueabihf \
-	    s390x:s390x-linux-gnu
+	@tests/arches/fetch $(BUILD)
 	@[ "$$ARCHES" != system ] || tests/arches/fetch-system $(BUILD)
 	@tests/run --command tests/arches/check $(BUILD)
 

@@ -12,6 +12,9 @@
 
 #define PEERS 64
 
+#define ALONE_MS 60000 /* a peer that cannot be helped is left alone */
+#define BLIND_MS 1000  /* the same while the kernel does not tell: no fd or memory is left */
+
 /* So long after EADDRNOTAVAIL, young entries are taken first, too. */
 #define TIGHT_MS 1000
 

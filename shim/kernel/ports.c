@@ -8,11 +8,9 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#define ALONE_MS    60000 /* a peer that cannot be helped is left alone */
-#define BLIND_MS    1000  /* the same while the kernel does not tell: no fd or memory is left */
-#define PROBE_MS    2000  /* scarcity is looked at again then, */
-#define PROBE_TAKES 256   /* but not so often that its cost is seen in the 99th percentile */
-#define PLENTY      64    /* so many plain connects that chose the other parity end it */
+#define PROBE_MS    2000 /* scarcity is looked at again then, */
+#define PROBE_TAKES 256  /* but not so often that its cost is seen in the 99th percentile */
+#define PLENTY      64   /* so many plain connects that chose the other parity end it */
 
 /* So many looks in vain, in a row, and there is none for a while: others may hold the ports. */
 #define MISSES  8

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # PHP, whose extensions are loaded with RTLD_DEEPBIND: by each way. Its streams are the program's own.
-# The databases take room, and run with PROGRAMS_ALL=1.
+# Most of it runs with PROGRAMS_ALL=1.
 # shellcheck disable=SC2034 # what row uses
 
 load ../lib/helper
@@ -30,11 +30,13 @@ php_row() {
 }
 
 @test "PHP's sockets" {
+    all_only php
     serve_python eof
     php_row 'PHP sockets' sockets
 }
 
 @test "PHP's streams" {
+    all_only php
     serve_python eof
     php_row 'PHP streams' stream
 }

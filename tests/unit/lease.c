@@ -39,7 +39,7 @@ static bool locked, blind, reserved;
 int clock_gettime(clockid_t clock, struct timespec *ts)
 {
     (void)clock;
-    *ts = (struct timespec){now_ms / 1000, now_ms % 1000 * NS_PER_MS};
+    *ts = (struct timespec){(time_t)(now_ms / 1000), (long)(now_ms % 1000 * NS_PER_MS)};
     return 0;
 }
 

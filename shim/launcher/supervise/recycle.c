@@ -17,8 +17,7 @@
 #define SO_BINDTOIFINDEX 62 /* 5.0 */
 #endif
 
-#define ALONE_MS 60000
-#define WAITS    48 /* of a few ms each */
+#define WAITS 48 /* of a few ms each */
 
 #define SHARERS 4 /* the part of the ports that are left which is ours until the next count */
 
@@ -139,7 +138,7 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
 static void look(struct outlook *outlook, struct peer *peer, uint8_t family, int64_t now)
 {
     if (!fill(peer, family, now, 0)) {
-        outlook->alone_ms = now + ALONE_MS;
+        outlook->alone_ms = now + BLIND_MS;
         return;
     }
     unsigned entries = peer->blocks->entries;
@@ -213,7 +212,7 @@ static bool take_or_wait(struct outlook *outlook, struct peer *peer, int fd, uin
         took = take(peer, fd, family, now);
     }
     if (took == TOOK_BLIND)
-        outlook->alone_ms = now + ALONE_MS;
+        outlook->alone_ms = now + BLIND_MS;
     return took != TOOK_LATER || now >= peer->tight_ms || tries >= WAITS;
 }
 
