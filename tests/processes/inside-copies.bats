@@ -28,6 +28,12 @@ races() {
     races vfork 80
 }
 
+@test "pidfd_spawn by another thread" {
+    nm -D "$(ldd "$ACT" | awk '$1 == "libc.so.6" { print $3 }')" | grep -q ' pidfd_spawn@' ||
+        skip 'this libc has none (glibc 2.39 does)'
+    races pidfd_spawn 80
+}
+
 @test "dup, dup2, dup3 and fcntl by another thread" {
     races dup 800
     races dup2 800

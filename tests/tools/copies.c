@@ -11,6 +11,7 @@
 #include "pass.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -105,6 +106,24 @@ static int by_exec(bool vforks)
     return status_of(pid);
 }
 
+/* pidfd_spawn() of glibc 2.39, where libc has it. */
+static int by_pidfd_spawn(void)
+{
+    typedef int spawner(int *, const char *, const posix_spawn_file_actions_t *,
+                        const posix_spawnattr_t *, char *const[], char *const[]);
+    spawner *spawn = (spawner *)dlsym(RTLD_DEFAULT, "pidfd_spawn");
+    char number[16];
+    char *argv[] = {"copies", "child", number, NULL};
+    siginfo_t info = {0};
+    int pidfd;
+    (void)snprintf(number, sizeof(number), "%d", fd);
+    if (!spawn || spawn(&pidfd, "/proc/self/exe", NULL, NULL, argv, environ) != 0)
+        return LOST;
+    int error = waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
+    close(pidfd);
+    return error == 0 && info.si_code == CLD_EXITED ? info.si_status : LOST;
+}
+
 static int by_rights(void)
 {
     return pass_send(passage[0], fd) ? pass_receive(passage[1]) : -1;
@@ -151,6 +170,8 @@ static void *copier(void *way)
         result = by_child(_Fork());
     else if (strcmp(way, "spawn") == 0 || strcmp(way, "vfork") == 0)
         result = by_exec(strcmp(way, "vfork") == 0);
+    else if (strcmp(way, "pidfd_spawn") == 0)
+        result = by_pidfd_spawn();
     else
         result = by_fd(way);
     return (void *)(intptr_t)result;
@@ -230,7 +251,8 @@ static int listen_somewhere(void)
 static long most_ns(const char *way)
 {
     bool child = strcmp(way, "fork") == 0 || strcmp(way, "_Fork") == 0 ||
-                 strcmp(way, "spawn") == 0 || strcmp(way, "vfork") == 0;
+                 strcmp(way, "spawn") == 0 || strcmp(way, "vfork") == 0 ||
+                 strcmp(way, "pidfd_spawn") == 0;
     return child ? 200000 : 4000;
 }
 
