@@ -22,6 +22,19 @@ slow_server() {
     done
 }
 
+@test "the same out of fclose, dup2, close_range and SYS_close" {
+    local way
+    for way in fclose dup2 close_range number; do
+        slow_server
+        NOTIMEWAIT_LOG=$LOG run preload drain:400 "$BUILD/tests/inside" jump "$PORT" $way
+        echo "$way: $output"
+        cat "$LOG"
+        [[ $output == $'cancellation enabled, no signal blocked, fd open\nclose 0' ]]
+        [[ $(json '.via + " " + .policy' "$LOG") == 'close drain:400' ]]
+        finish server || true
+    done
+}
+
 @test "siglongjmp out of a blocking close: the kernel has closed the fd" {
     slow_server
     run preload linger:3 "$BUILD/tests/inside" jump "$PORT"

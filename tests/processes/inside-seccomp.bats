@@ -6,7 +6,7 @@ load ../lib/board
 # shellcheck disable=SC2154 # $policy is of each_policy
 sealed() {
     local variables=(NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_STATS="$LOG.stats" "$@")
-    for way in prctl syscall; do
+    for way in prctl syscall bare; do
         PORT=$(port)
         serve "$PORT" time-limit:30 loop:4 accept end
         run env "${variables[@]}" LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" \
@@ -27,9 +27,9 @@ sealed() {
     each_policy sealed NOTIMEWAIT_BOARD="$BOARD"
     ONLY=auto each_policy sealed NOTIMEWAIT_BOARD="$BOARD" NOTIMEWAIT_SPLIT=slot:10
     board_cells
-    # Of each two runs: three connections, of which one is copied and does not end.
-    [[ $(board_cells | grep -c ' connections=6 closes=4 ') -eq 9 ]]
-    board_cells | grep -q '^inside auto 0 connections=12 closes=8 '
+    # Of each three runs: three connections, of which one is copied and does not end.
+    [[ $(board_cells | grep -c ' connections=9 closes=6 ') -eq 9 ]]
+    board_cells | grep -q '^inside auto 0 connections=18 closes=12 '
 }
 
 @test "the same where ports are scarce" {

@@ -3,11 +3,12 @@
  * with a server on PORT.
  *
  * vfork, clone, beside: a child that runs in its parent's memory does WAY to the fd of a
- * connection of the parent. sealed: the program installs a filter (WAY: prctl, syscall, probe)
- * that kills it at any call but its own. zygote: so does a child that clone() or (WAY: number)
- * syscall() made as fork() does, whose other threads go on (WAY: open: without a filter). jump,
- * cancel: a close() that waits is left by siglongjmp(), or by pthread_cancel(). It is the host
- * program, and knows nothing of the library.
+ * connection of the parent. sealed: the program installs a filter (WAY: prctl, syscall, bare,
+ * probe) that kills it at any call but its own, bare: which sets no option, either. zygote: so
+ * does a child that clone() or (WAY: number) syscall() made as fork() does, whose other threads
+ * go on (WAY: open: without a filter). jump, cancel: a close() that waits is left by
+ * siglongjmp() (WAY: what closes), or by pthread_cancel(). It is the host program, and knows
+ * nothing of the library.
  */
 #include "pass.h"
 
@@ -56,6 +57,7 @@ static int connected(void)
 /* What the program itself calls from here on; all else kills. */
 static struct sock_filter own_calls[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    ALLOW(SYS_setsockopt), /* see sealed() */
     ALLOW(SYS_read),
     ALLOW(SYS_write),
     ALLOW(SYS_close),
@@ -64,7 +66,6 @@ static struct sock_filter own_calls[] = {
     ALLOW(SYS_socket),
     ALLOW(SYS_connect),
     ALLOW(SYS_shutdown),
-    ALLOW(SYS_setsockopt),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 };
 
@@ -234,6 +235,8 @@ static void sealed(void)
     struct linger off = {0, 0};
     int first = connected(), second = connected();
     (void)fflush(stdout);
+    if (strcmp(way, "bare") == 0)
+        own_calls[2].k = SECCOMP_RET_KILL_PROCESS;
     if (strcmp(way, "probe") == 0) {
         if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) != -1 ||
             prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) != -1)
@@ -242,7 +245,8 @@ static void sealed(void)
         _exit(3);
     }
     (void)!write(first, "hello", 5);
-    setsockopt(first, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+    if (own_calls[2].k == SECCOMP_RET_ALLOW)
+        setsockopt(first, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
     close(first);
     first = connected();
     (void)!write(first, "hello", 5);
@@ -335,10 +339,18 @@ static void leave_by_jump(void)
     struct itimerval soon = {.it_value = {.tv_usec = 100000}};
     (void)signal(SIGALRM, jump);
     connect_and_fill();
+    FILE *stream = strcmp(way, "fclose") == 0 ? fdopen(fd, "r") : NULL;
     if (sigsetjmp(outside, 1) == 0) {
         setitimer(ITIMER_REAL, &soon, NULL);
-        close(fd);
-        puts("close returned");
+        if (strcmp(way, "dup2") == 0)
+            dup2(0, fd);
+        else if (strcmp(way, "close_range") == 0)
+            close_range((unsigned)fd, (unsigned)fd, 0);
+        else if (strcmp(way, "number") == 0)
+            syscall(SYS_close, fd);
+        else
+            stream ? fclose(stream) : close(fd);
+        puts("it returned");
     }
     tell_state();
     printf("close %d\n", close(fd));
