@@ -28,12 +28,46 @@ compiled() {
     row 'C static, musl' musl once "$client" @HOST @PORT @COUNT
 }
 
-@test "Go" {
+# go_client: compiles it where any user may run it, and sets CLIENT; START beside it.
+go_client() {
     [[ -n ${PROGRAMS_ALL-} ]] || skip 'PROGRAMS_ALL is not set'
     need go
-    GOCACHE=$BATS_TEST_TMPDIR/cache CGO_ENABLED=0 go build -o "$BATS_TEST_TMPDIR/client" tests/programs/client.go
+    PUBLIC=$(mktemp -d -p /tmp)
+    chmod 755 "$PUBLIC"
+    CLIENT=$PUBLIC/client START=$PUBLIC/notimewait
+    cp "$BUILD/notimewait" "$START"
+    GOCACHE=$BATS_TEST_TMPDIR/cache CGO_ENABLED=0 go build -o "$CLIENT" tests/programs/client.go
     serve_python eof
-    row 'Go static' go once "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT
+}
+
+clean_up() {
+    [[ -z ${PUBLIC-} ]] || rm -rf "$PUBLIC"
+}
+
+@test "Go" {
+    go_client
+    row 'Go static' go once "$CLIENT" @HOST @PORT @COUNT
+}
+
+# delivers POLICY COUNT: as an ordinary user, each request has its reply.
+delivers() {
+    run setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all \
+        "$START" --by supervise -p "$1" "$CLIENT" 127.0.0.1 "$PORT" "$2"
+    [[ $status -eq 0 && $(sort <<<"$output" | uniq -c) =~ ^\ *$2\ hello$ ]] && return
+    tail -n 3 <<<"$output"
+    return 1
+}
+
+@test "Go as an ordinary user: no TIME_WAIT under fin-rst, 5,000 connections through 1,000 ports under auto" {
+    local range=/proc/sys/net/ipv4/ip_local_port_range before
+    go_client
+    delivers fin-rst 300
+    settle "$PORT"
+    [[ $(time_wait_client "$PORT") -eq 0 ]]
+    before=$(<$range)
+    echo '20000 20999' >$range
+    delivers auto 5000
+    echo "$before" >$range
 }
 
 # Of glibc's own, which calls its connect() itself. resolv.conf is the row's, in a namespace.

@@ -101,12 +101,14 @@ static void print_others(const struct situation *now, const struct verdict *verd
 
 static void advise_reuse(const struct situation *now, const struct verdict *verdict)
 {
-    bool delay = now->sysctls.tw_reuse == 1 || now->kernel_reuses;
-    line_print(stdout, "remedy: sysctl net.ipv4.%s (root, this whole network namespace)",
-               delay ? "tcp_tw_reuse_delay=1" : "tcp_tw_reuse=1");
+    bool reuses = now->sysctls.tw_reuse == 1 || now->kernel_reuses;
+    bool delay = reuses || (now->delay_ms > 1 && now->rate > reuse_rate(now));
+    line_print(stdout, "remedy: sysctl %s%s%s (root, this whole network namespace)",
+               reuses ? "" : "net.ipv4.tcp_tw_reuse=1", delay && !reuses ? " " : "",
+               delay ? "net.ipv4.tcp_tw_reuse_delay=1" : "");
     line_print(stdout, LABEL "%.0f connections/s to one peer in place of %.0f", "it would give",
                delay ? now->ports * 1000 : reuse_rate(now),
-               delay ? reuse_rate(now) : now->ports / TIME_WAIT_S);
+               reuses ? reuse_rate(now) : now->ports / TIME_WAIT_S);
     print_others(now, verdict);
 }
 
@@ -175,6 +177,8 @@ static void print_service(const struct situation *now, const struct watched *wat
         line_print(stdout,
                    LABEL "%u-%u: %.0f, %.0f left; as many as %.0f are held at this rate",
                    "ports", now->sysctls.low, now->sysctls.high, now->ports, left, now->needed);
+    if (left < 1)
+        say("wanted", "perhaps more than is seen: while no port is left, no entry comes anew");
     if (now->needed >= now->ports / 2)
         say("connect()", "searches for a port, for more than a millisecond, from half of the "
                          "ports on");

@@ -43,13 +43,21 @@ static void judge_unreached(struct verdict *verdict, const struct inspected *las
         finding->advice);
 }
 
+static const char *why_reached(const struct inspection *inspection,
+                               const struct inspected *last)
+{
+    if (last->runtime[0])
+        return "dynamically linked; notimewait preloads the sanitizer's runtime first, which "
+               "LD_PRELOAD alone does not";
+    if (inspection->count > 1)
+        return "dynamically linked; what the script starts is not looked at";
+    return "dynamically linked";
+}
+
 static void judge_reached(struct verdict *verdict, const struct inspected *last)
 {
     if (!bypass_look(last->path, verdict->found)) {
-        set(verdict, REACHED_BY_PRELOAD, last->path,
-            last->runtime[0] ? "dynamically linked; notimewait preloads the sanitizer's "
-                               "runtime first, which LD_PRELOAD alone does not"
-                             : "dynamically linked",
+        set(verdict, REACHED_BY_PRELOAD, last->path, why_reached(&verdict->inspection, last),
             "");
         return;
     }
