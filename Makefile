@@ -227,7 +227,7 @@ check-kernels:
 	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@tests/kernels/check $(BUILD)
 
-# For 64-bit and 32-bit ARM and S/390: builds, and runs what QEMU can emulate (two minutes).
+# For 64-bit and 32-bit ARM, S/390 and 32-bit PCs: builds, and runs what QEMU can emulate (two minutes).
 # ARCHES=system: a guest with Debian's arm64 kernel, too; ARCHES=arm64: that machine alone.
 check-arches:
 	@tests/need check-arches

@@ -29,7 +29,8 @@
 #define AGAIN_WAITS 40
 #define AGAIN_MS    5
 
-#define LOCK_WAIT_MS 200 /* for the lock, after EADDRNOTAVAIL */
+#define LOCK_WAIT_MS 200 /* for the lock, after EADDRNOTAVAIL, */
+#define LOCK_MISSES  2   /* and so often once more: many threads wait, on a busy machine */
 
 _Atomic bool ports_some_scarce;
 
@@ -198,15 +199,15 @@ static int take_after(struct ports_claim *claim, const union address *address)
 
 static bool take_or_wait(struct ports_claim *claim, const union address *address)
 {
-    int taken = -1;
+    int taken = -1, missed = 0;
     for (int i = 0; i <= WAITS && taken < 0; i++) {
         if (i > 0)
             lock_pause(WAIT_MS);
         enum lock_hold hold = lock_take(LOCK_WAIT_MS);
         if (hold)
             taken = take_after(claim, address);
-        else if (lock_is_lost())
-            return false; /* otherwise many threads wait for it, on a busy machine */
+        else if (lock_is_lost() || ++missed > LOCK_MISSES)
+            return false;
         lock_release(hold);
     }
     return taken > 0;

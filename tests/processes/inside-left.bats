@@ -9,30 +9,25 @@ slow_server() {
     serve "$PORT" rcvbuf:4096 time-limit:20 accept sleep:600 readall close
 }
 
+# jumps POLICY [WAY]: out of what closes; the thread, and the fd, are as they were.
+jumps() {
+    slow_server
+    NOTIMEWAIT_LOG=$LOG run preload "$1" "$BUILD/tests/inside" jump "$PORT" "${@:2}"
+    echo "$*: $output"
+    cat "$LOG"
+    [[ $output == $'cancellation enabled, no signal blocked, fd open\nclose 0' ]]
+    [[ $(json '.via + " " + .policy' "$LOG") == "close $1" ]]
+    finish server || true
+}
+
 @test "siglongjmp out of a close that waits leaves the thread, and the fd, as they were" {
     local policy
-    for policy in drain:400 drain-eof:400 delay:400; do
-        slow_server
-        NOTIMEWAIT_LOG=$LOG run preload "$policy" "$BUILD/tests/inside" jump "$PORT"
-        echo "$policy: $output"
-        cat "$LOG"
-        [[ $output == $'cancellation enabled, no signal blocked, fd open\nclose 0' ]]
-        [[ $(json '.via + " " + .policy' "$LOG") == "close $policy" ]]
-        finish server || true
-    done
+    for policy in drain:400 drain-eof:400 delay:400; do jumps "$policy"; done
 }
 
 @test "the same out of fclose, dup2, close_range and SYS_close" {
     local way
-    for way in fclose dup2 close_range number; do
-        slow_server
-        NOTIMEWAIT_LOG=$LOG run preload drain:400 "$BUILD/tests/inside" jump "$PORT" $way
-        echo "$way: $output"
-        cat "$LOG"
-        [[ $output == $'cancellation enabled, no signal blocked, fd open\nclose 0' ]]
-        [[ $(json '.via + " " + .policy' "$LOG") == 'close drain:400' ]]
-        finish server || true
-    done
+    for way in fclose dup2 close_range number; do jumps drain:400 $way; done
 }
 
 @test "siglongjmp out of a blocking close: the kernel has closed the fd" {

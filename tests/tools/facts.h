@@ -236,6 +236,7 @@ static void restore_sysctls(void)
 
 static void sysctl(const char *name, const char *value)
 {
+    HOLDS(changed < sizeof(undo) / sizeof(undo[0]));
     char *path = undo[changed].path, *old = undo[changed].value;
     (void)snprintf(path, sizeof(undo->path), "/proc/sys/net/ipv4/%s", name);
     int fd = open(path, O_RDWR | O_CLOEXEC);

@@ -119,12 +119,26 @@ static void watch_for(uint64_t seconds)
     }
 }
 
-/** Whether the library may come along: what the environment says of it stands. */
-static bool may_measure(char *const command[], const struct library *library)
+/** The environment says how the library is to be: that stands. */
+static bool is_configured(const struct library *library)
 {
-    return library->path[0] && !getenv("NOTIMEWAIT_POLICY") && !getenv("NOTIMEWAIT_RULES") &&
-           preload_reaches(command[0], library) &&
-           preload_command(command[0], library, false) && measure_begin();
+    static const char prefix[] = "NOTIMEWAIT_";
+    for (char **variable = environ; *variable; variable++)
+        if (strncmp(*variable, prefix, sizeof(prefix) - 1) == 0)
+            return true;
+    return library->preset;
+}
+
+/** Whether the library comes along. Nothing is preloaded where it does not. */
+static bool begin_measuring(char *const command[], const struct library *library)
+{
+    if (!library->path[0] || is_configured(library) || !preload_reaches(command[0], library) ||
+        !measure_begin())
+        return false;
+    if (preload_command(command[0], library, false))
+        return true;
+    measure_end();
+    return false;
 }
 
 /** Its output goes to stderr: only the advice is on stdout. Returns 0 or an errno. */
@@ -133,7 +147,7 @@ static int run_command(char *const command[], const struct library *library,
 {
     static const struct child_options how = {
         .apart = true, .tick = look_once, .tick_ms = LOOK_MS};
-    if (!may_measure(command, library))
+    if (!begin_measuring(command, library))
         return child_run(command, &how).error;
     struct leftovers leftovers = {.diag = diag};
     int error = measure_once(command, &how, seen, &leftovers, false);
