@@ -81,12 +81,13 @@ left_behind() {
     start server "$BUILD/examples/legacy-server" --port "$PORT" --reply
     wait_output server '^ready'
     ports 300
-    run --separate-stderr "$START" advise "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 400
+    TMPDIR=$BATS_TEST_TMPDIR run --separate-stderr "$START" advise "$BUILD/examples/legacy-client" --port "$PORT" \
+        --reply --connections 400
     echo "$output" "${stderr:=}"
     [[ $status -eq 0 && ${lines[0]} == 'remedy: sysctl'* && $stderr == *'connections=300'* ]]
     [[ $output =~ $known && $output == *'1 failed: EADDRNOTAVAIL, no port was left'* ]]
     [[ $output == *'300, 0 left'*'perhaps more than is seen'* ]]
-    [[ $output != *'how long connect() takes'* && -z $(compgen -G "${TMPDIR:-/tmp}/notimewait-*") ]]
+    [[ $output != *'how long connect() takes'* && -z $(compgen -G "$BATS_TEST_TMPDIR/notimewait-*") ]]
     # Where it cannot come along, nothing is preloaded: with auto 400 would be made.
     ports 300
     TMPDIR=/nowhere run --separate-stderr "$START" advise "$BUILD/examples/legacy-client" --port "$PORT" --reply \
