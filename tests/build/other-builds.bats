@@ -70,7 +70,7 @@ loader_lib() {
     find "$prefix" -name '*.so'
     lib=$prefix/'$LIB'/libnotimewait.so
     for build in "$BUILD" "$lib32"; do
-        PORT=$(port)
+        new_port
         rm -f "$LOG"
         serve "$PORT" accept readall close
         run env LD_PRELOAD="$lib" NOTIMEWAIT_POLICY=fin-rst NOTIMEWAIT_LOG="$LOG" \

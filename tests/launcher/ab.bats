@@ -47,7 +47,7 @@ IN_ORDER=2 # a seed by which the first round has two arms in their order
     [[ $(time_wait_client "$PORT") -eq 30 ]]
     finish server
     # a server that closes first
-    PORT=$(port)
+    new_port
     start client python3 -c '
 import socket, sys, time
 for i in range(200):

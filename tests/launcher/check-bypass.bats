@@ -122,7 +122,7 @@ stopped() {
     [[ $status -eq 0 && ${lines[0]} == 'works in part: '*': its listening sockets are attached' ]]
     stopped
     rm "$BATS_TEST_TMPDIR/go"
-    PORT=$(port)
+    new_port
     running "$START" -p fin-rst
     run "$START" check --pid "$(pid_of server)"
     echo "$output"

@@ -42,7 +42,7 @@ logged() {
     serve "$PORT" accept readall close >&2
     NOTIMEWAIT_DEEPBIND=$1 NOTIMEWAIT_LOG=$LOG preload auto "$BATS_TEST_TMPDIR/host" "$2" "$PORT" >&2
     finish server >&2
-    PORT=$(port)
+    new_port
     if [[ -e $LOG ]]; then wc -l <"$LOG"; else echo 0; fi
 }
 
@@ -51,7 +51,7 @@ logged() {
     [[ $(logged '' "$BATS_TEST_TMPDIR/plugin.so") -eq 0 ]]
     [[ $(logged keep "$BATS_TEST_TMPDIR/plugin.so") -eq 0 ]]
     [[ $(logged drop "$BATS_TEST_TMPDIR/plugin.so") -eq 1 ]]
-    PORT=$(port)
+    new_port
     serve "$PORT" accept readall close
     "$BUILD/notimewait" --by both -p fin-rst "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/plugin.so" "$PORT"
     finish server

@@ -173,7 +173,7 @@ closes_under() {
     need clang
     closes_under static-asan gcc -fsanitize=address -static-libasan
     [[ $output != *'sanitizer '* ]]
-    PORT=$(port)
+    new_port
     closes_under shared-asan clang -fsanitize=address -shared-libsan \
         "-Wl,-rpath,$(dirname "$(clang -print-file-name=libclang_rt.asan-x86_64.so)")"
     [[ $output == *'sanitizer           libclang_rt.asan'*': notimewait preloads it first'* ]]

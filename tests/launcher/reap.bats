@@ -49,7 +49,7 @@ left() {
     policy=auto
     half_closed '[::1]:'
     [[ $(left) -eq 0 ]]
-    PORT=$(port)
+    new_port
     half_closed '' '[::ffff:127.0.0.1]:'
     [[ $(left) -eq 0 ]]
 }
@@ -74,7 +74,7 @@ left() {
     for how in 'close exit' 'close _exit' 'close quick_exit' 'close daemon' close 'fdopen fprintf:10 fclose' \
         'close_range:fd:fd' 'open:/dev/null@y dup2:a@y' 'thread close end join' close-raw kill:KILL; do
         echo "$how:"
-        PORT=$(port)
+        new_port
         rm -f "$LOG"
         serve "$PORT" accept readn:10 write:10 readall close
         # shellcheck disable=SC2086 # steps
@@ -142,7 +142,7 @@ left() {
     for steps in close 'shutdown:wr wait-state:CLOSE close' exit; do
         for policy in auto fin-rst last-read reap; do
             echo "$policy: $steps"
-            PORT=$(port)
+            new_port
             serve "$PORT" accept readall close
             # shellcheck disable=SC2086 # steps
             "$BUILD/notimewait" -p "$policy" --reap -- "$ACT" "connect:$PORT" linger:1:5 write:10 $steps

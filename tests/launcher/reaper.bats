@@ -14,7 +14,7 @@ without() {
 
 # reaped STEP...: under `notimewait --reap`; the peer answers, and closes after us.
 reaped() {
-    PORT=$(port)
+    new_port
     serve "$PORT" "loop:${count-1}" accept readn:10 write:10 readall close end
     run "$START" -p "$policy" --reap -- "$@"
     echo "$output"

@@ -43,7 +43,7 @@ unprivileged() {
     settle "$PORT"
     [[ $(time_wait_client "$PORT") -eq 20 ]]
     kill "$(pid_of server)"
-    PORT=$(port)
+    new_port
     serve_legacy
     "$START" --by supervise -p fin-rst "$client" --port "$PORT" --reply --connections 300
     public=$(mktemp -d -p /tmp)
@@ -68,7 +68,7 @@ unprivileged() {
     echo "$output"
     [[ $status -eq 0 && $output == *' failed=0 errors=0 '* && $(resets_sent) -eq $before ]]
     # Of two that share them, none takes what the other has.
-    PORT=$(port)
+    new_port
     kill "$(pid_of server)"
     serve_legacy
     ports 400
@@ -203,7 +203,7 @@ unprivileged() {
     [[ $status -eq 0 && $(time_wait_client "$PORT") -eq 0 ]]
     # last-read is the library's: the supervisor, which would do as auto, sets nothing
     kill "$(pid_of server)"
-    PORT=$(port)
+    new_port
     serve "$PORT" accept readn:1 write:1 readall close
     run "$START" --by both -p last-read --log "$LOG" "$ACT" "connect:$PORT" write:1 readn:1 close
     finish server

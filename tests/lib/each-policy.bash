@@ -13,7 +13,7 @@ each_policy() {
     for policy in ${ONLY-"${ALL[@]}"}; do
         echo "$policy:"
         # shellcheck disable=SC2034 # for the tests
-        PORT=$(port)
+        new_port
         "$@"
     done
 }

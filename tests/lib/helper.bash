@@ -28,9 +28,9 @@ fi
 
 # --- programs ---
 
-# act STEP...: runs a script, without the library.
+# act STEP...: runs a script, without the library. (EXEC: see start.)
 act() {
-    "$ACT" "$@"
+    ${EXEC-} "$ACT" "$@"
 }
 
 # A client's exchange, and what a server does: both ends have all of it before the client closes.
@@ -45,7 +45,7 @@ preload() {
     local policy=$1
     shift
     [[ $1 != act ]] || set -- "$ACT" "${@:2}"
-    LD_PRELOAD=$LIB NOTIMEWAIT_POLICY=$policy "$@"
+    LD_PRELOAD=$LIB NOTIMEWAIT_POLICY=$policy ${EXEC-} "$@"
 }
 
 # need CMD...: skips the test where one is missing; under CI that is a failure.
@@ -61,10 +61,12 @@ need() {
 # --- in the background ---
 
 # start NAME CMD...: runs CMD (a function, too) in the background; returns once its pid is known.
-# Its output goes to `output_of NAME`.
+# Its output goes to `output_of NAME`. The pid of `act` and `preload` is the program's: no shell
+# waits for it.
 start() {
-    local base=$BATS_TEST_TMPDIR/$1
+    local base=$BATS_TEST_TMPDIR/$1 EXEC=''
     shift
+    [[ $1 != act && $1 != preload ]] || EXEC='exec'
     : >"$base.out"
     read -r _ < <(
         "$@" </dev/null >"$base.out" 2>&1 3>&- &
@@ -77,11 +79,14 @@ start() {
     )
 }
 
-# pid_of NAME: of what was started.
+# pid_of NAME: of what was started. find_pid sets PID, without a process.
+find_pid() {
+    read -r PID <"$BATS_TEST_TMPDIR/$1.pid"
+}
+
 pid_of() {
-    local pid
-    read -r pid <"$BATS_TEST_TMPDIR/$1.pid"
-    echo "$pid"
+    find_pid "$1"
+    echo "$PID"
 }
 
 # output_of NAME: what it has printed so far. (No process: each costs more than most calls here.)
@@ -130,21 +135,22 @@ wait_output() {
 
 # has_ended NAME
 has_ended() {
-    local pid
-    read -r pid <"$BATS_TEST_TMPDIR/$1.pid"
-    [[ -s $BATS_TEST_TMPDIR/$1.$pid.status ]]
+    local PID
+    find_pid "$1"
+    [[ -s $BATS_TEST_TMPDIR/$1.$PID.status ]]
 }
 
 # finish NAME [MS]: waits until it ends; prints its output, returns its status.
 finish() {
-    local status
+    local status PID
     if ! until_true "${2:-30000}" has_ended "$1"; then
         echo "$1 has not ended after ${2:-30000} ms; it printed:"
         output_of "$1"
         return 1
     fi
     output_of "$1"
-    read -r status <"$BATS_TEST_TMPDIR/$1.$(pid_of "$1").status"
+    find_pid "$1"
+    read -r status <"$BATS_TEST_TMPDIR/$1.$PID.status"
     return "$status"
 }
 
@@ -163,43 +169,74 @@ serve_preload() {
 
 # --- the kernel's sockets ---
 
-# port: prints a port that no test of this file has used. setup puts the first into PORT.
-port() {
+# new_port: sets PORT to one that no test of this file has used, as setup does.
+new_port() {
     local counter=$BATS_FILE_TMPDIR/port
-    local last=10000
-    [[ ! -s $counter ]] || read -r last <"$counter"
-    echo $((last + 1)) >"$counter"
-    echo $((last + 1))
+    PORT=10000
+    [[ ! -s $counter ]] || read -r PORT <"$counter"
+    PORT=$((PORT + 1))
+    echo "$PORT" >"$counter"
 }
 
-# time_wait_of sport|dport PORT: the number of TIME_WAIT entries with it.
-time_wait_of() {
-    local entries
-    mapfile -t entries < <(ss -Htan state time-wait "$1 = :$2")
-    echo ${#entries[@]}
+# port: prints one.
+port() {
+    new_port
+    echo "$PORT"
+}
+
+# find_ends PORT: sets ENDS, `client STATE` or `server STATE` for each socket with the port in
+# the kernel's names (include/net/tcp_states.h). It is asked often: no process, not even ss.
+find_ends() {
+    local port line words names=(- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE
+        CLOSE_WAIT LAST_ACK LISTEN CLOSING SYN_RECV)
+    printf -v port :%04X "$1"
+    ENDS=()
+    mapfile -t TCP_TABLE </proc/net/tcp
+    [[ ! -e /proc/net/tcp6 ]] || mapfile -t -O ${#TCP_TABLE[@]} TCP_TABLE </proc/net/tcp6
+    for line in "${TCP_TABLE[@]}"; do
+        [[ $line == *"$port "* ]] || continue
+        read -ra words <<<"$line" # N: ADDRESS:PORT ADDRESS:PORT STATE...
+        if [[ ${words[1]} == *"$port" ]]; then
+            ENDS+=("server ${names[16#${words[3]}]}")
+        elif [[ ${words[2]} == *"$port" ]]; then
+            ENDS+=("client ${names[16#${words[3]}]}")
+        fi
+    done
+}
+
+# count_ends PORT END: how many of them are such.
+count_ends() {
+    local ENDS end count=0
+    find_ends "$1"
+    for end in "${ENDS[@]}"; do
+        [[ $end != "$2" ]] || count=$((count + 1))
+    done
+    echo $count
 }
 
 # time_wait_client PORT: the number of TIME_WAIT entries whose peer has the port.
 time_wait_client() {
-    time_wait_of dport "$1"
+    count_ends "$1" 'client TIME_WAIT'
 }
 
 # time_wait_server PORT: the number of TIME_WAIT entries whose own port it is.
 time_wait_server() {
-    time_wait_of sport "$1"
+    count_ends "$1" 'server TIME_WAIT'
 }
 
-# states PORT: a line `client STATE` or `server STATE`, in the kernel's names, for each socket
-# with the port, sorted.
+# states PORT: the sockets with the port, a line each, sorted.
 states() {
-    ss -Htan "sport = :$1 or dport = :$1" | awk -v port="$1" '
-        { sub(/^ESTAB$/, "ESTABLISHED", $1); sub(/^UNCONN$/, "CLOSE", $1)
-          gsub(/-/, "_", $1); sub(/^FIN_WAIT_/, "FIN_WAIT", $1)
-          print ($4 ~ ":" port "$" ? "server" : "client"), $1 }' | sort
+    local ENDS
+    find_ends "$1"
+    [[ ${#ENDS[@]} -eq 0 ]] || printf '%s\n' "${ENDS[@]}" | sort
 }
 
 quiet_port() {
-    [[ -z $(ss -Htan exclude time-wait exclude listening "sport = :$1 or dport = :$1") ]]
+    local ENDS end
+    find_ends "$1"
+    for end in "${ENDS[@]}"; do
+        [[ $end == *' TIME_WAIT' || $end == *' LISTEN' ]] || return
+    done
 }
 
 # settle PORT [MS]: waits until no socket with the port has a state but TIME_WAIT and LISTEN.
@@ -231,17 +268,18 @@ tell_failure() {
 # shellcheck disable=SC2034 # PORT is for the tests
 setup() {
     trap 'tell_failure; bats_error_trap' ERR
-    PORT=$(port)
+    new_port
     ! declare -F prepare >/dev/null || prepare # the file's own
 }
 
 teardown() {
-    local name
+    local name PID
     for name in "$BATS_TEST_TMPDIR"/*.pid; do
         name=${name##*/}
         name=${name%.pid}
         if [[ -s $BATS_TEST_TMPDIR/$name.pid ]] && ! has_ended "$name"; then
-            kill -KILL "$(pid_of "$name")" 2>/dev/null || true
+            find_pid "$name"
+            kill -KILL "$PID" 2>/dev/null || true
         fi
     done
     ! declare -F clean_up >/dev/null || clean_up # the file's own

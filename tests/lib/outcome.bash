@@ -89,7 +89,7 @@ start_us() {
 # are steps before listen.
 meet() {
     local policy=$1 variant=$3 clients=$4 servers=$5 as_client as_server
-    PORT=$(port)
+    new_port
     : >"$LOG"
     ! compgen -G "$STEP.*" >/dev/null || rm -f "$STEP".*
     resets
@@ -112,14 +112,12 @@ meet() {
 
 # keeps: us, peer, both or none.
 find_keeps() {
-    local client=0 server=0 own
-    while read -r _ _ own _; do
-        if [[ $own == *":$PORT" ]]; then
-            server=$((server + 1))
-        else
-            client=$((client + 1))
-        fi
-    done < <(ss -Htan state time-wait "sport = :$PORT or dport = :$PORT")
+    local client=0 server=0 ENDS end
+    find_ends "$PORT"
+    for end in "${ENDS[@]}"; do
+        [[ $end != 'client TIME_WAIT' ]] || client=$((client + 1))
+        [[ $end != 'server TIME_WAIT' ]] || server=$((server + 1))
+    done
     case $client$server$ROLE in
     00*) KEEPS=none ;;
     11*) KEEPS=both ;;

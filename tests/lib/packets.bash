@@ -11,21 +11,23 @@ CAPTURE=$BUILD/tests/capture
 STEP=$BATS_TEST_TMPDIR/step # sync:$STEP.NAME, wait-file:$STEP.NAME
 FAMILIES=(127.0.0.1 '[::1]')
 
-# sockets ours|theirs STATE...: those of the connection in the states, as ss names them.
-sockets() {
-    local whose=$1 states=() side=dport
-    shift
-    [[ $whose == ours && $ROLE == client || $whose == theirs && $ROLE == server ]] || side=sport
-    for state; do states+=(state "$state"); done
-    ss -Htan "${states[@]}" "$side = :$PORT"
+# is_in ours|theirs STATE...: that end is in one of the states.
+is_in() {
+    local ENDS state side=client
+    [[ $1 == ours && $ROLE == client || $1 == theirs && $ROLE == server ]] || side=server
+    find_ends "$PORT"
+    for state in "${@:2}"; do
+        [[ " ${ENDS[*]} " != *" $side $state "* ]] || return 0
+    done
+    return 1
 }
 
 our_fin_is_acked() {
-    [[ -z $(sockets ours fin-wait-1 closing last-ack) ]]
+    ! is_in ours FIN_WAIT1 CLOSING LAST_ACK
 }
 
 their_fin_is_acked() {
-    [[ -n $(sockets theirs fin-wait-2) ]]
+    is_in theirs FIN_WAIT2
 }
 
 # start_end NAME FIRST-STEPS STEPS POLICY: one end, under the policy or without the library (none).
@@ -41,7 +43,7 @@ start_end() {
 
 # meet POLICY ADDRESS: starts both ends, at a new $PORT. Their steps are $OURS and $THEIRS.
 meet() {
-    PORT=$(port)
+    new_port
     ! compgen -G "$STEP.*" >/dev/null || rm -f "$STEP".*
     start capture "$CAPTURE" lo "$BATS_TEST_TMPDIR/wire.pcap"
     wait_output capture '^ready'

@@ -151,13 +151,28 @@ sockets() {
     SOCKETS=${SOCKETS:--}
 }
 
+# states_of client|server: the same of this namespace's, but LISTEN.
+states_of() {
+    local ENDS end
+    find_ends "$PORT"
+    SOCKETS=''
+    for end in "${ENDS[@]}"; do
+        [[ $end != "$1 "* || $end == *' LISTEN' ]] || SOCKETS+="${SOCKETS:+ }${end#* }"
+    done
+    SOCKETS=${SOCKETS:--}
+}
+
 here() {
-    sockets '' ss -Htan "dport = :$PORT"
+    states_of client
 }
 
 # AT_PEER is the command that gets to the peer's namespace, if it has its own.
 there() {
-    sockets '' "${AT_PEER[@]}" ss -Htan exclude listening "sport = :$PORT"
+    if [[ ${#AT_PEER[@]} -eq 0 ]]; then
+        states_of server
+    else
+        sockets '' "${AT_PEER[@]}" ss -Htan exclude listening "sport = :$PORT"
+    fi
 }
 
 there_and_timers() {

@@ -240,7 +240,7 @@ row() {
 # restart_server: SERVER under the arm; what follows is plain.
 restart_server() {
     [[ ! -s $BATS_TEST_TMPDIR/server.pid ]] || stop_server
-    PORT=$(port)
+    new_port
     $SERVER
     under=()
 }

@@ -16,7 +16,7 @@ watch=()
 
 # For all tests of a file: export SANITIZER=thread, address or undefined.
 setup() {
-    PORT=$(port)
+    new_port
     [[ -z ${SANITIZER-} ]] || use_build "$SANITIZER"
 }
 
@@ -158,7 +158,7 @@ all_calls() {
     local steps connections policy out=$BATS_TEST_TMPDIR/out
     for policy; do
         echo "$policy:"
-        PORT=$(port)
+        new_port
         mapfile -t steps < <({ every_use && all_ends; } | tr ' ' '\n')
         connections=$(printf '%s\n' "${steps[@]}" | grep -c '^connect:')
         serve "$PORT" time-limit:200 "loop:$connections" accept writen:2000 readall close end

@@ -150,7 +150,7 @@ crossing() {
     local n library=()
     [[ $1 == none ]] || library=(env "LD_PRELOAD=$LIB" "NOTIMEWAIT_POLICY=$1")
     n=$(link_number)
-    PORT=$(port)
+    new_port
     rm -f "$STEP".*
     open_link "$n" --cross 2000 >/dev/null
     start capture "$CAPTURE" "bad$n" "$BATS_TEST_TMPDIR/wire.pcap"
@@ -186,7 +186,7 @@ crossing() {
     OURS='write:8 wait-acked close'
     THEIRS="readn:8 readall wait-file:$STEP.go close"
     plain=$(packets none 127.0.0.1)
-    port() { echo 19000; }
+    new_port() { PORT=19000; }
     echo 21000 21000 >/proc/sys/net/ipv4/ip_local_port_range
     for _ in 1 2 3; do
         export NOTIMEWAIT_LOG=$LOG

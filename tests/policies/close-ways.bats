@@ -8,7 +8,7 @@ load ../lib/each-policy
 # ends POLICY STEP...: a client sends 1000 bytes and ends by the steps; prints what it printed.
 # Afterwards the server has read to the end, and the log is in $LOG.
 ends() {
-    PORT=$(port)
+    new_port
     rm -f "$LOG"
     serve "$PORT" accept readall close
     NOTIMEWAIT_LOG=$LOG preload "$1" act "connect:$PORT" write:1000 "${@:2}" || true
@@ -117,7 +117,7 @@ delivers_under() {
         settle "$PORT"
         [ "$(states "$PORT")" = "$2" ]
         [ "$(logged via action state)" = "close $3 FIN_WAIT2" ]
-        PORT=$(port)
+        new_port
     }
     shut auto 'client TIME_WAIT' none
     shut fin-rst '' fin-rst
@@ -151,7 +151,7 @@ delivers_under() {
         settle "$PORT"
         [ -z "$(states "$PORT")" ]
         [ "$(logged via role action)" = "$end server fin-rst" ]
-        PORT=$(port)
+        new_port
     done
 }
 

@@ -94,7 +94,7 @@ after_connect() {
     policy=fin-rst
     for steps in 'socket linger:1:0 linger:0:0 connect' 'connect linger:1:0 linger:0:0'; do
         echo "$policy, $steps:"
-        PORT=$(port)
+        new_port
         # shellcheck disable=SC2086 # steps
         client respect "$policy" ${steps/connect/connect:$PORT} write:1000 getlinger \
             getlinger2 close
@@ -132,7 +132,7 @@ own_linger2() {
 
 @test "respect: a TCP_LINGER2 of -1 is the application's, too" {
     for policy in fin-rst auto abort; do
-        PORT=$(port)
+        new_port
         client respect "$policy" "connect:$PORT" linger2:-1 write:1000 getlinger2 close
         [[ $output == *$'\ngetlinger2 -1\n'* ]]
         peer_read server '1000 EOF'
@@ -168,7 +168,7 @@ own_linger2() {
 
 @test "respect: an exit without close is the application's, too" {
     policy=fin-rst
-    PORT=$(port)
+    new_port
     client respect "$policy" "connect:$PORT" linger:1:5 write:1000 exit
     peer_read server '1000 EOF'
     [ "$(time_wait_client "$PORT")" -eq 1 ]
@@ -204,13 +204,13 @@ inherits() {
 
 @test "respect: a listener's linger that was taken back is none, one of the connection is" {
     policy=fin-rst
-    PORT=$(port)
+    new_port
     server respect "$policy" socket linger:1:0 linger:0:0 "listen:$PORT" accept write:1000 \
         getlinger getlinger2 close
     [[ $output == *$'\ngetlinger 0:0\ngetlinger2 -1\n'* ]]
     peer_read client '1000 EOF'
     [ "$(logged role action reason)" = 'server fin-rst armed' ]
-    PORT=$(port)
+    new_port
     server respect "$policy" "listen:$PORT" accept linger:1:0 write:1000 wait-acked \
         getlinger2 close
     [[ $output == *$'\n'"getlinger2 $UNSET_LINGER2"$'\n'* ]]
@@ -249,15 +249,15 @@ cured() {
 
 @test "override: an application that aborts its unsent data loses nothing" {
     policy=fin-rst
-    PORT=$(port)
+    new_port
     cured "connect:$PORT" linger:1:0
-    PORT=$(port)
+    new_port
     cured socket linger:1:0 "connect:$PORT"
 }
 
 @test "override: a server's listener does not make it abort" {
     policy=fin-rst
-    PORT=$(port)
+    new_port
     server override "$policy" socket linger:1:0 "listen:$PORT" accept writen:400000 \
         getlinger close
     [[ $output == *$'\ngetlinger 1:0\nclose 0' ]]
@@ -268,7 +268,7 @@ cured() {
 
 @test "override: a blocking close does not block any more" {
     policy=fin-rst
-    PORT=$(port)
+    new_port
     unsent override "connect:$PORT" linger:1:20 writen:400000 getlinger close-timed
     [[ $output =~ 'getlinger 1:20'$'\nclose-timed 0 us='([0-9]+)$ ]]
     [ "${BASH_REMATCH[1]}" -lt 1000000 ]
@@ -285,7 +285,7 @@ cured() {
     for policy in "${!wanted[@]}"; do
         for setting in linger:1:0 linger2:7; do
             echo "$policy $setting:"
-            PORT=$(port)
+            new_port
             client override "$policy" "connect:$PORT" "$setting" write:1000 wait-acked close
             [ "$(logged action reason)" = "${wanted[$policy]}" ]
             [[ $policy != fin-rst ]] || [ -z "$(states "$PORT")" ]
@@ -322,7 +322,7 @@ cured() {
     for end in close exit; do
         for set in 'socket linger2:7 connect' 'connect linger2:7'; do
             echo "$policy, $set, $end:"
-            PORT=$(port)
+            new_port
             # shellcheck disable=SC2086 # set
             client override "$policy" ${set/connect/connect:$PORT} write:1000 "$end"
             peer_read server '1000 EOF'
@@ -360,7 +360,7 @@ os.execv(sys.argv[4], [sys.argv[4], "use:l", "fd:7", "accept", "getlinger2", "ge
     echo "$output"
     [[ $output == *'getlinger2 60'*'getlinger 0:0'* && $(json reason "$LOG") == abort ]]
     rm "$LOG"
-    PORT=$(port)
+    new_port
     run inherited_listener linger
     echo "$output"
     [[ $output == *'getlinger 1:5'* && $(json reason "$LOG") == app-linger ]]

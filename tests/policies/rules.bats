@@ -126,7 +126,7 @@ END
     NOTIMEWAIT_RULES="peer=::1 => abort; program=act => linger:1" preload off act "connect:$PORT" close
     finish server
     [[ $(json policy "$LOG" | xargs) == 'abort fin-rst linger:1' ]]
-    PORT=$(port)
+    new_port
     rm "$LOG"
     NOTIMEWAIT_RULES="role=server port=$PORT => drain:100" serve_preload off "$PORT" accept readall close
     act "connect:$PORT" close

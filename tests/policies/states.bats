@@ -57,7 +57,7 @@ untouched() {
 @test "LISTEN: a connection that was never accepted is reset by the kernel, as off" {
     for policy in "${PATIENT_POLICIES[@]}"; do
         rm -f "$LOG" "$STEP".*
-        PORT=$(port)
+        new_port
         start_us "$policy" v4 "listen:$PORT" "wait-file:$STEP.connected" use:l close
         wait_output us '^listen'
         start peer act "connect:$PORT" "sync:$STEP.connected" readall close
@@ -97,7 +97,7 @@ PYTHON
 # left, how many RST were sent. A handshake that never ended has no record.
 syn_recv() {
     need python3
-    PORT=$(port)
+    new_port
     # shellcheck disable=SC2034 # sockets reads it
     ROLE=server
     rm -f "$LOG"

@@ -193,7 +193,7 @@ urgent() {
 @test "fin-rst makes no call where nothing is unread, and two to find that no more is" {
     need strace
     calls() {
-        PORT=$(port)
+        new_port
         serve "$PORT" accept "${@:2}" readall close
         strace -o "$BATS_TEST_TMPDIR/trace" -e trace=recvmsg -E LD_PRELOAD="$LIB" \
             -E NOTIMEWAIT_POLICY="$policy" "$ACT" "connect:$PORT" "wait-unread:$1" close >/dev/null

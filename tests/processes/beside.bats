@@ -42,7 +42,7 @@ early() {
     # Of two that ask to be initialised first, the loader takes the one that it loads last.
     early -Wl,-z,initfirst
     for policy in fin-rst abort drain last-read; do
-        PORT=$(port)
+        new_port
         readers 3
         run beside "$LIB:$BATS_TEST_TMPDIR/early.so" "$policy" act "connect:$PORT" write:500 \
             wait-acked getlinger2
@@ -62,7 +62,7 @@ early() {
     early
     for policy in fin-rst drain last-read; do
         for order in "$LIB:$BATS_TEST_TMPDIR/early.so" "$BATS_TEST_TMPDIR/early.so:$LIB"; do
-            PORT=$(port)
+            new_port
             readers 3
             run beside "$order" "$policy" act "connect:$PORT" write:500 wait-acked
             [ "$status" -eq 0 ]
@@ -116,7 +116,7 @@ late() {
 
 # written_late POLICY END: what late.so writes arrives.
 written_late() {
-    PORT=$(port)
+    new_port
     readers 1
     END=$2 beside "$LIB:$BATS_TEST_TMPDIR/late.so" "$1" act "connect:$PORT" write:1000
     echo "$1 $2: $(logged)"
@@ -188,7 +188,7 @@ plugin_host() {
 
 # plugged POLICY HOW: the server has read all of the three plugins' and the host's connections.
 plugged() {
-    PORT=$(port)
+    new_port
     readers 6
     run beside "$LIB" "$1" "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/plugin.so" "$2"
     echo "$1 $2: $output"
@@ -250,7 +250,7 @@ plugged() {
 	}
 	C
     for policy in fin-rst abort drain last-read; do
-        PORT=$(port)
+        new_port
         readers 2
         run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/closer.so"
         echo "$policy: $output"
@@ -342,7 +342,7 @@ counter() {
 @test "the library twice, and another copy of it" {
     cp "$LIB" "$BATS_TEST_TMPDIR/copy.so"
     for policy in fin-rst abort drain last-read off; do
-        PORT=$(port)
+        new_port
         wanted=$([ "$policy" = off ] && echo 2 || echo 0)
         serve "$PORT" loop:2:loud accept readn:100 write:50 readall close end
         for second in "$LIB" "$BATS_TEST_TMPDIR/copy.so"; do

@@ -75,7 +75,7 @@ late() {
     local policy verb
     for policy in abort delay:0 linger:2; do
         for verb in dup2 dup3; do
-            PORT=$(port)
+            new_port
             rm -f "$LOG"
             serve "$PORT" accept readall close
             NOTIMEWAIT_LOG=$LOG LD_PRELOAD=$LIB NOTIMEWAIT_POLICY=$policy run \

@@ -4,7 +4,7 @@ load ../lib/helper
 
 # slow_server: takes what comes only after a second.
 slow_server() {
-    PORT=$(port)
+    new_port
     rm -f "$LOG"
     serve "$PORT" rcvbuf:4096 time-limit:20 accept sleep:600 readall close
 }

@@ -7,7 +7,7 @@ load ../lib/board
 sealed() {
     local variables=(NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_STATS="$LOG.stats" "$@")
     for way in prctl syscall bare; do
-        PORT=$(port)
+        new_port
         serve "$PORT" time-limit:30 loop:4 accept end
         run env "${variables[@]}" LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" \
             "$BUILD/tests/inside" sealed "$PORT" "$way"
@@ -36,7 +36,7 @@ sealed() {
     local before
     before=$(</proc/sys/net/ipv4/ip_local_port_range)
     echo '40000 40011' >/proc/sys/net/ipv4/ip_local_port_range
-    PORT=$(port)
+    new_port
     serve "$PORT" time-limit:30 loop:40 accept readall close end
     preload auto act "loop:8" "connect:$PORT" write:1 close end
     ONLY=auto each_policy sealed

@@ -10,7 +10,7 @@ WAYS=(close dup2 dup3 dup fcntl socket connect accept listen linger shutdown rea
 unharmed() {
     local way
     for way in "${WAYS[@]}"; do
-        PORT=$(port)
+        new_port
         rm -f "$LOG"
         serve "$PORT" time-limit:20 loop:4 accept readn:5 write:1 end
         NOTIMEWAIT_LOG=$LOG run preload abort "$BUILD/tests/inside" "$1" "$PORT" "$way"

@@ -42,7 +42,7 @@ as_with_all_open() {
     local fd calls
     ports 4
     for fd in 0 1 2; do
-        PORT=$(port)
+        new_port
         reused "$fd" env NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_STATS="$LOG.stats" strace -f \
             -o "$BATS_TEST_TMPDIR/trace" -E LD_PRELOAD="$LIB"
         # It was given out again, and again; and what was done with it from when it was closed:

@@ -41,7 +41,7 @@ last_op_by_copy() {
 
 @test "the last operation is the last by any of them" {
     [[ $(last_op_by_copy write:3 close readn:5@b close@b) == *$'\nread none shared' ]]
-    PORT=$(port)
+    new_port
     rm -f "$LOG" "$BATS_TEST_TMPDIR/go"
     [[ $(last_op_by_copy readn:5@b close@b write:3 close) == *$'\nwrite none not-read-last' ]]
 }
@@ -110,7 +110,7 @@ unseen() {
         *) [ "$(time_wait_client "$PORT")" -eq 2 ] ;;
         esac
         [ -z "$(logged via)" ]
-        PORT=$(port)
+        new_port
     done
 }
 

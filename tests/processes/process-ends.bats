@@ -17,7 +17,7 @@ UNTOLD=(exit_group abort KILL TERM SEGV exec)
 # and printed it to $BATS_TEST_TMPDIR/read. The client's status is in $ended.
 ends() {
     local i steps=()
-    PORT=$(port)
+    new_port
     rm -f "$LOG"
     for ((i = 0; i < CONNECTIONS; i++)); do
         steps+=(accept readslow:65536:1 close)
@@ -133,7 +133,7 @@ plain_close() {
 
 # crowd POLICY: many short connections, while the process ends; the server sees their ends.
 crowd() {
-    PORT=$(port)
+    new_port
     rm -f "$LOG"
     serve "$PORT" loop:100000:loud accept readall close end
     NOTIMEWAIT_LOG=$LOG preload "$1" timeout 20 "$BUILD/tests/ends" "$PORT" busy
@@ -172,7 +172,7 @@ crowd() {
 
 @test "a process that is killed while it is blocked in a hooked call" {
     for policy in auto abort; do
-        PORT=$(port)
+        new_port
         rm -f "$LOG"
         serve "$PORT" accept readall close
         start client env NOTIMEWAIT_LOG="$LOG" LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" \

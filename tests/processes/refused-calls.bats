@@ -24,7 +24,7 @@ as_with_all_calls() {
     local answer wanted
     wanted=$(conversation preload "$policy")
     for answer in ENOSYS EPERM; do
-        PORT=$(port)
+        new_port
         diff <(echo "$wanted") \
             <(conversation preload "$policy" "$REFUSE" "${OURS[@]/%/=$answer}" --)
     done
@@ -36,7 +36,7 @@ as_with_all_calls() {
 
 # decided RULES REFUSED...: the policy of a client's connection, whose peer is 127.0.0.1.
 decided() {
-    PORT=$(port)
+    new_port
     rm -f "$LOG"
     serve "$PORT" accept readall close
     NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_RULES=$1 preload "$policy" "$REFUSE" "${@:2}" -- "$ACT" \
@@ -56,7 +56,7 @@ decided() {
 
 # accepted RULES: the same of a server's, whose peer nobody tells.
 accepted() {
-    PORT=$(port)
+    new_port
     rm -f "$LOG"
     NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_RULES=$1 start server env LD_PRELOAD="$LIB" \
         NOTIMEWAIT_POLICY="$policy" "$REFUSE" getpeername -- "$ACT" "listen:$PORT" accept readn:5 close

@@ -31,7 +31,7 @@ same_output() {
     not_sanitized
     local tool
     for tool in memcheck helgrind; do
-        PORT=$(port)
+        new_port
         serve "$PORT" accept write:1000 readall close
         NOTIMEWAIT_LOG=$LOG run preload fin-rst valgrind -q --tool=$tool --error-exitcode=9 \
             "$ACT" quiet "connect:$PORT" wait-unread:1000 write:5 close
@@ -64,7 +64,7 @@ same_output() {
 
 # inetd VAR=VALUE...: a program whose fds 0 to 2 are the connection echoes it, and adds nothing.
 inetd() {
-    PORT=$(port)
+    new_port
     serve "$PORT" accept quiet dup2:0 dup2:1 dup2:2 close exec:env "LD_PRELOAD=$LIB" "$@" cat
     run act "connect:$PORT" write:1000 shutdown:wr readall close
     echo "$*: ${lines[3]}"
@@ -130,7 +130,7 @@ daemonizer() {
     daemonizer
     for how in closefrom each; do
         for policy in fin-rst abort; do
-            PORT=$(port)
+            new_port
             serve "$PORT" accept readall close accept readall close accept readall close
             beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/daemonizer" "$how"
             [[ $(was_read) =~ ^'1000 '(EOF|ECONNRESET)$'\n1000 '(EOF|ECONNRESET)$'\n1000 EOF'$ ]]
@@ -170,7 +170,7 @@ daemonizer() {
 
 # at_fd N WANTED_LINGER2 [LIBRARY]: a connection made on fd N, copied there and back, and closed.
 at_fd() {
-    PORT=$(port)
+    new_port
     readers 1
     run beside "${3-$LIB}" fin-rst act socket "fcntl-dupfd:b:$1" close "connect:$PORT@b" \
         getlinger2@b write:1000@b dup:c@b close@b write:1000@c "dup2:$1@c" close@c \
@@ -210,7 +210,7 @@ at_fd() {
     done
     # A copy beyond it keeps the connection: no more than fin-rst, whatever the policy.
     for policy in abort drain last-read; do
-        PORT=$(port)
+        new_port
         readers 1
         beside "$small" "$policy" act "connect:$PORT" write:1000 fcntl-dupfd:b:2000 close \
             writen:400000@b close@b

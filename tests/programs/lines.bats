@@ -100,7 +100,7 @@ END
     run upgraded ''
     echo "$output"
     [[ $output == no ]]
-    PORT=$(port)
+    new_port
     run upgraded "$(lines_of nginx)"
     echo "$output"
     [[ $output == yes ]]

@@ -102,11 +102,11 @@ END
 }
 
 @test "statistics in a pipe without room: nothing; longer than a pipe takes: one line says so" {
-    PORT=$(port)
+    new_port
     run told 0 2 2
     echo "$output"
     [[ $status -eq 0 && -z $output ]]
-    PORT=$(port)
+    new_port
     run told 16384 16 400
     echo "$output"
     [[ $status -eq 0 && $output == 'libnotimewait: NOTIMEWAIT_STATS: the statistics are longer than a pipe takes as a whole, and are not written; name a file' ]]

@@ -47,7 +47,7 @@ logged() {
         'write:writev:10' 'write:pwritev2:10' 'write:send:10' 'write:sendto:10' \
         'write:sendmsg:10' 'write:sendmmsg:10' 'write:sendfile:10' 'write:sendfile64:10' \
         'write:splice:10' 'eof:write:10 readn:50 shutdown:wr readall'; do
-        PORT=$(port)
+        new_port
         rm -f "$LOG"
         serve "$PORT" accept readn:10 write:50 readall close
         # shellcheck disable=SC2086 # steps
@@ -64,7 +64,7 @@ logged() {
     run finish server
     cat "$LOG"
     [[ $(jq -c '[.last_op,.action,.reason]' "$LOG") == '["unknown","rst","read-last"]' ]]
-    PORT=$(port)
+    new_port
     rm "$LOG"
     serve "$PORT" accept write:50 readall close
     logged last-read 127.0.0.1 wait-unread:50 close # received, never read
@@ -79,7 +79,7 @@ logged() {
     run finish server
     cat "$LOG"
     [[ $(jq -c '[.last_op,.unread,.action,.reason]' "$LOG") == '["unknown",40,"none","not-read-last"]' ]]
-    PORT=$(port)
+    new_port
     rm "$LOG"
     serve "$PORT" rcvbuf:4096@l accept write:5 wait-file:"$BATS_TEST_TMPDIR/go" readall
     logged last-read 127.0.0.1 nonblock loop:500 write-raw:4096 end wait-unread:5 read-raw:5 close
@@ -96,7 +96,7 @@ logged() {
     run finish server
     cat "$LOG"
     [[ $(jq -c '[.last_op,.reason]' "$LOG") == '["write","not-read-last"]' ]]
-    PORT=$(port)
+    new_port
     rm "$LOG"
     serve "$PORT" accept readall
     NOTIMEWAIT_LOG=$LOG preload off /usr/bin/python3 -c '

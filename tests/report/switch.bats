@@ -118,7 +118,7 @@ END
         serve "$PORT" accept readall close
         boarded auto act "connect:$PORT" close
         finish server
-        PORT=$(port)
+        new_port
     done
     seen=$(board_cells | awk '{ print $2 }' | sort -u | xargs)
     echo "$seen"

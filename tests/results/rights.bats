@@ -33,7 +33,7 @@ RIGHTS=$BUILD/tests/rights
     local policy
     for policy in abort delay:1; do
         rm -f "$LOG"
-        PORT=$(port)
+        new_port
         serve "$PORT" accept readall write:1 close
         NOTIMEWAIT_LOG=$LOG run preload "$policy" "$RIGHTS" blocked "$PORT"
         echo "$policy: $output"

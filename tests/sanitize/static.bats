@@ -11,7 +11,7 @@ begins() {
     for setting in "NOTIMEWAIT_LOG=$LOG" NOTIMEWAIT_STATS=stderr NOTIMEWAIT_POLICY=bad \
         NOTIMEWAIT_POLICY=drain NOTIMEWAIT_RULES='peer=10.0.0.0/8 => off' NOTIMEWAIT_LOG=/none/x \
         NOTIMEWAIT_REAPER=/proc/1/mem:64:1; do
-        PORT=$(port)
+        new_port
         serve "$PORT" accept readall close
         run env "$setting" LD_PRELOAD="$LIB" setarch -R "$client" "connect:$PORT" write:5 close
         echo "$1, $setting: $status $output"
@@ -20,7 +20,7 @@ begins() {
     done
     [[ $(json via "$LOG") == close ]]
     # A connection that it is started with is looked at, too.
-    PORT=$(port)
+    new_port
     serve "$PORT" accept readall close
     exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
     run env NOTIMEWAIT_LOG="$LOG" LD_PRELOAD="$LIB" setarch -R "$client" say:begun <&$fd
