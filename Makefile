@@ -161,7 +161,7 @@ $(BUILD)/tests/bench/%: tests/bench/%.c $(PURE) $(BUILD)/flags
 # For 32-bit programs on a 64-bit machine: build/lib32/libnotimewait.so
 lib32:
 	@tests/need lib32
-	@$(MAKE) --no-print-directory CC="$(CC) -m32" BUILD=$(BUILD)/lib32 all
+	@$(MAKE) --no-print-directory CC="$(CC) -m32" BUILD=$(BUILD)/lib32 $(BUILD)/lib32/libnotimewait.so
 
 # The parser under libFuzzer: FUZZ_RUNS inputs, what it finds new in $(BUILD)/fuzz.
 FUZZ_RUNS ?= 5000000

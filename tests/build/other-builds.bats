@@ -2,6 +2,7 @@
 # shellcheck disable=SC2016 # the loader expands LIB in the path
 # shellcheck disable=SC2153 # BUILD is the helper's
 load ../lib/helper
+load ../lib/builds
 
 # works_in BUILD_DIR: a client built there, preloaded from there, leaves no TIME_WAIT under fin-rst.
 works_in() {
@@ -22,26 +23,17 @@ works_in() {
 
 @test "musl: the library builds with musl-gcc, and works in a client linked with musl" {
     need musl-gcc
-    local dir=$BATS_TEST_TMPDIR/musl
-    make -s CC=musl-gcc BUILD="$dir" all examples 3>&-
+    local dir
+    build_in musl CC=musl-gcc all ./examples/legacy-client
     run readelf -d "$dir/libnotimewait.so"
     [[ $output == *'NEEDED'*'[libc.so]'* && $output != *libc.so.6* ]]
     works_in "$dir"
 }
 
-# build32: builds the library and the examples for 32-bit programs, once, into $lib32.
-build32() {
-    [[ $(uname -m) == x86_64 ]] || skip 'only a 64-bit PC has 32-bit programs'
-    lib32=$BATS_FILE_TMPDIR/build/lib32
-    [[ ! -e $lib32/examples/legacy-client ]] || return 0
-    make -s BUILD="${lib32%/*}" lib32 3>&-
-    make -s CC='gcc -m32' BUILD="$lib32" examples 3>&-
-}
-
 # runs32: skips the rest where the kernel runs no 32-bit program (CONFIG_IA32_EMULATION).
 runs32() {
     local status=0
-    "$lib32/examples/legacy-client" --help >/dev/null 2>&1 || status=$?
+    "$dir/examples/legacy-client" --help >/dev/null 2>&1 || status=$?
     [[ $status -ne 126 ]] || skip 'built; this kernel runs no 32-bit programs'
 }
 
@@ -51,25 +43,25 @@ loader_lib() {
 }
 
 @test "32 bits: make lib32, and a 32-bit client" {
-    build32
-    run readelf -h "$lib32/libnotimewait.so" "$lib32/examples/legacy-client"
+    build32 ./examples/legacy-client
+    run readelf -h "$dir/libnotimewait.so" "$dir/examples/legacy-client"
     [[ $(grep -c 'Class: *ELF32' <<<"$output") -eq 2 ]]
     runs32
-    works_in "$lib32"
+    works_in "$dir"
 }
 
 @test "one LD_PRELOAD with the loader's LIB in it serves 64-bit and 32-bit programs" {
-    build32
+    build32 ./examples/legacy-client
     runs32
     local prefix=$BATS_TEST_TMPDIR/usr build lib
     # As examples/PROGRAMS.md says.
     make -s install BUILD="$BUILD" PREFIX="$prefix" \
         LIBDIR="$prefix/$(loader_lib /lib64/ld-linux-x86-64.so.2)" 3>&-
-    make -s install-lib BUILD="$lib32" CC='gcc -m32' \
+    CFLAGS=-O1 make -s install-lib BUILD="$dir" CC='gcc -m32' \
         LIBDIR="$prefix/$(loader_lib /lib/ld-linux.so.2)" 3>&-
     find "$prefix" -name '*.so'
     lib=$prefix/'$LIB'/libnotimewait.so
-    for build in "$BUILD" "$lib32"; do
+    for build in "$BUILD" "$dir"; do
         new_port
         rm -f "$LOG"
         serve "$PORT" accept readall close

@@ -185,10 +185,12 @@ port() {
 }
 
 # find_ends PORT: sets ENDS, `client STATE` or `server STATE` for each socket with the port in
-# the kernel's names (include/net/tcp_states.h). It is asked often: no process, not even ss.
+# the kernel's names (include/net/tcp_states.h). It is asked often: no process, not even ss. A table
+# that changes while it is read may list a connection's end twice.
 find_ends() {
     local port line words names=(- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE
         CLOSE_WAIT LAST_ACK LISTEN CLOSING SYN_RECV)
+    local -A seen=()
     printf -v port :%04X "$1"
     ENDS=()
     mapfile -t TCP_TABLE </proc/net/tcp
@@ -196,6 +198,8 @@ find_ends() {
     for line in "${TCP_TABLE[@]}"; do
         [[ $line == *"$port "* ]] || continue
         read -ra words <<<"$line" # N: ADDRESS:PORT ADDRESS:PORT STATE...
+        [[ -z ${seen[${words[1]} ${words[2]}]-} ]] || continue
+        seen[${words[1]} ${words[2]}]=yes
         if [[ ${words[1]} == *"$port" ]]; then
             ENDS+=("server ${names[16#${words[3]}]}")
         elif [[ ${words[2]} == *"$port" ]]; then

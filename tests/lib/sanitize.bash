@@ -2,6 +2,8 @@
 # For the tests that run the library under sanitizers and valgrind; loaded after helper. Owns how
 # both are built and run, and which of their reports count.
 
+load ../lib/builds
+
 REPORTS=$BATS_TEST_TMPDIR/reports # a directory of files
 PLAIN_BUILD=$BUILD                # the library as it is, with the others below it
 
@@ -23,13 +25,11 @@ setup() {
 # --- building ---
 
 # build_with thread|address|undefined [TARGET...]: builds the library and the programs with it, or
-# only the targets, in a directory of its own. (fd 3 is bats' own; MAKEFLAGS those of a make that runs the
-# tests. One at a time: files that run at once may need the same.)
+# only the targets.
 build_with() {
-    local flags=$1
+    local flags=$1 BUILD=$PLAIN_BUILD
     [[ $1 != address ]] || flags=address,undefined
-    env -u MAKEFLAGS flock "$PLAIN_BUILD" make -s BUILD="$PLAIN_BUILD/$1" "${@:2}" \
-        CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=$flags" 3>&-
+    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=$flags" build_in "$@"
 }
 
 # use_build NAME: from now on the library and the programs are those.
@@ -41,10 +41,9 @@ use_build() {
 
 # build_for_stress NAME...: builds what the short tests need.
 build_for_stress() {
-    local dir name
+    local name
     for name; do
-        dir=$PLAIN_BUILD/$name
-        build_with "$name" "$dir/libnotimewait.so" "$dir"/tests/{act,stress,race}
+        build_with "$name" ./libnotimewait.so ./tests/{act,stress,race}
     done
 }
 

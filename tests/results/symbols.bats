@@ -1,6 +1,7 @@
 # The library offers the names, versions and behaviours that the libc underneath has, no others.
 load ../lib/helper
 load ../lib/hooked
+load ../lib/builds
 
 # symbols FILE: a line `NAME VERSION ADDRESS` for each hooked name that it exports, with `@` or
 # `@@` before the version; `-` where it has none.
@@ -58,20 +59,6 @@ libc() {
     echo "$path"
 }
 
-# build DIR [VARIABLE=VALUE...] TARGET...: builds these targets in DIR, as quickly as it goes.
-build() {
-    local dir=$1
-    shift
-    make -s -j"$(nproc)" CFLAGS=-O1 BUILD="$dir" "${@/#.\//$dir/}" 3>&-
-}
-
-# build32: the library and the program for 32 bits, into $lib32.
-build32() {
-    [[ $(uname -m) == x86_64 ]] || skip 'only a 64-bit PC has 32-bit programs'
-    lib32=$BATS_FILE_TMPDIR/lib32
-    build "$lib32" CC='gcc -m32' ./libnotimewait.so ./tests/versions
-}
-
 # same_as_without LIBRARY VERSIONS: the calls of older versions do the same without it and with it.
 same_as_without() {
     local script=$BATS_TEST_TMPDIR/script
@@ -96,14 +83,14 @@ same_as_without() {
 
 @test "32 bits: names and versions are those of the 32-bit libc" {
     build32
-    as_libc "$lib32/libnotimewait.so" \
+    as_libc "$dir/libnotimewait.so" \
         "$(ldconfig -p | awk '$1 == "libc.so.6" && $2 == "(libc6)" { print $NF }')"
 }
 
 @test "32 bits: a program that asks for an older version gets it" {
-    build32
-    "$lib32/tests/versions" /dev/null || skip 'this kernel runs no 32-bit programs'
-    same_as_without "$lib32/libnotimewait.so" "$lib32/tests/versions"
+    build32 ./tests/versions
+    "$dir/tests/versions" /dev/null || skip 'this kernel runs no 32-bit programs'
+    same_as_without "$dir/libnotimewait.so" "$dir/tests/versions"
 }
 
 @test "what a program asks of a hooked name, in whatever version, leads to the library" {
@@ -119,8 +106,8 @@ same_as_without() {
 
 @test "musl: what libc does not have is not there, for a weak reference and by name" {
     need musl-gcc
-    local dir=$BATS_TEST_TMPDIR/musl
-    build "$dir" CC=musl-gcc ./libnotimewait.so ./tests/weak
+    local dir
+    build_in musl CC=musl-gcc ./libnotimewait.so ./tests/weak
     "$dir/tests/weak" >"$BATS_TEST_TMPDIR/without"
     cat "$BATS_TEST_TMPDIR/without"
     grep -q 'closefrom: not there' "$BATS_TEST_TMPDIR/without"
@@ -133,12 +120,13 @@ same_as_without() {
 @test "a library that was built for a newer libc says so in one line" {
     libc "$LIB"
     local dir=$BATS_TEST_TMPDIR/newer
-    build "$dir" ./libc-names.h
+    mkdir "$dir"
+    cp -a "$BUILD"/{shim,flags,libc-names.h,exports.map} "$dir" # only what is changed is built again
     # This libc has no such name; the one that it was built for has.
     sed -i 's/LIBC_HAS___sendmsg64 0/LIBC_HAS___sendmsg64 1/' "$dir/libc-names.h"
     sed -i 's/__sendmsg64; //' "$dir/exports.map"
     grep -q 'LIBC_HAS___sendmsg64 1' "$dir/libc-names.h" || skip 'this libc has it'
-    build "$dir" ./libnotimewait.so
+    make -s BUILD="$dir" "$dir/libnotimewait.so" 3>&-
     LD_PRELOAD=$dir/libnotimewait.so run "$ACT" say:x
     echo "$output"
     [[ $status -eq 0 && ${#lines[@]} -eq 2 && ${lines[1]} == 'say x' ]]

@@ -9,7 +9,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
-enum { TIME_LIMIT_S = 30, MAX_THREADS = 16 };
+enum { TIME_LIMIT_S = 120, MAX_THREADS = 16 };
 
 /* Runs the steps from..to-1 (act.c). */
 static void run_steps(struct act *a, int from, int to);
