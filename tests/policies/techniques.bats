@@ -39,7 +39,7 @@ shows() {
     for pattern in ' 0\.0 --- SYN seq 0 -+> +[0-9.]+' \
         'PSH,ACK seq 1 ack 1 len 8 -+> +[0-9.]+' ': 8 of 8 bytes' 'The close took [0-9.]+ us' \
         "${@:3}"; do
-        grep -Eq -- "$pattern" <<<"$text" && continue
+        [[ ! $text =~ $pattern ]] || continue
         printf '%s, %s: not found: %s\n%s\n' "$1" "$2" "$pattern" "$text"
         return 1
     done
@@ -48,17 +48,21 @@ shows() {
 # captured NAME...: its captures of both servers are pcap files (RFC draft-ietf-opsawg-pcap) of
 # whole packets, and those on one host hold all 30 connections.
 captured() {
-    local name file
+    local name file files=() hosts=0
     for name; do
         for file in "$PCAP/$name".{once,eof}.{own,policy}.{client,server,host}.pcap; do
             [[ $name != auto* || $file != *.own.* ]] || continue
-            [[ $(od -An -w24 -tx4 -N24 "$file") == \
-                ' a1b2c3d4 00040002 00000000 00000000 00040000 00000065' ]]
-            "$BUILD/tests/packets" "$file" >"$BATS_TEST_TMPDIR/packets"
-            [[ $file != *.host.pcap ]] ||
-                [[ $(grep -c ' > SYN 0 - 0$' "$BATS_TEST_TMPDIR/packets") -eq 30 ]]
+            files+=("$file")
+            [[ $file != *.host.pcap ]] || hosts=$((hosts + 1))
         done
     done
+    [[ $(head -qc 24 "${files[@]}" | od -An -v -w24 -tx4 | sort -u) == \
+        ' a1b2c3d4 00040002 00000000 00000000 00040000 00000065' ]]
+    for file in "${files[@]}"; do
+        "$BUILD/tests/packets" "$file" >"$file.packets"
+    done
+    [[ $(cat "$PCAP"/*.host.pcap.packets | grep -c ' > SYN 0 - 0$') -eq $((hosts * 30)) ]]
+    rm "$PCAP"/*.packets
 }
 
 @test "1 to 4: their ladders, what is left, and the captures" {
