@@ -125,6 +125,19 @@ static void look_at_both(void)
     }
 }
 
+/* Of the ends that are on this host nothing changes any more, but that TIME_WAIT ends. */
+static bool is_over(void)
+{
+    bool over = false;
+
+    for (int i = 0; i < 2; i++) {
+        if (ends[i].said && ends[i].state != 0 && ends[i].state != TCP_TIME_WAIT)
+            return false;
+        over = over || ends[i].said;
+    }
+    return over;
+}
+
 /* A socket that came and went before anybody looked is gone, too. */
 static void say_what_was_missed(void)
 {
@@ -232,7 +245,7 @@ static void wait_for_packets(int fd, const sigset_t *unblocked)
     struct pollfd input = {.fd = fd, .events = POLLIN};
     struct timespec sample = {0, SAMPLE_NS}, second = {1, 0};
 
-    (void)ppoll(&input, 1, watching ? &sample : &second, unblocked);
+    (void)ppoll(&input, 1, watching && !is_over() ? &sample : &second, unblocked);
 }
 
 static void run(int fd, FILE *file, const sigset_t *unblocked)
