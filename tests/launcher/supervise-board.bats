@@ -65,6 +65,29 @@ arms() {
     [[ $plenty =~ ^'auto '[1-9] && $plenty == *'reap '[1-9]* && $scarce == "$plenty" ]]
 }
 
+# begun N STEP...: act under supervision connects to @, at which a server takes N connections; sets
+# begun to how many were counted.
+begun() {
+    local count=$1
+    shift
+    PORT=$(port)
+    rm -rf "$BOARD"
+    serve "$PORT" "loop:$count" accept readall close end
+    run "$START" --by supervise --board "$BOARD" -- "$ACT" "${@//@/$PORT}"
+    finish server
+    echo "$output"
+    begun=$(total connections)
+}
+
+@test "a connection is counted once, however often connect() is called; after a disconnect anew" {
+    begun 1 connect-nonblock:@ connect:@ connect:@ connect-wait:5000 connect:@ write:1 close
+    [[ $begun -eq 1 && $output == *EISCONN* ]]
+    begun 1 connect:@ shutdown:wr wait-state:CLOSE connect:@ close
+    [[ $begun -eq 1 ]]
+    begun 2 connect:@ write:1 connect-unspec connect:@ write:1 close
+    [[ $begun -eq 2 ]]
+}
+
 @test "a board that cannot be used: one line, status 2" {
     mkdir "$BOARD"
     echo nonsense >"$BOARD/counters"

@@ -1,5 +1,6 @@
 # notimewait --by supervise: what is set on sockets from outside, by policy and rule, and what is
 # refused.
+# shellcheck disable=SC2016 # the commands' own variables
 # shellcheck disable=SC2153 # BUILD is the helper's
 load ../lib/helper
 load ../lib/each-policy
@@ -173,13 +174,30 @@ unprivileged() {
     [[ $output == *'getlinger2 -1'*'getlinger 0:'* ]]
 }
 
-@test "a port that the program has bound is left alone" {
-    serve "$PORT" loop:2 accept readn:1 close end
-    act bind:127.0.0.1:45555 "connect:$PORT" write:1 close
-    settle "$PORT"
-    run supervised -- bind:127.0.0.1:45556 "connect:$PORT" sockname write:1 close
+@test "a port that the program has bound is left alone, and so is who may share it" {
+    need python3
+    serve "$PORT" loop:100 accept readn:1 write:1 readall close end
+    # All of the range is taken, so that ports would be taken over.
+    ports 30
+    run "$START" --by supervise sh -c '"$0" loop:60 "connect:$1" write:1 readn:1 close end && exec python3 -c "
+import socket, sys
+s = socket.socket()
+s.bind((\"127.0.0.1\", 45556))
+s.connect((\"127.0.0.1\", int(sys.argv[1])))
+print(s.getsockname()[1], s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))" "$1"' "$ACT" "$PORT"
     echo "$output"
-    [[ $output == *'sockname 127.0.0.1:45556'* ]]
+    [[ $output == *'errors=0'*$'\n45556 0' ]]
+}
+
+@test "a socket of another network namespace gets no port that is in TIME_WAIT in ours" {
+    serve "$PORT" loop:100 accept readn:1 write:1 readall close end
+    ports 30
+    run "$START" --by supervise sh -c '"$0" loop:60 "connect:$1" write:1 readn:1 close end &&
+        exec unshare -n sh -c "ip link set lo up; exec \"\$0\" listen:\$1 connect:\$1 sockname" "$0" "$1"' \
+        "$ACT" "$PORT"
+    echo "$output"
+    # there the range is the kernel's own
+    [[ $output =~ sockname\ 127.0.0.1:([0-9]+)$ && ${BASH_REMATCH[1]} -ge 32768 ]]
 }
 
 @test "reap: what supervision has seen is removed" {

@@ -9,12 +9,16 @@
 #include "launcher/supervise/target.h"
 #include "policy/slots.h"
 
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <linux/tcp.h> /* its own struct tcp_info ends before the byte counts */
+#else
+#include <netinet/tcp.h>
+#endif
 
 static const struct config *config;
 static bool reaping, beside_library;
@@ -154,13 +158,17 @@ static bool is_bound(int fd)
     return getsockname(fd, &local.any, &len) != 0 || local.in.sin_port != 0;
 }
 
-/** connect() is called a second time, to see what has become of the first. */
-static bool is_connecting(int fd)
+/**
+ * connect() is called a second time, to see what has become of the first; or the connection is
+ * over already. Then its entry in TIME_WAIT, which has the socket's cookie, may be that of
+ * another process, which passed the fd on.
+ */
+static bool has_connected(int fd)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-           info.tcpi_state != STATE_CLOSE;
+           (info.tcpi_state != STATE_CLOSE || info.tcpi_bytes_acked > 0);
 }
 
 /** False: the call has to wait for a port. */
@@ -180,7 +188,7 @@ static bool prepare_client(const struct notified *notified, enum policy_kind kin
 static bool act_for_client(const struct notified *notified)
 {
     bool bound = is_bound(notified->fd);
-    if (bound && is_connecting(notified->fd))
+    if (bound && has_connected(notified->fd))
         return true;
     struct newborn born = {.role = ROLE_CLIENT, .peer = notified->peer};
     struct attempt *attempt = notified->attempt;
