@@ -1,5 +1,6 @@
 # Programs that put themselves under a seccomp filter: they work under every policy, with records.
-# LOGINS=N: N logins under each policy, in place of three.
+# LOGINS=N: N logins under each policy, in place of three. PROGRAMS_ALL=1: Chromium under each policy,
+# not only two.
 load ../lib/helper
 load ../lib/each-policy
 load ../lib/board
@@ -121,30 +122,39 @@ renderer() {
     return 1
 }
 
+# shows_page URL: under $policy, with all that can be recorded; each process has told of its
+# connections, or has counted them.
 shows_page() {
-    rm -f "$BATS_TEST_TMPDIR/go" "$LOG"
+    rm -rf "$BATS_TEST_TMPDIR/go" "$BOARD"
     browse "$1" LD_PRELOAD="$PUBLIC/libnotimewait.so" NOTIMEWAIT_POLICY="$policy" \
-        NOTIMEWAIT_LOG="$PUBLIC/log.%p" NOTIMEWAIT_STATS="$PUBLIC/stats.%p"
+        NOTIMEWAIT_LOG="$PUBLIC/log.%p" NOTIMEWAIT_STATS="$PUBLIC/stats.%p" NOTIMEWAIT_BOARD="$BOARD"
     until_true 60000 renderer
     touch "$BATS_TEST_TMPDIR/go"
     run finish browser 120000
     echo "$output" | grep -v dbus
     [[ $status -eq 0 && $output == *'<p id="it">delivered</p>'* ]]
+    [[ $output != *libnotimewait* || $policy == reap ]] # without --reap
+    cat "$PUBLIC"/log.*
+    board_cells
     [[ $(cat "$PUBLIC"/log.* | jq -r .policy | sort -u) == "$policy" ]]
+    [[ $(cat "$PUBLIC"/stats.* | jq -s 'map(.policies[].closes) | add') -eq $(cat "$PUBLIC"/log.* | wc -l) ]]
+    [[ $(total closes) -eq $(cat "$PUBLIC"/log.* | wc -l) ]]
     rm -f "$PUBLIC"/{log,stats}.*
 }
 
-@test "Chromium, sandboxed, as an ordinary user" {
+@test "Chromium, sandboxed, as an ordinary user, with log, statistics and board" {
     need chromium
     real_root
     public
+    chown 65534 "$SHM"
     serve_page
     touch "$BATS_TEST_TMPDIR/go"
-    local url=http://127.0.0.1:$PORT/
+    local url=http://127.0.0.1:$PORT/ only=(auto abort)
     browse "$url"
     run finish browser 120000
     echo "$output"
     [[ $output != *'No usable sandbox'* ]] || skip 'Chromium may not make a sandbox here'
     [[ $output == *'<p id="it">delivered</p>'* ]]
-    ONLY='auto abort' each_policy shows_page "$url"
+    [[ -z ${PROGRAMS_ALL-} ]] || only=("${ALL[@]}")
+    ONLY="${only[*]}" each_policy shows_page "$url"
 }
