@@ -301,8 +301,10 @@ void ending_disconnected(struct ending *ending, bool done)
     if (!c)
         return;
     int saved = errno;
-    report(ending);
-    birth_undo(fd, c);
+    if (conn_is(c, CONN_BORN)) { /* or another thread has disconnected it, too */
+        report(ending);
+        birth_undo(fd, c);
+    }
     table_release(c);
     errno = saved;
 }

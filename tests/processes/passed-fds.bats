@@ -160,3 +160,22 @@ listen_fds() {
     }
     each_policy accepted
 }
+
+# accepts_from FD ENVIRONMENT: a program whose policy is $policy accepts from a listener that had
+# TCP_LINGER2 -1 before it began; prints the option of what was accepted.
+accepts_from() {
+    PORT=$(port)
+    serve_preload "$policy" "$PORT" linger2:-1@l "dup2:$1@l" exec:sh -c \
+        "$2 exec \"\$0\" \"\$@\"" "$ACT" "fd:$1@l" accept getlinger2 close
+    act "connect:$PORT" readall close >/dev/null
+    finish server
+}
+
+@test "what a listener that was armed before accepts goes by the program's own policy" {
+    armed_before() {
+        # shellcheck disable=SC2016 # for sh
+        accepts_from 3 'LISTEN_FDS=1 LISTEN_PID=$$' | grep -x "getlinger2 $(linger2_under "$policy")"
+        accepts_from 5 '' | grep -x "getlinger2 $(linger2_under "$policy")" # which it does not know
+    }
+    ONLY='auto fin-rst last-read' each_policy armed_before
+}

@@ -4,7 +4,8 @@
  * `rights results` prints what each call returns, and what the program that waits behind it
  * sees: the same without the library and with it. `rights blocked PORT` passes a connection
  * over a UNIX socket that has no room, and closes it while the call waits; `rights cancelled
- * PORT` cancels a thread in such a call, and closes a connection afterwards.
+ * PORT` cancels a thread in such a call, and closes a connection afterwards. `rights refused
+ * PORT` closes a connection while threads begin to send messages that the kernel will refuse.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -282,6 +283,37 @@ static int cancelled(const char *port)
     return 0;
 }
 
+static void *send_refused(void *msg)
+{
+    print("refused", "sendmsg", sendmsg(channel[0], msg, MSG_DONTWAIT));
+    return NULL;
+}
+
+/** None of these messages passes an fd: their calls are delayed from outside. */
+static int refused(const char *port)
+{
+    enum { MESSAGES = 4 };
+    static char room[4096];
+    struct msghdr msgs[MESSAGES] = {
+        {.msg_iov = &one_byte, .msg_iovlen = 1, .msg_control = bad(), .msg_controllen = 64},
+        {.msg_iov = &one_byte, .msg_iovlen = 1, .msg_control = room},
+        {.msg_iov = &one_byte, .msg_iovlen = 1, .msg_control = room, .msg_controllen = 1},
+    };
+    void *all[MESSAGES] = {&msgs[0], &msgs[1], &msgs[2], bad()};
+    pthread_t threads[MESSAGES];
+    int fd = to(port);
+    msgs[1].msg_controllen = (__typeof__(msgs[1].msg_controllen))(0x80000000u);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, channel) != 0)
+        fail("socketpair");
+    for (int i = 0; i < MESSAGES; i++)
+        pthread_create(&threads[i], NULL, send_refused, all[i]);
+    wait_for_call();
+    print("refused", "close", close(fd));
+    for (int i = 0; i < MESSAGES; i++)
+        pthread_join(threads[i], NULL);
+    return 0;
+}
+
 /** Sends fds in control data through sockets that pass none, and closes the connection. */
 static int elsewhere(const char *port)
 {
@@ -305,6 +337,8 @@ int main(int argc, char **argv)
         return blocked(argv[2]);
     if (argc == 3 && strcmp(argv[1], "cancelled") == 0)
         return cancelled(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "refused") == 0)
+        return refused(argv[2]);
     if (argc == 3 && strcmp(argv[1], "elsewhere") == 0)
         return elsewhere(argv[2]);
     return 2;
