@@ -171,6 +171,20 @@ END
     finish server
 }
 
+@test "NOTIMEWAIT_SEED: a child does not draw what the next child draws, a draw later" {
+    local policies i same=0
+    serve "$PORT" loop:40 accept readall close end
+    NOTIMEWAIT_SEED=7 NOTIMEWAIT_LOG=$LOG preload 'off|auto' act loop:20 fork "connect:$PORT" close \
+        "connect:$PORT" close exit end wait end
+    finish server
+    mapfile -t policies < <(json policy "$LOG")
+    for ((i = 1; i < 39; i += 2)); do
+        [[ ${policies[i]} != "${policies[i + 1]}" ]] || same=$((same + 1))
+    done
+    echo "the same in $same of 19"
+    [[ ${#policies[@]} -eq 40 && $same -ge 4 && $same -le 15 ]]
+}
+
 @test "connect() with a bad pointer is EFAULT under rules, too" {
     NOTIMEWAIT_RULES='peer=10.0.0.0/8 => off' run preload auto python3 -c '
 import ctypes, socket
