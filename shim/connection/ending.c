@@ -69,9 +69,18 @@ static bool is_another_process(struct conn *c)
     return c->cookie != 0 && !process_has_our_pid();
 }
 
+static void decide_once_more(struct ending *e, struct facts *facts)
+{
+    /* In this order: what has passed it marks it as shared before it is done. */
+    facts->sole = !rights_in_flight(e->record.fd) && conn_is_sole(e->c);
+    e->record.decision = policy_decide(e->c->policy, facts);
+}
+
 /**
  * Decides. Where that is RST, which must not stay on a socket that lives on elsewhere, nobody
- * may copy the socket from here to ending_finish(); a copy made until now counts.
+ * may copy the socket from here to ending_finish(); a copy made until now counts. A close that
+ * lingers waits for seconds, in which nobody may be kept waiting: there only a copy made until
+ * now counts.
  */
 static void decide(struct ending *e, struct facts *facts)
 {
@@ -80,12 +89,12 @@ static void decide(struct ending *e, struct facts *facts)
     e->record.decision = policy_decide(c->policy, facts);
     if (word_is_off())
         e->record.decision = (struct decision){.reason = REASON_OFF};
+    if (e->record.decision.action == ACTION_LINGER)
+        decide_once_more(e, facts);
     if (e->record.decision.action != ACTION_RST)
         return;
     process_hold(&e->hold);
-    /* In this order: what has passed it marks it as shared before it is done. */
-    facts->sole = !rights_in_flight(e->record.fd) && conn_is_sole(c);
-    e->record.decision = policy_decide(c->policy, facts);
+    decide_once_more(e, facts);
     e->held = e->record.decision.action == ACTION_RST;
     if (!e->held)
         process_let_go(&e->hold);

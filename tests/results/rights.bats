@@ -29,9 +29,9 @@ RIGHTS=$BUILD/tests/rights
     [[ $output == *ECONNRESET* ]]
 }
 
-@test "a connection that another thread is passing on at this moment is not reset" {
+@test "a connection that another thread is passing on at this moment is not reset, nor lingers" {
     local policy
-    for policy in abort delay:1; do
+    for policy in abort delay:1 linger:2; do
         rm -f "$LOG"
         new_port
         serve "$PORT" accept readall write:1 close
