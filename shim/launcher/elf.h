@@ -49,6 +49,9 @@ bool elf_contains(const struct elf *elf, const char *text);
  * the end. */
 const char *elf_next_path(const struct elf *elf, size_t *at);
 
+/** A string of the file that could be a library's name or path, as next_path. */
+const char *elf_next_library(const struct elf *elf, size_t *at);
+
 /** It calls dlopen() with RTLD_DEEPBIND, as far as its code shows that (64-bit PCs and ARM). */
 bool elf_binds_deeply(const struct elf *elf);
 

@@ -60,6 +60,35 @@ const char *elf_next_path(const struct elf *elf, size_t *at)
     return NULL;
 }
 
+/** "libx.so.1" or "/usr/lib/libx.so" */
+static bool is_library(const char *name)
+{
+    static const char suffix[] = ".so";
+    const char *at = strstr(name, suffix);
+    size_t len = strlen(name);
+    if ((name[0] != '/' && strncmp(name, "lib", 3) != 0) || len > 200 || !at)
+        return false;
+    at += strlen(suffix);
+    return at[strspn(at, ".0123456789")] == '\0' && !strchr(name, '%');
+}
+
+const char *elf_next_library(const struct elf *elf, size_t *at)
+{
+    while (*at < elf->size) {
+        const unsigned char *found = memmem(elf->data + *at, elf->size - *at, ".so", 3);
+        if (!found)
+            return NULL;
+        size_t start = (size_t)(found - elf->data);
+        *at = start + 3;
+        while (start > 0 && elf->data[start - 1] != '\0')
+            start--;
+        const char *name = elf_string_at(elf, start);
+        if (is_library(name))
+            return name;
+    }
+    return NULL;
+}
+
 /** The address of the word through which an imported function is called (its GOT entry), from
  * one relocation section on. */
 static uint64_t slot_of(const struct elf *elf, uint64_t symbol)

@@ -51,6 +51,28 @@ int f(void) { return connect(0, 0, 0); }' -shared -fPIC
     run "$START" check "$program"
     echo "$output"
     [[ $output == *'where loaded      net'$'\n'* && $output != *ctype* ]]
+    # before the configuration, which nobody asked about
+    [[ ${lines[1]} == "not seen            $program: "* && ${lines[3]} == '  what to do        --by both'* ]]
+}
+
+@test "a library that its strings name, which dlopen() may load, is looked at; of others that is said" {
+    [[ $(uname -m) == x86_64 ]] || skip 'flags are read from the code of a 64-bit PC'
+    local program name
+    compiled libdeep.so.2 "$(dlopens 'RTLD_NOW | RTLD_DEEPBIND' | sed 's/int main/int deep/')" -shared -fPIC
+    for name in libdeep.so.2 "$BATS_TEST_TMPDIR/libdeep.so.2"; do
+        program=$(compiled opener "#include <dlfcn.h>
+int main(void) { return dlopen(\"$name\", RTLD_NOW) == 0; }" "-Wl,-rpath,\$ORIGIN")
+        run "$START" check "$program"
+        echo "$output"
+        [[ ${lines[0]} == "works in part: $BATS_TEST_TMPDIR/libdeep.so.2: loads"* ]]
+    done
+    program=$(compiled any "$(dlopens RTLD_NOW)")
+    run "$START" check "$program"
+    echo "$output"
+    [[ ${lines[0]} == 'works by preload: '* && ${lines[1]} == "modules             $program: "*'not looked at'* ]]
+    [[ $("$START" check --json "$program" | jq -r .opens) == "$program" ]]
+    program=$(compiled none "int main(void) { return \"$BATS_TEST_TMPDIR/libdeep.so.2\"[0] == 0; }")
+    [[ $(verdict "$program") == preload && $("$START" check --json "$program" | jq -r .opens) == '' ]]
 }
 
 @test "names over TCP (use-vc), rcmd(), seccomp" {
@@ -58,8 +80,11 @@ int f(void) { return connect(0, 0, 0); }' -shared -fPIC
     program=$(compiled names '#include <netdb.h>
 int main(int c, char **v) { struct addrinfo *a; return getaddrinfo(v[c - 1], "80", 0, &a); }')
     [[ $(verdict "$program") == preload ]]
+    run "$START" check "$program" # as most programs: said, but not in part
+    [[ $output == *"names               $program: looks names up: "*'over TCP'* ]]
     RES_OPTIONS='use-vc' run verdict "$program"
     [[ $output == 'part resolver' ]]
+    [[ $(RES_OPTIONS=use-vc "$START" check "$program") != *'names  '* ]]
     [[ $(verdict "$(compiled remote '#include <netdb.h>
 int main(int c, char **v) { return rcmd(v, c, "a", "b", "c", 0); }')") == 'part rcmd' ]]
     [[ $(verdict "$(compiled filter '#include <stdio.h>
@@ -120,6 +145,7 @@ stopped() {
     "$START" attach "$(pid_of server)"
     run "$START" check --pid "$(pid_of server)"
     [[ $status -eq 0 && ${lines[0]} == 'works in part: '*': its listening sockets are attached' ]]
+    [[ $output == *'attached since      not known'* ]]
     stopped
     rm "$BATS_TEST_TMPDIR/go"
     new_port
@@ -127,7 +153,8 @@ stopped() {
     run "$START" check --pid "$(pid_of server)"
     echo "$output"
     [[ $status -eq 0 && ${lines[0]} == "works by preload: act ($(pid_of server)): the library is loaded" ]]
-    [[ $output == *'NOTIMEWAIT_POLICY   fin-rst'$'\n'*'running since'* || $output == *'running since'*'NOTIMEWAIT_POLICY   fin-rst'$'\n'* ]]
+    [[ $output == *'running since       '*'loaded since        it ran this program'*'NOTIMEWAIT_POLICY   fin-rst'$'\n'* ]]
+    [[ $output != *'  switch'* ]]
     [[ $output == *'ESTABLISHED: fin-rst SO_REUSEADDR'* && $output == *'1 open, of which 0 pass it by'* ]]
     run "$START" check --json --pid "$(pid_of server)"
     echo "$output"
@@ -146,5 +173,59 @@ stopped() {
     kill "$(output_of parent)"
     echo "$output"
     [[ $status -eq 0 && ${lines[0]} == 'works by supervision: sleep ('*'it is supervised' ]]
+    [[ $output == *'supervised since    then'* ]]
     finish parent || true
+}
+
+@test "a running process: what its board's switch says" {
+    local board pid
+    board=$(mktemp -d -p /dev/shm)
+    start server "$START" --board "$board/b" -p fin-rst sleep 20
+    until_true 5000 test -e "$board/b/switch"
+    pid=$(pid_of server)
+    until_true 5000 grep -q libnotimewait "/proc/$pid/maps"
+    run "$START" check --pid "$pid"
+    echo "$output"
+    [[ $output == *'  switch            not used, or reset: NOTIMEWAIT_POLICY is in force'* ]]
+    "$START" switch "$board/b" off
+    run "$START" check --pid "$pid"
+    [[ $output == *'  switch            off: nothing acts'* ]]
+    "$START" switch "$board/b" 'off|auto'
+    run "$START" check --pid "$pid"
+    [[ $output == *'  switch            off|auto, in place of NOTIMEWAIT_POLICY'* ]]
+    [[ $("$START" check --json --pid "$pid" | jq -r .switch) == 'off|auto' ]]
+    rm -r "$board"
+    run "$START" check --pid "$pid"
+    kill "$pid"
+    echo "$output"
+    [[ $output == *'  switch            not known: its switch cannot be opened: No such file'* ]]
+}
+
+@test "a running process: what dlopen() has loaded, and its file does not name" {
+    [[ $(uname -m) == x86_64 ]] || skip 'flags are read from the code of a 64-bit PC'
+    local program pid
+    compiled module.so "$(dlopens 'RTLD_NOW | RTLD_DEEPBIND' | sed 's/int main/int deep/')" -shared -fPIC
+    program=$(compiled host '#include <dlfcn.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(int c, char **v) {
+    void *module = c > 1 ? dlopen(v[1], RTLD_NOW) : NULL;
+    puts(module || c == 1 ? "ready" : "failed");
+    fflush(stdout);
+    return sleep(20); }')
+    [[ $(verdict "$program") == preload ]]
+    start server "$START" "$program" "$BATS_TEST_TMPDIR/module.so"
+    wait_output server '^ready'
+    pid=$(pid_of server)
+    run "$START" check --pid "$pid"
+    kill "$pid"
+    echo "$output"
+    [[ $status -eq 0 && ${lines[0]} == 'works in part: host ('*'what else it has mapped may pass it by' ]]
+    [[ ${lines[1]} == "not seen            $BATS_TEST_TMPDIR/module.so: loads"* && ${lines[2]} == '  what to do        --by both'* ]]
+    start server "$START" "$program"
+    wait_output server '^ready'
+    pid=$(pid_of server)
+    run "$START" check --json --pid "$pid"
+    kill "$pid"
+    [[ $(jq -c '[.verdict,.findings,.switch]' <<<"$output") == '["preload",[],null]' ]]
 }

@@ -5,6 +5,7 @@
  */
 #include "report/board.h"
 
+#include "launcher/board/switch.h"
 #include "launcher/commands.h"
 #include "launcher/failure.h"
 #include "launcher/line.h"
@@ -19,8 +20,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-
 #include <unistd.h>
 
 /** Reads the options, of which there are only the common ones; false after a complaint. */
@@ -90,20 +89,6 @@ static const char *accepted_word(const char *word)
     return NULL;
 }
 
-/** The open file is a switch, whoever's: who may write to it may switch. */
-static const char *check_switch(int fd)
-{
-    struct board_head head;
-    struct stat status;
-    errno = 0;
-    if (fstat(fd, &status) != 0 || pread(fd, &head, sizeof(head), 0) < 0)
-        return "its switch cannot be read";
-    if (!S_ISREG(status.st_mode) || status.st_size != sizeof(struct board_switch) ||
-        head.magic != BOARD_MAGIC || head.version != BOARD_VERSION)
-        return "it is no board of this version";
-    return NULL;
-}
-
 /**
  * Processes read the text that the one word names. So the other one is written first: whoever
  * ends this in between leaves the old word. Only one tool at a time may do this.
@@ -128,16 +113,14 @@ static const char *write_word(int fd, const char *text)
 
 int switch_main(int argc, char **argv)
 {
-    char path[PATH_MAX];
     if (!parse_words(argc, argv, 2))
         return EXIT_USAGE;
     const char *directory = argv[optind];
     const char *text = accepted_word(argv[optind + 1]);
     if (!text)
         return EXIT_USAGE;
-    snprintf(path, sizeof(path), "%s/switch", directory);
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    const char *why = fd < 0 ? "its switch cannot be opened" : check_switch(fd);
+    int fd;
+    const char *why = switch_open(directory, O_RDWR, &fd);
     why = why ? why : write_word(fd, text);
     if (why)
         refuse(directory, why);

@@ -11,9 +11,25 @@
 
 const struct bypass_info bypasses[BYPASSES] = {
 #define BYPASS(id, ...) [BYPASS_##id] = {__VA_ARGS__},
+#define REMARK(...)
 #include "launcher/check/bypass.def"
 #undef BYPASS
+#undef REMARK
 };
+
+const struct remark_info remarks[REMARKS] = {
+#define BYPASS(...)
+#define REMARK(id, ...) [REMARK_##id] = {__VA_ARGS__},
+#include "launcher/check/bypass.def"
+#undef BYPASS
+#undef REMARK
+};
+
+/* Through which a program has libc look a name up. */
+static const char *const resolving[] = {
+    "getaddrinfo", "gethostbyname", "gethostbyname2", "gethostbyaddr", "getnameinfo",
+    "res_query",   "__res_query",   "res_nquery",     "__res_nquery",  "gethostbyname_r",
+    NULL};
 
 static void note(struct bypass_found *found, const char *path)
 {
@@ -56,10 +72,6 @@ static bool installs_filter(const struct elf *elf)
 
 static bool look_at_file(const char *path, const struct elf *elf, void *context)
 {
-    static const char *const resolving[] = {
-        "getaddrinfo", "gethostbyname", "gethostbyname2", "gethostbyaddr", "getnameinfo",
-        "res_query",   "__res_query",   "res_nquery",     "__res_nquery",  "gethostbyname_r",
-        NULL};
     static const char *const remote[] = {"rcmd", "rcmd_af", "rexec", "rexec_af", NULL};
     struct bypass_found *found = context;
     if (elf_binds_deeply(elf))
@@ -150,33 +162,70 @@ static void look_at_parts(const char *program, struct bypass_found *found)
     elf_close(&elf);
 }
 
-/** By functions that set no SA_RESTART: sigaction(2) does not show in the file. */
-static bool interrupts(const char *path, const struct elf *elf, void *found)
+/** The first file that does it. SA_RESTART, which sigaction(2) may lack, does not show in it.
+ */
+static bool remark(const char *path, const struct elf *elf, void *context)
 {
-    static const char *const names[] = {"siginterrupt", "sysv_signal", "__sysv_signal",
-                                        "sigset", NULL};
-    if (!imports_any(elf, names))
+    static const char *const interrupting[] = {"siginterrupt", "sysv_signal", "__sysv_signal",
+                                               "sigset", NULL};
+    static const char *const opening[] = {"dlopen", "dlmopen", NULL};
+    static const char *const *const names[REMARKS] = {
+        [REMARK_INTERRUPTS] = interrupting,
+        [REMARK_RESOLVES] = resolving,
+        [REMARK_OPENS] = opening,
+    };
+    char(*found)[PATH_MAX] = context;
+    bool crypto = strstr(path, "/libcrypto.so") != NULL; /* its modules do not connect */
+    for (int i = 0; i < REMARKS; i++)
+        if (!found[i][0] && !(crypto && i == REMARK_OPENS) && imports_any(elf, names[i]))
+            snprintf(found[i], PATH_MAX, "%s", path);
+    return false;
+}
+
+void bypass_find_remarks(const char *program, char found[REMARKS][PATH_MAX])
+{
+    for (int i = 0; i < REMARKS; i++)
+        found[i][0] = '\0';
+    (void)needed_each(program, remark, found);
+}
+
+/** Also in what it may load by a name that stands in a file (dlopen(3)). */
+static bool look_for_deepbind(const char *path, const struct elf *elf, void *context)
+{
+    struct bypass_found *found = context;
+    if (!elf_binds_deeply(elf))
         return false;
-    snprintf(found, PATH_MAX, "%s", path);
+    note(&found[BYPASS_DEEPBIND], path);
     return true;
 }
 
-void bypass_find_interrupts(const char *program, char found[PATH_MAX])
+void bypass_look_at(const char *path, const char *at, struct bypass_found found[BYPASSES])
 {
-    found[0] = '\0';
-    (void)needed_each(program, interrupts, found);
+    struct elf elf;
+    if (needed_is_libc(path) || !elf_open(at, &elf))
+        return;
+    if (elf.is_elf && !elf.is_foreign)
+        (void)look_at_file(path, &elf, found);
+    elf_close(&elf);
+}
+
+bool bypass_any(const struct bypass_found found[BYPASSES])
+{
+    for (int i = 0; i < BYPASSES; i++)
+        if (found[i].path[0])
+            return true;
+    return false;
 }
 
 bool bypass_look(const char *program, struct bypass_found found[BYPASSES])
 {
-    bool any = false;
     for (int i = 0; i < BYPASSES; i++)
         found[i].path[0] = found[i].detail[0] = '\0';
     (void)needed_each(program, look_at_file, found);
     look_at_parts(program, found);
+    if (!found[BYPASS_DEEPBIND].path[0])
+        (void)needed_each_named(program, look_for_deepbind, found);
     if (found[BYPASS_DEEPBIND].path[0])
         find_extensions(&found[BYPASS_DEEPBIND]);
-    for (int i = 0; i < BYPASSES; i++)
-        any = any || found[i].path[0];
-    return any;
+    return bypass_any(found);
 }

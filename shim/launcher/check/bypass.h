@@ -12,16 +12,32 @@
 
 enum bypass {
 #define BYPASS(id, ...) BYPASS_##id,
+#define REMARK(...)
 #include "launcher/check/bypass.def"
 #undef BYPASS
+#undef REMARK
     BYPASSES
+};
+
+enum remark {
+#define BYPASS(...)
+#define REMARK(id, ...) REMARK_##id,
+#include "launcher/check/bypass.def"
+#undef BYPASS
+#undef REMARK
+    REMARKS
 };
 
 struct bypass_info {
     const char *name, *what, *advice;
 };
 
+struct remark_info {
+    const char *name, *label, *what;
+};
+
 extern const struct bypass_info bypasses[BYPASSES];
+extern const struct remark_info remarks[REMARKS];
 
 /** What was found; path is "" where it was not. */
 struct bypass_found {
@@ -32,10 +48,15 @@ struct bypass_found {
 /** Looks at the program at this path. Returns whether there is anything. */
 bool bypass_look(const char *program, struct bypass_found found[BYPASSES]);
 
-/**
- * Finds the program, or what it needs, that has signals interrupt its calls, as far as the file
- * shows: under supervision these calls may say EINTR (fact 18). "": none.
+/** Looks at one file alone, as `path`, which is opened at `at`: one that a process has mapped.
  */
-void bypass_find_interrupts(const char *program, char found[PATH_MAX]);
+void bypass_look_at(const char *path, const char *at, struct bypass_found found[BYPASSES]);
+
+bool bypass_any(const struct bypass_found found[BYPASSES]);
+
+/** What there is to remark: for each the path of the program, or of what it needs, that does
+ * it;
+ * "" where it is not found. As far as the files show. */
+void bypass_find_remarks(const char *program, char found[REMARKS][PATH_MAX]);
 
 #endif

@@ -3,8 +3,8 @@
  * and what this kernel and these privileges allow.
  */
 #include "kernel/file.h"
+#include "launcher/check/explain.h"
 #include "launcher/check/process.h"
-#include "launcher/check/verdict.h"
 #include "launcher/commands.h"
 #include "launcher/counters.h"
 #include "launcher/elf.h"
@@ -13,7 +13,6 @@
 #include "launcher/options.h"
 #include "launcher/probe.h"
 #include "launcher/sockets.h"
-#include "launcher/supervise/possible.h"
 #include "policy/config.h"
 
 #include <errno.h>
@@ -23,8 +22,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define TIME_WAIT_S 60       /* TCP_TIMEWAIT_LEN */
-#define LABEL       "%-19s " /* what begins a line */
+#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN */
 
 static void print_line(const char *label, const char *value)
 {
@@ -120,98 +118,6 @@ static void check_settings(void)
                    (n[1] - n[0] + 1) / TIME_WAIT_S);
 }
 
-static void print_inspected(const char *label, const struct inspected *inspected)
-{
-    bool script = inspected->finding == FINDING_SCRIPT;
-    const char *open = script ? " " : " (";
-    const char *close = script ? "" : ")";
-    bool detail = inspected->detail[0] != '\0';
-    line_print(stdout, LABEL "%s: %s%s%s%s", label, inspected->path,
-               findings[inspected->finding].what, detail ? open : "", inspected->detail,
-               detail ? close : "");
-}
-
-static void print_runtime(const struct inspected *inspected)
-{
-    if (inspected->runtime[0])
-        line_print(stdout, LABEL "%s: notimewait preloads it first", "sanitizer",
-                   inspected->runtime);
-}
-
-static void print_supervision(int error)
-{
-    if (error == 0)
-        line_print(stdout, LABEL "possible%s", "supervision",
-                   possible_to_gain_rights()
-                       ? ""
-                       : "; programs below it cannot gain rights (no_new_privs)");
-    else
-        line_print(stdout, LABEL "not possible here: %s", "supervision", strerror(error));
-}
-
-/** How the command was looked at, and what passes the library by. */
-static void print_command(const struct verdict *verdict)
-{
-    const struct inspection *inspection = &verdict->inspection;
-    for (unsigned i = 0; i < inspection->count; i++)
-        print_inspected(i == 0 ? "command" : "", &inspection->chain[i]);
-    if (inspection->count > 0)
-        print_runtime(&inspection->chain[inspection->count - 1]);
-    for (int i = 0; i < BYPASSES; i++) {
-        const struct bypass_found *found = &verdict->found[i];
-        if (!found->path[0])
-            continue;
-        line_print(stdout, LABEL "%s: %s", "not seen", found->path, bypasses[i].what);
-        if (found->detail[0])
-            line_print(stdout, LABEL "%s", "  where loaded", found->detail);
-        line_print(stdout, LABEL "%s", "  what to do", bypasses[i].advice);
-    }
-    if (verdict->interrupts[0] && verdict->supervision == 0)
-        line_print(stdout,
-                   LABEL
-                   "%s: has signals interrupt its calls (siginterrupt(), sigset()): under "
-                   "supervision connect() may say EINTR",
-                   "signals", verdict->interrupts);
-    if (verdict->reached != REACHED_IN_PART && verdict->advice[0])
-        print_line("what to do", verdict->advice);
-}
-
-/** "name":"value" with its escapes; a comma before it. */
-static void print_member(const char *name, const char *value)
-{
-    char buf[8 * PATH_MAX];
-    struct text text = text_in(buf, sizeof(buf));
-    text_json(&text, value);
-    printf(",\"%s\":%s", name, buf);
-}
-
-static void print_json(const struct verdict *verdict, const struct library *library,
-                       bool configured)
-{
-    bool first = true;
-    printf("{\"verdict\":\"%s\"", reached_names[verdict->reached]);
-    print_member("why", verdict->why);
-    print_member("advice", verdict->advice);
-    if (verdict->inspection.count > 0)
-        print_member("command", verdict->inspection.chain[0].path);
-    print_member("library", library->path);
-    print_member("interrupts", verdict->interrupts);
-    printf(",\"supervision\":%s,\"configured\":%s,\"findings\":[",
-           verdict->supervision == 0 ? "true" : "false", configured ? "true" : "false");
-    for (int i = 0; i < BYPASSES; i++) {
-        if (!verdict->found[i].path[0])
-            continue;
-        printf("%s{\"finding\":\"%s\"", first ? "" : ",", bypasses[i].name);
-        print_member("path", verdict->found[i].path);
-        print_member("what", bypasses[i].what);
-        print_member("loads", verdict->found[i].detail);
-        print_member("advice", bypasses[i].advice);
-        putchar('}');
-        first = false;
-    }
-    puts("]}");
-}
-
 struct check_options {
     bool json;
     pid_t process; /* or 0 */
@@ -240,14 +146,13 @@ static bool parse_options(int argc, char **argv, struct check_options *options)
 
 static void print_text(const struct verdict *verdict, const struct library *library)
 {
-    line_print(stdout, "%s: %s", reached_texts[verdict->reached], verdict->why);
+    explain_verdict(verdict);
     check_library(library);
     check_kernel();
     check_privileges();
-    print_supervision(verdict->supervision);
+    explain_supervision(verdict);
     check_settings();
     check_configuration();
-    print_command(verdict);
 }
 
 int check_main(int argc, char **argv)
@@ -266,7 +171,7 @@ int check_main(int argc, char **argv)
     verdict_find(options.command, &library, &verdict);
     bool configured = config_parse(environ, &config, error);
     if (options.json)
-        print_json(&verdict, &library, configured);
+        explain_as_json(&verdict, &library, configured);
     else
         print_text(&verdict, &library);
     if (!configured)

@@ -12,6 +12,7 @@
 struct walk {
     char *paths[FILES_MAX];
     unsigned count;
+    bool named; /* also what dlopen() is given a name of */
 };
 
 static bool is_libc(const char *name)
@@ -23,6 +24,12 @@ static bool is_libc(const char *name)
         if (strncmp(name, parts[i], strlen(parts[i])) == 0)
             return true;
     return false;
+}
+
+bool needed_is_libc(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return is_libc(slash ? slash + 1 : path);
 }
 
 static void add(struct walk *walk, const char *path)
@@ -111,6 +118,14 @@ static void find(struct walk *walk, const struct elf *elf, const char *path, con
            is_in_path(walk, "/usr/local/lib:/lib64:/usr/lib64:/lib:/usr/lib", origin, name));
 }
 
+/** The names of libraries among its strings. */
+static void find_named(struct walk *walk, const struct elf *elf, const char *path)
+{
+    size_t at = 0;
+    for (const char *name; (name = elf_next_library(elf, &at));)
+        find(walk, elf, path, name);
+}
+
 static bool visit_one(struct walk *walk, const char *path, needed_visit *visit, void *context)
 {
     struct elf elf;
@@ -120,13 +135,15 @@ static bool visit_one(struct walk *walk, const char *path, needed_visit *visit, 
     uint64_t at = 0;
     for (const char *name; elf.is_elf && !done && *(name = elf_next_needed(&elf, &at));)
         find(walk, &elf, path, name);
+    if (walk->named && !done && elf_imports(&elf, "dlopen"))
+        find_named(walk, &elf, path);
     elf_close(&elf);
     return done;
 }
 
-bool needed_each(const char *path, needed_visit *visit, void *context)
+static bool each(const char *path, bool named, needed_visit *visit, void *context)
 {
-    struct walk walk = {.count = 0};
+    struct walk walk = {.named = named};
     bool done = false;
     add(&walk, path);
     for (unsigned i = 0; i < walk.count && !done; i++)
@@ -134,4 +151,14 @@ bool needed_each(const char *path, needed_visit *visit, void *context)
     for (unsigned i = 0; i < walk.count; i++)
         free(walk.paths[i]);
     return done;
+}
+
+bool needed_each(const char *path, needed_visit *visit, void *context)
+{
+    return each(path, false, visit, context);
+}
+
+bool needed_each_named(const char *path, needed_visit *visit, void *context)
+{
+    return each(path, true, visit, context);
 }

@@ -18,4 +18,10 @@ typedef bool needed_visit(const char *path, const struct elf *elf, void *context
 /** Visits the file itself and what it needs, each once; whether a visit returned true. */
 bool needed_each(const char *path, needed_visit *visit, void *context);
 
+/** And the libraries whose names stand in one of these that has dlopen(): it may load them. */
+bool needed_each_named(const char *path, needed_visit *visit, void *context);
+
+/** The file is libc's, or the compiler's. */
+bool needed_is_libc(const char *path);
+
 #endif

@@ -1,7 +1,5 @@
 #include "launcher/check/verdict.h"
 
-#include "launcher/supervise/possible.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,7 +71,7 @@ static void judge_reached(struct verdict *verdict, const struct inspected *last)
 static void judge_command(struct verdict *verdict, const struct library *library)
 {
     const struct inspected *last = inspect(verdict->command, library, &verdict->inspection);
-    bypass_find_interrupts(last->path, verdict->interrupts);
+    bypass_find_remarks(last->path, verdict->remarks);
     switch (findings[last->finding].reach) {
     case REACH_REACHED:
         if (verdict->has_library)
@@ -96,6 +94,20 @@ static void judge_command(struct verdict *verdict, const struct library *library
     }
 }
 
+/** A remark is for whoever it may surprise: of what the library does not see, where it is
+ * there; of interrupted calls, where supervision is possible. */
+static void drop_remarks(struct verdict *verdict)
+{
+    bool preloads =
+        verdict->reached == REACHED_BY_PRELOAD || verdict->reached == REACHED_IN_PART;
+    if (!preloads || verdict->found[BYPASS_RESOLVER].path[0])
+        verdict->remarks[REMARK_RESOLVES][0] = '\0';
+    if (!preloads)
+        verdict->remarks[REMARK_OPENS][0] = '\0';
+    if (verdict->supervision != 0)
+        verdict->remarks[REMARK_INTERRUPTS][0] = '\0';
+}
+
 /** Of no command: what could be done here. */
 static void judge_host(struct verdict *verdict)
 {
@@ -112,14 +124,17 @@ void verdict_find(const char *command, const struct library *library, struct ver
 {
     verdict->command = command;
     verdict->has_library = library->path[0] != '\0';
-    verdict->supervision = possible_supervision();
     memset(verdict->found, 0, sizeof(verdict->found));
+    memset(verdict->remarks, 0, sizeof(verdict->remarks));
+    verdict->features = (struct possible_features){.keeps_signals = false};
+    verdict->supervision = possible_supervision(&verdict->features);
     verdict->inspection.count = 0;
-    verdict->interrupts[0] = '\0';
     set(verdict, NOT_REACHED, "", "the library is not found, or its path cannot be preloaded",
         "put it beside notimewait, or install it");
-    if (command)
+    if (command) {
         judge_command(verdict, library);
-    else
+        drop_remarks(verdict);
+    } else {
         judge_host(verdict);
+    }
 }

@@ -8,6 +8,7 @@
 
 #include "launcher/check/bypass.h"
 #include "launcher/inspect.h"
+#include "launcher/supervise/possible.h"
 
 #include <stddef.h>
 
@@ -16,13 +17,14 @@ enum reached { REACHED_BY_PRELOAD, REACHED_BY_SUPERVISION, REACHED_IN_PART, NOT_
 struct verdict {
     enum reached reached;
     char why[2 * PATH_MAX];
-    const char *advice;  /* or "" */
-    int supervision;     /* 0: possible here, or an errno */
+    const char *advice; /* or "" */
+    int supervision;    /* 0: possible here, or an errno */
+    struct possible_features features;
     bool has_library;    /* it was found */
     const char *command; /* or NULL: this host */
     struct inspection inspection;
     struct bypass_found found[BYPASSES];
-    char interrupts[PATH_MAX]; /* see bypass_find_interrupts(), or "" */
+    char remarks[REMARKS][PATH_MAX]; /* see bypass_find_remarks() */
 };
 
 /** The first words of the first line, and the value in JSON. */

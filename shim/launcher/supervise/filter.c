@@ -1,11 +1,14 @@
 #include "launcher/supervise/filter.h"
 
+#include "kernel/raw.h"
+
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -13,6 +16,11 @@
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* 5.19 */
+#endif
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64) /* 6.6 */
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
 /* The numbers of the calls, for each machine whose programs this kernel runs. */
@@ -197,6 +205,12 @@ bool filter_keeps_signals(void)
         keeps = install(NULL, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) < 0 && errno == EFAULT;
     }
     return keeps > 0;
+}
+
+bool filter_wakes_in_turn(int listener)
+{
+    return raw_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+                    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) == 0;
 }
 
 /* One message: an errno, and an fd where that is 0. */

@@ -38,6 +38,10 @@ int filter_install(void);
  * (5.19): by trying what it says to a filter of no address. */
 bool filter_keeps_signals(void);
 
+/** Has who is notified and who waits take turns on one CPU (6.6), where the kernel can; whether
+ * it can. */
+bool filter_wakes_in_turn(int listener);
+
 /** Hands the fd (>= 0), or an errno, to who reads the other end of the socket; twice. */
 void filter_send(int socket, int fd, int error);
 

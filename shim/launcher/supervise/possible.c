@@ -19,11 +19,13 @@ static _Noreturn void be_tried(int socket)
         pause();
 }
 
-static int try(pid_t child, int socket)
+static int try(pid_t child, int socket, struct possible_features *features)
 {
     int listener = filter_receive(socket);
     if (listener < 0)
         return errno;
+    features->keeps_signals = filter_keeps_signals();
+    features->wakes_in_turn = filter_wakes_in_turn(listener);
     close(listener);
     bool known;
     int copy = target_fd(child, socket, &known);
@@ -34,7 +36,7 @@ static int try(pid_t child, int socket)
     return error;
 }
 
-int possible_supervision(void)
+int possible_supervision(struct possible_features *features)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -43,7 +45,7 @@ int possible_supervision(void)
     if (child == 0)
         be_tried(ends[1]);
     close(ends[1]);
-    int error = child < 0 ? errno : try(child, ends[0]);
+    int error = child < 0 ? errno : try(child, ends[0], features);
     if (child > 0) {
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);

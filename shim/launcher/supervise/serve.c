@@ -2,6 +2,7 @@
 #include "kernel/raw.h"
 
 #include "kernel/clock.h"
+#include "launcher/supervise/filter.h"
 #include "launcher/supervise/notified.h"
 #include "launcher/supervise/recycle.h"
 
@@ -11,11 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64) /* 6.6 */
-#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
-#endif
 
 #define SLOTS   64 /* calls that wait for a port, and the one that is handled */
 #define WAIT_MS 5
@@ -63,8 +59,7 @@ static void become_urgent(void)
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    (void)raw_call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-                   SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    (void)filter_wakes_in_turn(listener);
 }
 
 void serve_begin(int fd)
