@@ -29,6 +29,22 @@ left_behind() {
     [[ $status -eq 0 && $output == *'1 sockets of this service had unread input: fin-rst may harm it'* ]]
 }
 
+# Before others, which leave more entries.
+@test "several services: the busiest decides, the next five have a line each" {
+    local count entries
+    ports 2000
+    for count in 3 9 7 1 5 8 4; do
+        PORT=$(port)
+        left_behind $count
+        entries[count]=$PORT
+    done
+    run "$START" advise --seconds 1
+    echo "$output"
+    [[ $output == *"TIME_WAIT           127.0.0.1:${entries[9]}: 9 now"* ]]
+    [[ $output == *"the next ones       127.0.0.1:${entries[8]}: 8 now, 8 at most; 0.0 new a second"$'\n'"                    127.0.0.1:${entries[7]}: 7 now"*"127.0.0.1:${entries[5]}: 5 now"*"127.0.0.1:${entries[4]}: 4 now"*"127.0.0.1:${entries[3]}: 3 now"* ]]
+    [[ $output =~ besides\ +([0-9]+)\ entries\ to && ${BASH_REMATCH[1]} -ge 1 && $output != *":${entries[1]}: 1 now"* ]]
+}
+
 @test "few entries, or none: nothing to do" {
     run "$START" advise --seconds 1
     echo "$output"
@@ -60,6 +76,20 @@ left_behind() {
     run "$START" advise --seconds 1
     echo 1 >/proc/sys/net/ipv4/tcp_timestamps
     [[ ${lines[0]} == 'remedy: sysctl net.ipv4.tcp_timestamps=1'* ]]
+}
+
+@test "many entries a second: both sysctls, where one alone does not give enough" {
+    local delay=/proc/sys/net/ipv4/tcp_tw_reuse_delay
+    [[ -e $delay ]] || skip 'this kernel has no tcp_tw_reuse_delay (Linux 6.14)'
+    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply
+    wait_output server '^ready'
+    ports 300
+    echo 60000 >$delay # so that five a second are too many, and no fast machine is needed
+    run --separate-stderr "$START" advise -- "$BUILD/examples/legacy-client" --port "$PORT" --reply --connections 200
+    echo 1000 >$delay
+    echo "$output"
+    [[ ${lines[0]} == 'remedy: sysctl net.ipv4.tcp_tw_reuse=1 net.ipv4.tcp_tw_reuse_delay=1 (root'* ]]
+    [[ $output == *'it would give       300000 connections/s to one peer in place of 5'$'\n'* && $output == *'a second source address'* ]]
 }
 
 @test "a command: watched to its end, its output apart, its way named; a rate" {

@@ -11,6 +11,7 @@
 #define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN */
 #define LABEL       "%-19s "
 #define FEW         64 /* ports that may be in TIME_WAIT without a word */
+#define NEXT_SHOWN  5  /* services behind the busiest that get a line */
 
 /* What the choice depends on. */
 struct situation {
@@ -33,7 +34,7 @@ static long sysctl(const char *path, long otherwise)
 
 static struct situation situation_of(const struct watched *watched)
 {
-    struct situation now = {.service = watch_busiest(watched), .sysctls = sysctls_read()};
+    struct situation now = {.service = watch_busiest(watched, NULL), .sysctls = sysctls_read()};
     struct text text = text_in(now.name, sizeof(now.name));
     double seconds = watch_seconds(watched);
     now.delay_ms = sysctl("/proc/sys/net/ipv4/tcp_tw_reuse_delay", -1);
@@ -193,14 +194,49 @@ static void print_service(const struct situation *now, const struct watched *wat
                    "a peer that is behind", service->behind);
 }
 
+/** A line each for those that come next; the last one that got a line. */
+static const struct service *print_next(const struct watched *watched,
+                                        const struct service *service)
+{
+    double seconds = watch_seconds(watched);
+    for (unsigned i = 0; service && i < NEXT_SHOWN; i++) {
+        char name[64];
+        struct text text = text_in(name, sizeof(name));
+        const struct service *next = watch_busiest(watched, service);
+        if (!next)
+            return service;
+        watch_service_text(&text, next);
+        line_print(stdout, LABEL "%s: %u now, %u at most; %.1f new a second",
+                   i == 0 ? "the next ones" : "", name, next->time_wait, next->most,
+                   seconds > 0 ? (double)next->made / seconds : 0);
+        service = next;
+    }
+    return service;
+}
+
+/** The line of entries that have none: of all services behind `shown`, and of those that are
+ * not wanted. */
+static void print_rest(const struct watched *watched, const struct service *shown)
+{
+    unsigned entries = 0;
+    size_t services = watched->count;
+    for (size_t i = 0; i < watched->count; i++)
+        entries += watched->services[i].most;
+    for (const struct service *service = NULL;
+         shown && (service = watch_busiest(watched, service));) {
+        entries -= service->most;
+        services--;
+        if (service == shown)
+            break;
+    }
+    if (entries > 0)
+        line_print(stdout, LABEL "%u entries to %zu others, whose ports are apart", "besides",
+                   entries, services);
+}
+
 static void print_others_seen(const struct watched *watched, const struct service *busiest)
 {
-    unsigned others = 0;
-    for (size_t i = 0; i < watched->count; i++)
-        others += &watched->services[i] != busiest ? watched->services[i].most : 0;
-    if (others > 0)
-        line_print(stdout, LABEL "%u entries to %zu others, whose ports are apart", "besides",
-                   others, watched->count - (busiest != NULL));
+    print_rest(watched, print_next(watched, busiest));
     if (watched->server_time_wait > 0)
         line_print(stdout,
                    LABEL "%llu entries of servers here, which closed first: they take no port",

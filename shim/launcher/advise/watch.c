@@ -130,7 +130,15 @@ void watch_mark(struct watched *watched, const union address *peer)
     find(watched, &socket)->wanted = true;
 }
 
-const struct service *watch_busiest(const struct watched *watched)
+/** In the order of new entries, then of entries; two that have as many stand as they came. */
+static bool is_busier(const struct service *a, const struct service *b)
+{
+    if (a->made != b->made)
+        return a->made > b->made;
+    return a->most != b->most ? a->most > b->most : a < b;
+}
+
+const struct service *watch_busiest(const struct watched *watched, const struct service *behind)
 {
     const struct service *busiest = NULL;
     bool wanted = false;
@@ -139,8 +147,8 @@ const struct service *watch_busiest(const struct watched *watched)
     for (size_t i = 0; i < watched->count; i++) {
         const struct service *service = &watched->services[i];
         if (service->most > 0 && service->wanted == wanted &&
-            (!busiest || service->made > busiest->made ||
-             (service->made == busiest->made && service->most > busiest->most)))
+            (!behind || is_busier(behind, service)) &&
+            (!busiest || is_busier(service, busiest)))
             busiest = service;
     }
     return busiest;

@@ -43,9 +43,10 @@ bool watch_look(struct watched *watched, int diag);
 /** A connection of the process that is asked about. */
 void watch_mark(struct watched *watched, const union address *peer);
 
-/** The service with the most entries that come anew; NULL: there is none. Where some are
- * wanted, of these. */
-const struct service *watch_busiest(const struct watched *watched);
+/** The service with the most entries that come anew, of those that have fewer than `behind` has
+ * (NULL: of all); NULL: there is none. Where some are wanted, of these. */
+const struct service *watch_busiest(const struct watched *watched,
+                                    const struct service *behind);
 
 /** For how many seconds. */
 double watch_seconds(const struct watched *watched);
