@@ -146,6 +146,12 @@ $(BUILD)/tests/lease: tests/unit/lease.c $(LEASE) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LEASE) $(LDFLAGS)
 
+MISSES  = $(patsubst %,$(BUILD)/shim/%.o,$(addprefix kernel/,ports peers lease blocks diag sysctls \
+            process pages) launcher/raw policy/address policy/text)
+$(BUILD)/tests/misses: tests/unit/misses.c $(MISSES) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(MISSES) $(LDFLAGS)
+
 $(BUILD)/tests/%: tests/unit/%.c $(PURE) $(STATISTICS) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(PURE) $(STATISTICS) $(LDFLAGS) -lm

@@ -2,10 +2,12 @@
  * storm: processes that come and go, and connect: `storm PORT CONNECTIONS PROCESSES`.
  *
  * Each process is made by fork, by vfork and exec, or by fork and exec, has two threads that
- * connect, write, read and close, and gets a signal every ms whose handler restarts calls. The
- * parent kills one of them now and then. When all connections are made it prints
- * `storm: connections=N killed=N failed=N`, failed being those that connect() refused for any
- * reason but a signal, and the exit status is 0 where none did.
+ * connect, write, read and close, and gets a signal every ms, whose handler has SA_RESTART in
+ * every other process; in those without, calls that say EINTR are made again, as connect(2)
+ * wants it. The parent kills one of them now and then. When all connections are made it prints
+ * `storm: connections=N killed=N failed=N interrupted=N`, failed being those that connect()
+ * refused for any reason but a signal, interrupted the calls that said EINTR. The exit status
+ * is 0 where none failed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,11 +27,11 @@
 
 /* Shared with the children: in a file that exec leaves open. */
 static struct counts {
-    _Atomic long connections, failed;
+    _Atomic long connections, failed, interrupted;
 } * counts;
-static int counts_fd, port;
+static int counts_fd, port, restarts;
 
-static void restart(int signal)
+static void handler(int signal)
 {
     (void)signal;
 }
@@ -39,16 +41,50 @@ static int number(const char *word)
     return (int)strtol(word, NULL, 10);
 }
 
+static int is_interrupted(long result)
+{
+    if (result >= 0 || errno != EINTR)
+        return 0;
+    atomic_fetch_add(&counts->interrupted, 1);
+    return 1;
+}
+
+/* Once more: what has begun goes on (EALREADY, or EISCONN once it is there), what has not
+ * begins.
+ */
+static int connect_through(int fd, const struct sockaddr_in *addr)
+{
+    int result;
+    do
+        result = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
+    while (is_interrupted(result));
+    return result != 0 && errno == EISCONN ? 0 : result;
+}
+
+static int exchange(int fd)
+{
+    char byte = 'x';
+    long result;
+    do
+        result = write(fd, &byte, 1);
+    while (is_interrupted(result));
+    if (result != 1)
+        return 0;
+    do
+        result = read(fd, &byte, 1);
+    while (is_interrupted(result));
+    return result == 1;
+}
+
 static void connect_once(void)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    char byte = 'x';
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
+    if (connect_through(fd, &addr) != 0) {
         atomic_fetch_add(&counts->failed, 1);
         fprintf(stderr, "storm: connect: %s\n", strerror(errno));
-    } else if (write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1) {
+    } else if (exchange(fd)) {
         atomic_fetch_add(&counts->connections, 1);
     }
     close(fd);
@@ -63,7 +99,7 @@ static void *connect_all(void *unused)
 
 static _Noreturn void work(void)
 {
-    struct sigaction action = {.sa_handler = restart, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = restarts ? SA_RESTART : 0};
     struct itimerval timer = {.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000};
     pthread_t thread;
     sigaction(SIGALRM, &action, NULL);
@@ -84,13 +120,14 @@ static void map_counts(void)
 
 static pid_t start_process(unsigned how)
 {
-    char port_text[16], fd_text[16];
-    char *argv[] = {"storm", "--work", port_text, fd_text, NULL};
+    char port_text[16], fd_text[16], restarts_text[2] = {how % 2 ? '1' : '0'};
+    char *argv[] = {"storm", "--work", port_text, fd_text, restarts_text, NULL};
     snprintf(port_text, sizeof(port_text), "%d", port);
     snprintf(fd_text, sizeof(fd_text), "%d", counts_fd);
     pid_t pid = how % 3 == 1 ? vfork() : fork(); /* NOLINT: what is tried */
     if (pid != 0)
         return pid;
+    restarts = how % 2;
     if (how % 3 == 0)
         work();
     execv("/proc/self/exe", argv);
@@ -119,9 +156,10 @@ static long storm(long connections, unsigned processes)
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "--work") == 0) {
+    if (argc == 5 && strcmp(argv[1], "--work") == 0) {
         port = number(argv[2]);
         counts_fd = number(argv[3]);
+        restarts = number(argv[4]);
         map_counts();
         work();
     }
@@ -133,7 +171,8 @@ int main(int argc, char **argv)
         return 1;
     map_counts();
     long killed = storm(number(argv[2]), (unsigned)number(argv[3]));
-    printf("storm: connections=%ld killed=%ld failed=%ld\n", atomic_load(&counts->connections),
-           killed, atomic_load(&counts->failed));
+    printf("storm: connections=%ld killed=%ld failed=%ld interrupted=%ld\n",
+           atomic_load(&counts->connections), killed, atomic_load(&counts->failed),
+           atomic_load(&counts->interrupted));
     return atomic_load(&counts->failed) > 0;
 }

@@ -1,8 +1,19 @@
 # The lock of ports, which connect() takes also in a signal handler.
 load ../lib/helper
+load ../lib/recycling
 
 @test "a handler gets the lock at whatever moment it interrupts the thread that has it" {
     run "$BUILD/tests/lock"
     echo "$output"
     [[ $status -eq 0 && $output =~ ^20[0-9]{3}' signals, some above the holder, 0 refused, 0 lost'$ ]]
+}
+
+@test "a port is taken over although the lock was missed twice, on a busy machine; not later" {
+    ports 2
+    serve "$PORT" loop:2 accept readall close end
+    preload auto act loop:2 "connect:$PORT" write:1 close end
+    settle "$PORT"
+    [[ $(time_wait_client "$PORT") -eq 2 ]]
+    [[ $("$BUILD/tests/misses" "$PORT" 3) == 'not taken' ]]
+    [[ $("$BUILD/tests/misses" "$PORT" 2) == taken ]]
 }
