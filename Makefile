@@ -146,6 +146,10 @@ $(BUILD)/tests/lease: tests/unit/lease.c $(LEASE) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LEASE) $(LDFLAGS)
 
+$(BUILD)/tests/guard: tests/unit/guard.c $(BUILD)/shim/launcher/supervise/guard.o $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(BUILD)/shim/launcher/supervise/guard.o $(LDFLAGS)
+
 MISSES  = $(patsubst %,$(BUILD)/shim/%.o,$(addprefix kernel/,ports peers lease blocks diag sysctls \
             process pages) launcher/raw policy/address policy/text)
 $(BUILD)/tests/misses: tests/unit/misses.c $(MISSES) $(BUILD)/flags

@@ -169,10 +169,13 @@ static void emit_machine(struct program *program, uint32_t arch)
     program->code[test].jf = (uint8_t)(program->len - test - 1);
 }
 
+/** It confines nobody: kernels before 5.16 are not to slow the program down as one that is
+ * (spec_store_bypass_disable=seccomp). */
 static int install(const struct sock_fprog *program, unsigned long flags)
 {
-    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-                        SECCOMP_FILTER_FLAG_NEW_LISTENER | flags, program);
+    return (int)syscall(
+        SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+        SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW | flags, program);
 }
 
 /** With the flag that keeps signals from interrupting what we have received, where known. */

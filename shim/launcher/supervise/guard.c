@@ -13,11 +13,43 @@
 /* A ring; the first one ends first. */
 static struct guard {
     int fd;
+    pid_t thread;
+    uint64_t call; /* the thread's, for which it is held */
     int64_t since_ms, until_ms;
     struct lease_entry entry;
     struct diag_socket wanted;
 } guards[GUARDS];
 static unsigned first, count;
+
+/* Which call of the program's was each thread's last; threads share places. */
+#define THREADS 256
+
+static struct {
+    pid_t thread;
+    uint64_t call;
+} heard[THREADS];
+static uint64_t calls;
+
+void guard_heard(pid_t thread)
+{
+    heard[(unsigned)thread % THREADS].thread = thread;
+    heard[(unsigned)thread % THREADS].call = ++calls;
+}
+
+/** The call that the thread is in; 0: not known, another thread has its place. */
+static uint64_t call_of(pid_t thread)
+{
+    unsigned place = (unsigned)thread % THREADS;
+    return heard[place].thread == thread ? heard[place].call : 0;
+}
+
+/** A thread makes one call at a time: that it has made another one tells the end of this one.
+ */
+static bool is_over(const struct guard *guard)
+{
+    uint64_t now = call_of(guard->thread);
+    return now != 0 && guard->call != 0 && now != guard->call;
+}
 
 static void set(int fd, int option, int value)
 {
@@ -83,16 +115,18 @@ static void put_last(const struct guard *guard)
 static bool is_waited_for(const struct guard *guard)
 {
     struct diag_socket socket = guard->wanted;
-    return lease_look(&socket, guard->entry.port) && socket.state == STATE_TIME_WAIT &&
-           diag_cookie(&socket) == guard->entry.cookie;
+    return !is_over(guard) && lease_look(&socket, guard->entry.port) &&
+           socket.state == STATE_TIME_WAIT && diag_cookie(&socket) == guard->entry.cookie;
 }
 
-void guard_hold(int fd, const struct lease_entry *entry, const struct diag_socket *wanted,
-                uint8_t family, int64_t now_ms)
+void guard_hold(int fd, pid_t thread, const struct lease_entry *entry,
+                const struct diag_socket *wanted, uint8_t family, int64_t now_ms)
 {
     int had = get(fd, SOL_SOCKET, SO_REUSEPORT);
     set(fd, SO_REUSEPORT, 1);
     struct guard guard = {.fd = make(fd, entry->port, family),
+                          .thread = thread,
+                          .call = call_of(thread),
                           .since_ms = now_ms,
                           .until_ms = now_ms + GUARD_MS,
                           .entry = *entry,

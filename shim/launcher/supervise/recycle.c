@@ -183,7 +183,7 @@ static bool all_are_taken(struct outlook *outlook, struct peer *peer, uint8_t fa
     return false;
 }
 
-static enum took take(struct peer *peer, int fd, uint8_t family, int64_t now)
+static enum took take(struct peer *peer, int fd, pid_t thread, uint8_t family, int64_t now)
 {
     bool tight = now < peer->tight_ms;
     struct lease_entry entry;
@@ -196,20 +196,21 @@ static enum took take(struct peer *peer, int fd, uint8_t family, int64_t now)
     if (took == TOOK_LATER && fill(peer, family, now, tight ? FILL_TIGHT_MS : FILL_MS))
         took = peer_take(peer, &taker, now, &entry);
     if (took == TOOK)
-        guard_hold(fd, &entry, &peer->wanted, family, now_ms());
+        guard_hold(fd, thread, &entry, &peer->wanted, family, now_ms());
     return took;
 }
 
 /** False where it is worth another try soon. */
-static bool take_or_wait(struct outlook *outlook, struct peer *peer, int fd, uint8_t family,
-                         unsigned tries)
+static bool take_or_wait(struct outlook *outlook, struct peer *peer, int fd, pid_t thread,
+                         uint8_t family, unsigned tries)
 {
     int64_t now = now_ms();
-    enum took took =
-        outlook->timestamps == TIMESTAMPS_USED ? take(peer, fd, family, now) : TOOK_LATER;
+    enum took took = outlook->timestamps == TIMESTAMPS_USED
+                         ? take(peer, fd, thread, family, now)
+                         : TOOK_LATER;
     if (took == TOOK_LATER && all_are_taken(outlook, peer, family, now)) {
         peer->tight_ms = now + TIGHT_MS;
-        took = take(peer, fd, family, now);
+        took = take(peer, fd, thread, family, now);
     }
     if (took == TOOK_BLIND)
         outlook->alone_ms = now + BLIND_MS;
@@ -221,6 +222,8 @@ bool recycle_before_connect(int fd, pid_t thread, const union address *address, 
     int64_t now = now_ms();
     uint8_t family = (uint8_t)address->any.sa_family;
     struct outlook *outlook = find(address, now);
+    if (tries == 0)
+        guard_heard(thread);
     ports_make_reusable(fd);
     if (tries == 0 && outlook->until_look > 0)
         outlook->until_look--;
@@ -239,12 +242,11 @@ bool recycle_before_connect(int fd, pid_t thread, const union address *address, 
     }
     if (outlook->timestamps == TIMESTAMPS_UNKNOWN && tries == 0)
         sample_take(fd, &outlook->timestamps, now);
-    return !outlook->scarce || take_or_wait(outlook, peer, fd, family, tries);
+    return !outlook->scarce || take_or_wait(outlook, peer, fd, thread, family, tries);
 }
 
-int recycle_expire(void)
+int recycle_expire(int64_t now)
 {
-    int64_t now = now_ms();
     bool sampling = sample_look(now);
     int left = guard_expire(now);
     return sampling ? 1 : left;

@@ -22,6 +22,6 @@
 bool recycle_before_connect(int fd, pid_t thread, const union address *peer, unsigned tries);
 
 /** To be called now and then: how many ms until the next time, -1: no need. */
-int recycle_expire(void);
+int recycle_expire(int64_t now_ms);
 
 #endif

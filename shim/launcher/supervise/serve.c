@@ -103,9 +103,8 @@ static void receive(void)
 }
 
 /** Those that wait and are due; how many ms the next one has left, -1: none waits. */
-static int go_on_waiting(void)
+static int go_on_waiting(int64_t now)
 {
-    int64_t now = clock_now();
     for (struct slot *slot = slots; waiting > 0 && slot < slots + SLOTS; slot++) {
         if (!slot->u.call.id || now < slot->due_ns)
             continue;
@@ -123,23 +122,27 @@ static int sooner(int a, int b)
     return a < b ? a : b;
 }
 
+/** Milliseconds, rounded up: poll() is not to end before. */
+static int until(int64_t deadline, int64_t now)
+{
+    return (int)((deadline - now + NS_PER_MS - 1) / NS_PER_MS);
+}
+
 void serve(int signals, int ms)
 {
-    int64_t deadline = clock_now() + ms * NS_PER_MS;
-    for (int left = ms; left >= 0;) {
+    int64_t now = clock_now();
+    int64_t deadline = now + ms * NS_PER_MS;
+    bool signalled = false;
+    for (; now < deadline && !signalled; now = clock_now()) {
         struct pollfd fds[] = {{.fd = listener, .events = POLLIN},
                                {.fd = signals, .events = POLLIN}};
-        int timeout = sooner(sooner(go_on_waiting(), recycle_expire()), left);
-        int ready = poll(fds, 2, timeout);
-        if (ready > 0 && (fds[0].revents & POLLIN))
+        int next = sooner(go_on_waiting(now), recycle_expire(now / NS_PER_MS));
+        if (poll(fds, 2, sooner(next, until(deadline, now))) <= 0)
+            continue;
+        if (fds[0].revents & POLLIN)
             receive();
-        else if (ready > 0 && fds[0].revents)
+        else if (fds[0].revents)
             listener = -1; /* nobody has the filter any more */
-        if (ready > 0 && fds[1].revents)
-            return;
-        left = (int)((deadline - clock_now()) / NS_PER_MS);
-        left = deadline > clock_now() && left == 0 ? 1 : left;
-        if (deadline <= clock_now())
-            return;
+        signalled = fds[1].revents != 0;
     }
 }
