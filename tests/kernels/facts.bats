@@ -1,6 +1,6 @@
 # The facts about the kernel that the program stands on, each named by its number: what the kernel
-# does, and tests/kernels/kernels.expected where it does not. tests/tools/facts.c measures them. Fact 5
-# is a race; 14 is about other stacks, see tests/stacks; 22 about libc.
+# does, and tests/kernels/kernels.expected where it does not. tests/tools/facts.c measures them. Fact 14
+# is about other stacks, see tests/stacks; 22 about libc, see tests/launcher/deepbind.bats.
 load ../lib/helper
 load ../lib/kernels
 load ../lib/outcome
@@ -23,6 +23,10 @@ load ../lib/peerview_expected
 
 @test "fact 4: after a half-close the peer's FIN makes TIME_WAIT, which no option undoes" {
     fact 4
+}
+
+@test "fact 5: shutdown(SHUT_WR), then an abortive close, races with the peer's FIN" {
+    fact 5
 }
 
 @test "fact 6: FINs that cross leave TIME_WAIT on both sides, with TCP_LINGER2, too" {
@@ -88,6 +92,10 @@ load ../lib/peerview_expected
 
 @test "fact 19: TCP_LINGER2, set on a listener from outside, is inherited" {
     fact 19
+}
+
+@test "fact 20: bpf_setsockopt() refuses TCP_LINGER2" {
+    fact 20
 }
 
 @test "fact 21: OutRsts, TCPAbortOnData and EstabResets" {

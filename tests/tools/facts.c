@@ -2,10 +2,12 @@
  * facts: whether a fact about the kernel, on which the program stands, holds here: `facts 1`
  * prints `yes`, or `no` and what was seen, with status 1. The facts have the design's numbers;
  * tests/kernels/facts.bats has them in words. Owns the checks of the close; facts_ports.h those
- * of ports in TIME_WAIT, facts_outside.h those of what is seen and done from outside.
+ * of ports in TIME_WAIT, facts_outside.h those of what is seen and done from outside,
+ * facts_bpf.h what a BPF program may set. Status 3: this user may not ask.
  */
 #include "facts.h"
 
+#include "facts_bpf.h"
 #include "facts_outside.h"
 #include "facts_ports.h"
 
@@ -76,6 +78,58 @@ static void fact_4(void)
     close(p.ours);
     sleep_ms(50);
     HOLDS(kept_here(&p) == TCP_TIME_WAIT);
+}
+
+/** shutdown(SHUT_WR), so many ms later an abortive close: whether TIME_WAIT is left. */
+static bool leaves_time_wait(struct pair *p, long ms)
+{
+    shutdown(p->ours, SHUT_WR);
+    if (ms)
+        sleep_ms(ms);
+    set_linger(p->ours, 1, 0);
+    close(p->ours);
+    int state = kept_here(p);
+    HOLDS(state == 0 || state == TCP_TIME_WAIT);
+    return state;
+}
+
+/** A peer in a process of its own, which answers each FIN by its own. */
+static pid_t answering_peer(const struct pair *p)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (pid == 0) {
+        int fd = accept(p->listener, NULL, NULL);
+        while (read(fd, buf, sizeof(buf)) > 0) {
+        }
+        close(fd);
+    }
+    return pid;
+}
+
+/** shutdown(SHUT_WR), then an abortive close: without TIME_WAIT if the close comes before the
+ * peer's FIN, as here where the peer waits. A peer that does not wait comes first, sooner or
+ * later: the pauses grow after 100 connections without.
+ */
+static void fact_5(void)
+{
+    struct pair waits = connected(), p = listening();
+    int lost = 0;
+    long ms = 0;
+    HOLDS(!leaves_time_wait(&waits, 0));
+    pid_t pid = answering_peer(&p);
+    for (int i = 0; (i < 100 || !lost) && ms < 5000; i++) {
+        socklen_t len = sizeof(p.from);
+        p.ours = tcp_socket();
+        HOLDS(connect(p.ours, (struct sockaddr *)&p.to, sizeof(p.to)) == 0);
+        HOLDS(getsockname(p.ours, (struct sockaddr *)&p.from, &len) == 0);
+        lost += leaves_time_wait(&p, ms);
+        ms = i < 100 ? 0 : 2 * ms + 1;
+    }
+    HOLDS(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+    printf("%d in TIME_WAIT\n", lost);
+    HOLDS(lost > 0);
 }
 
 /** Unread input makes close() reset; MSG_TRUNC discards it, and an urgent byte. */
@@ -192,10 +246,11 @@ static const struct {
     const char *name;
     void (*check)(void);
 } facts[] = {
-    {"1", fact_1},     {"2", fact_2},   {"3", fact_3},     {"4", fact_4},   {"7", fact_7},
-    {"8", fact_8},     {"9", fact_9},   {"10", fact_10},   {"11", fact_11}, {"11b", fact_11b},
-    {"12", fact_12},   {"13", fact_13}, {"15", fact_15},   {"16", fact_16}, {"17", fact_17},
-    {"17b", fact_17b}, {"18", fact_18}, {"18b", fact_18b}, {"19", fact_19}, {"21", fact_21},
+    {"1", fact_1},     {"2", fact_2},     {"3", fact_3},   {"4", fact_4},     {"5", fact_5},
+    {"7", fact_7},     {"8", fact_8},     {"9", fact_9},   {"10", fact_10},   {"11", fact_11},
+    {"11b", fact_11b}, {"12", fact_12},   {"13", fact_13}, {"15", fact_15},   {"16", fact_16},
+    {"17", fact_17},   {"17b", fact_17b}, {"18", fact_18}, {"18b", fact_18b}, {"19", fact_19},
+    {"20", fact_20},   {"21", fact_21},
 };
 
 int main(int argc, char **argv)

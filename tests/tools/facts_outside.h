@@ -11,7 +11,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
-#include <sys/prctl.h>
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, uint64_t)
@@ -46,13 +45,15 @@ static int notify(void)
                         &program);
 }
 
-/** In a child: connects under the filter, whose listener has a known number; then closes. */
+/** In a child: connects under the filter, whose listener has a known number; then closes. (On some
+ * machines libc's connect() is the call socketcall(2).)
+ */
 static void notified_child(struct pair *p)
 {
     int fd = tcp_socket();
     int filter = notify();
     HOLDS(filter >= 0 && dup2(filter, 100) == 100);
-    HOLDS(connect(fd, (struct sockaddr *)&p->to, sizeof(p->to)) == 0);
+    HOLDS(syscall(SYS_connect, fd, &p->to, sizeof(p->to)) == 0);
     HOLDS(get(fd, IPPROTO_TCP, TCP_LINGER2) == -1);
     _exit(0);
 }
