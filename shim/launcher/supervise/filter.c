@@ -69,11 +69,11 @@ static const struct {
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
-/* socketcall(2) of 32-bit PCs: its first argument says which. */
+/* socketcall(2) of 32-bit PCs and S/390: its first argument says which. */
 #if defined(__x86_64__)
 #define SOCKETCALL      102
 #define SOCKETCALL_ARCH COMPAT
-#elif defined(__i386__)
+#elif defined(__i386__) || defined(__s390x__)
 #define SOCKETCALL      SYS_socketcall
 #define SOCKETCALL_ARCH NATIVE
 #endif

@@ -214,36 +214,48 @@ static void act_for_server(const struct notified *notified)
         arm(notified->fd);
 }
 
-/** The arguments of socketcall(2) lie in memory. */
+/** The arguments of socketcall(2) lie in memory, each a long of the program's. */
+static bool read_longs(struct notified *notified, uint64_t address)
+{
+    uint64_t wide[3] = {0};
+    uint32_t small[3] = {0};
+    bool narrow = notified->narrow;
+    void *to = narrow ? (void *)small : wide;
+    size_t size = narrow ? sizeof(small) : sizeof(wide);
+    if (!target_read(notified->thread, narrow ? address & UINT32_MAX : address, to, size))
+        return false;
+    for (unsigned i = 0; i < 3; i++)
+        notified->argument[i] = narrow ? small[i] : wide[i];
+    return true;
+}
+
 static bool read_arguments(struct notified *notified, const struct seccomp_notif *call)
 {
-    uint32_t words[3] = {0};
     struct raw_call raw = {call->data.arch, call->data.nr, {0}};
     bool multiplexed;
     memcpy(raw.args, call->data.args, sizeof(raw.args));
     notified->call = filter_call(&raw, &multiplexed, &notified->narrow);
     memcpy(notified->argument, raw.args, sizeof(raw.args));
-    if (!multiplexed)
-        return notified->call != CALL_NONE;
-    if (!target_read(notified->thread, raw.args[1] & UINT32_MAX, words, sizeof(words)))
-        return false;
-    for (unsigned i = 0; i < 3; i++)
-        notified->argument[i] = words[i];
-    return true;
+    return multiplexed ? read_longs(notified, raw.args[1]) : notified->call != CALL_NONE;
 }
 
 /** The address that a message goes to: the first members of struct msghdr. */
 static bool read_message(const struct notified *notified, uint64_t *address, uint64_t *len)
 {
-    uint64_t wide[2] = {0};
-    uint32_t small[2] = {0};
+    struct {
+        uint64_t address;
+        uint32_t len;
+    } wide = {0};
+    struct {
+        uint32_t address, len;
+    } small = {0};
     bool narrow = notified->narrow;
-    void *to = narrow ? (void *)small : wide;
+    void *to = narrow ? (void *)&small : &wide;
     size_t size = narrow ? sizeof(small) : sizeof(wide);
     if (!target_read(notified->thread, notified->argument[1], to, size))
         return false;
-    *address = narrow ? small[0] : wide[0];
-    *len = narrow ? small[1] : wide[1] & UINT32_MAX;
+    *address = narrow ? small.address : wide.address;
+    *len = narrow ? small.len : wide.len;
     return true;
 }
 
