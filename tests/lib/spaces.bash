@@ -30,12 +30,12 @@ listens() {
 }
 
 # connects POLICY N [WORD...]: so many connects to the server at 10.77.0.2; sets what run_recycle
-# does.
+# does. With ARM set, the figures have that name in place of the policy's.
 connects() {
     run_recycle recorded env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "$BUILD/tests/recycle" \
         remote=1 port="$PORT" n="$2" "${@:3}"
     # shellcheck disable=SC2154 # run_recycle sets it
-    echo "# ${BATS_TEST_DESCRIPTION%%:*} on $(uname -r), $1: $(figures) resets=$resets" >&3
+    echo "# ${BATS_TEST_DESCRIPTION%%:*} on $(uname -r), ${ARM:-$1}: $(figures) resets=$resets" >&3
 }
 
 # recorded CMD...: for run_recycle; what it has printed is kept for figures.
