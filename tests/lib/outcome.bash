@@ -77,8 +77,9 @@ resets() {
     RESETS=${values[13]}
 }
 
-# start_us POLICY VARIANT STEP...
+# start_us POLICY VARIANT STEP...: none: without the library.
 start_us() {
+    [[ $1 != none ]] || { start us act "${@:3}" && return; }
     local -x NOTIMEWAIT_LOG=$LOG
     [[ $2 != *-unlogged ]] || NOTIMEWAIT_LOG=''
     start us preload "$1" act "${@:3}"

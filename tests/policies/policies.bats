@@ -31,6 +31,15 @@ as_server() {
     done
 }
 
+@test "without the library, after a write, after the reply, and as the server: as under off" {
+    outcome none client v4 'write:1000 close' 'readall close' \
+        'reads=1000 EOF, rst=no, keeps=us, does=no record'
+    outcome none client v6 'write:100 readn:50 close' 'readn:100 write:50 readall close' \
+        'reads=0 EOF, rst=no, keeps=us, does=no record'
+    outcome none server v4 'readn:100 write:50 close' 'write:100 readn:50 readall close' \
+        'reads=0 EOF, rst=no, keeps=us, does=no record'
+}
+
 @test "off, after a write" {
     after_write off 'reads=1000 EOF, rst=no, keeps=us, does=none off'
 }
