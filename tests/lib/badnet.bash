@@ -33,7 +33,9 @@ link_number() {
 
 # far N CMD...: runs CMD at the other end.
 far() {
-    nsenter --net="/proc/$(pid_of "relay$1")/ns/net" "${@:2}"
+    local PID
+    find_pid "relay$1"
+    nsenter --net="/proc/$PID/ns/net" "${@:2}"
 }
 
 # An end of link N: 1 here, 2 there; then the command that gets there.
@@ -116,7 +118,7 @@ far_left() {
 link_is_quiet() {
     local i
     for i in 1 2; do
-        [[ $i -eq 1 ]] || sleep 0.4
+        [[ $i -eq 1 ]] || pause 0.4
         [[ -z $(near_sockets "$1" exclude time-wait) ]] || return 1
         [[ -z $(far_sockets "$1" exclude listening exclude time-wait |
             awk '$3 > 0 || $1 ~ /^SYN/') ]] || return 1
@@ -128,8 +130,8 @@ until_noting() {
     local n=$1 end=$((SECONDS + $2)) polls=0
     shift 2
     until "$@" || [[ $SECONDS -ge $end ]]; do
-        ((polls++ % 10)) || note_time_wait "$n"
-        pause 1
+        ((polls++ % 4)) || note_time_wait "$n"
+        pause 3
     done
     note_time_wait "$n"
 }
@@ -138,9 +140,10 @@ until_noting() {
 
 # start_mode N POLICY MODE COUNT OPTION...: the server there, and the client here.
 start_mode() {
-    local address=10.99.$1.2
+    local address=10.99.$1.2 PID
     [[ $3 != reply ]] || address=fd99:$1::2
-    start "server$1.$3" nsenter --net="/proc/$(pid_of "relay$1")/ns/net" \
+    find_pid "relay$1"
+    start "server$1.$3" nsenter --net="/proc/$PID/ns/net" \
         "$TRANSFER" server "$3" "$(port_of "$1" "$3")" --seconds 1000
     wait_output "server$1.$3" '^listen'
     start "client$1.$3" env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$2" \

@@ -188,7 +188,7 @@ start_policies() {
 finish_policies() {
     local i
     for i in "${!policies[@]}"; do
-        until has_ended "campaign${links[i]}"; do sleep 0.5; done
+        until_true 1000000 has_ended "campaign${links[i]}"
         finish "campaign${links[i]}"
         close_link "${links[i]}"
         table_row "${links[i]}" "${policies[i]}" "$@"

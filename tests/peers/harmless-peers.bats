@@ -4,13 +4,15 @@
 # returned, and how many RSTs were sent, is the same; also when the ports are recycled ones.
 
 load ../lib/helper
+load ../lib/outcome
 
 PEERS=$BUILD/tests/peers
 CONNECTIONS=${HARMLESS_CONNECTIONS:-50}
 FEW_PORTS="20000 $((20000 + CONNECTIONS * 3 / 2))" # CONNECTIONS and some: they come again and again
 
 setup_file() {
-    cat /proc/sys/net/ipv4/ip_local_port_range >"$BATS_FILE_TMPDIR/ports"
+    read -r ALL_PORTS </proc/sys/net/ipv4/ip_local_port_range
+    export ALL_PORTS
 }
 
 prepare() {
@@ -18,17 +20,10 @@ prepare() {
 }
 
 clean_up() {
-    cat "$BATS_FILE_TMPDIR/ports" >/proc/sys/net/ipv4/ip_local_port_range
+    echo "$ALL_PORTS" >/proc/sys/net/ipv4/ip_local_port_range
 }
 
 # --- two ends ---
-
-# resets: RSTs that this namespace has sent.
-resets() {
-    awk '$1 == "Tcp:" { for (i = 2; i <= NF; i++) if (!known) name[i] = $i
-                        else if (name[i] == "OutRsts") print $i
-                        known = 1 }' /proc/net/snmp
-}
 
 # connect_under ARM STEP...: the clients.
 connect_under() {
@@ -40,11 +35,20 @@ connect_under() {
     esac
 }
 
+# counted_lines: each line that is in the clients' or the servers' output, but the first of these,
+# and how often.
+counted_lines() {
+    awk 'FILENAME == ARGV[1] { count["client " $0]++; next }
+        FNR > 1 { count["server " $0]++ }
+        END { for (line in count) { n = count[line]; sub(/ /, " " n " ", line); print line } }' \
+        "$BATS_TEST_TMPDIR"/{clients,servers} | sort
+}
+
 # run_both ARM WHEN MS SERVER CLIENT: writes what both ends saw, counted, to the file `seen.ARM`.
 # WHEN `late`: nothing is accepted until MS after the clients have closed; `early`: at once. @ in
 # a script stands for MS.
 run_both() {
-    local server client after=() gate=$BATS_TEST_TMPDIR/gate seen=$BATS_TEST_TMPDIR/seen.$1
+    local server client wait after=() gate=$BATS_TEST_TMPDIR/gate seen=$BATS_TEST_TMPDIR/seen.$1
     read -ra server <<<"${4//@/$3}"
     read -ra client <<<"${5//@/$3}"
     rm -f "$gate"
@@ -52,12 +56,12 @@ run_both() {
     start server "$PEERS" "listen:$PORT" "$CONNECTIONS" "${after[@]}" "${server[@]}"
     wait_output server '^listen'
     connect_under "$1" "${client[@]}" >"$BATS_TEST_TMPDIR/clients"
-    [[ $2 == early ]] || sleep "0.$(printf %03d "$3")"
-    touch "$gate"
+    printf -v wait 0.%03d "$3"
+    [[ $2 == early ]] || pause "$wait"
+    : >"$gate"
     finish server >"$BATS_TEST_TMPDIR/servers"
     settle "$PORT" 20000
-    sort "$BATS_TEST_TMPDIR/clients" | uniq -c | sed 's/^/client/' >"$seen"
-    sed 1d "$BATS_TEST_TMPDIR/servers" | sort | uniq -c | sed 's/^/server/' >>"$seen"
+    counted_lines >"$seen"
 }
 
 # see ARM WHEN MS SERVER CLIENT: the same, and sets `sent` to the number of RSTs.
@@ -67,10 +71,12 @@ see() {
         PORT=$FEW_PORT
         echo "$FEW_PORTS" >/proc/sys/net/ipv4/ip_local_port_range
     fi
-    before=$(resets)
+    resets
+    before=$RESETS
     run_both "$@"
-    sent=$(($(resets) - before))
-    cat "$BATS_FILE_TMPDIR/ports" >/proc/sys/net/ipv4/ip_local_port_range
+    resets
+    sent=$((RESETS - before))
+    echo "$ALL_PORTS" >/proc/sys/net/ipv4/ip_local_port_range
 }
 
 # one_story: all connections without the library saw the same: one line of each end.
@@ -138,7 +144,7 @@ REQUEST='write:9 readn:5 close'
     local how over
     for how in 0 1 2; do
         over=
-        [[ $how -eq 0 ]] || over=wait-state:7 # a busy machine lets our ACK of its FIN wait
+        [[ $how -eq 0 ]] || over='wait-state:7' # a busy machine lets our ACK of its FIN wait
         harmless early "readall sleep:@ shutdown:$how $over error info close" 'write:9 close'
         harmless late "readall shutdown:$how peername error close" 'write:9 close'
     done
