@@ -81,6 +81,7 @@ help:
 	@echo 'make check-stacks    peers on lwIP, gVisor, libslirp; behind NAT'
 	@echo 'make check-kernels   Debian kernels under QEMU (KERNELS=all: 5.10 to 7.3)'
 	@echo 'make check-arches    builds for ARM, S/390, 32-bit PCs; tests under QEMU'
+	@echo 'make results         runs these three whole, and writes the tables of tests/RESULTS.md'
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
@@ -215,13 +216,17 @@ check-sanitize:
 	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) $(filter-out %/sanitize.bats,$(wildcard tests/sanitize/*.bats))
 
-# Peers whose TCP is lwIP's, gVisor's and libslirp's, and NAT in between (two minutes).
+# Peers whose TCP is lwIP's, gVisor's and libslirp's, and NAT in between (two minutes). STACKS=small:
+# one situation on lwIP and libslirp (gVisor takes a minute to build).
 check-stacks: stacks
-	@JOBS=3 tests/run $(BUILD) $(wildcard tests/stacks/*.bats)
+	@if [ "$$STACKS" = small ]; then \
+	    tests/run $(BUILD) -f '^behind' tests/stacks/stack-lwip.bats tests/stacks/stack-slirp4k.bats; \
+	else JOBS=3 tests/run $(BUILD) $(wildcard tests/stacks/*.bats); fi
 
+STACK_PEERS = $(patsubst %,$(BUILD)/tests/stacks/%,lwip $(if $(filter small,$(STACKS)),,netstack))
 stacks:
 	@tests/need check-stacks
-	@$(MAKE) --no-print-directory -s $(CPUS) tests $(BUILD)/tests/stacks/lwip $(BUILD)/tests/stacks/netstack
+	@$(MAKE) --no-print-directory -s $(CPUS) tests $(STACK_PEERS)
 
 $(BUILD)/tests/stacks/lwip: tests/stacks/lwip.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -231,14 +236,19 @@ $(BUILD)/tests/stacks/netstack: tests/stacks/netstack.go
 	@mkdir -p $(@D)
 	GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(abspath $(BUILD))/go-cache go build -o $@ $<
 
-# Debian's kernels 6.1 and 6.12 in guests (seven to ten minutes); KERNELS=all: 5.10 and 7.3, too.
+# Debian's kernels 6.1 and 6.12 in guests (seven to ten minutes); KERNELS=all: 5.10 and 7.3, too;
+# KERNELS=small: the facts and what each way of acting leaves, without bats (under a minute).
 check-kernels:
 	@tests/need check-kernels
 	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@tests/kernels/check $(BUILD)
 
+# The tables of tests/RESULTS.md and README.md, after all that they stand on was run (half an hour).
+results:
+	@tests/update-results --run '$(abspath $(BUILD))'
+
 # For 64-bit and 32-bit ARM, S/390 and 32-bit PCs: builds, and runs what QEMU can emulate (two minutes).
-# ARCHES=system: a guest with Debian's arm64 kernel, too; ARCHES=arm64: that machine alone.
+# ARCHES=system: guests with Debian's arm64 and s390x kernels, too; ARCHES=arm64: that machine alone.
 check-arches:
 	@tests/need check-arches
 	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/act
@@ -329,6 +339,6 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
-        check-stacks stacks check-kernels check-arches check-sanitize check-packages \
+        check-stacks stacks check-kernels results check-arches check-sanitize check-packages \
         check-installed fuzz bench soak plot lint install install-lib deb uninstall clean
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

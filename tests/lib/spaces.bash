@@ -34,8 +34,19 @@ listens() {
 connects() {
     run_recycle recorded env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "$BUILD/tests/recycle" \
         remote=1 port="$PORT" n="$2" "${@:3}"
+    [[ -z ${RECORD-} ]] || record "${ARM:-$1}" >>"$RECORD"
     # shellcheck disable=SC2154 # run_recycle sets it
     echo "# ${BATS_TEST_DESCRIPTION%%:*} on $(uname -r), ${ARM:-$1}: $(figures) resets=$resets" >&3
+}
+
+# record ARM: a line for tests/update-results: the file, the peer, the arm; connects, failures, their
+# error; connect()'s times in us: median, 99 of 100, longest.
+record() {
+    local file=${BATS_TEST_FILENAME##*/} name value
+    local -A figure=()
+    while IFS='=' read -r name value; do figure[$name]=$value; done <"$BATS_TEST_TMPDIR/recorded"
+    echo "${file%.bats} | ${BATS_TEST_DESCRIPTION%%[ :]*} | $1 | ${figure[connects]} ${figure[failed]}" \
+        "${figure[error]} ${figure[p50]} ${figure[p99]} ${figure[p100]}"
 }
 
 # recorded CMD...: for run_recycle; what it has printed is kept for figures.

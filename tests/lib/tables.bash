@@ -1,0 +1,147 @@
+# shellcheck shell=bash
+# The tables of tests/update-results that put kernels, machines or stacks into columns: made from
+# kernels.expected and stacks.expected, which the tests demand, and from what the last run of `make
+# results` has measured: tests/arches/machines.measured and tests/stacks/connects.measured. In tests/.
+
+# Functions for awk: a table's heading; what kernels do otherwise.
+# shellcheck disable=SC2016 # awk's
+TABLE_WORDS='
+    function heading(first, names, count, line, rule, i) {
+        line = "| " first "|"; rule = "|---|"
+        for (i = 1; i <= count; i++) { line = line " " names[i] " |"; rule = rule "---|" }
+        print line; print rule
+    }
+    function no(list, test, reason, some, count, i) {
+        count = split(list, some, " ")
+        for (i = 1; i <= count; i++) otherwise[some[i], test] = reason
+    }
+    function on_kernel(name, test) {
+        return (name, test) in otherwise ? "no: " otherwise[name, test] : "yes"
+    }
+    /^#/ { next }
+    FILENAME ~ /kernels.expected$/ { no($1, $2, $3); next }'
+
+# The kernels' names, oldest first.
+kernel_names() {
+    awk '!/^#/ { print $1 }' kernels/kernels.def | sort -V | paste -sd ' '
+}
+
+# A row for each test of a kernel, a column for each kernel.
+kernels() {
+    sed -n 's/^@test "\(.*\)" {/\1/p' kernels/{probe,facts,ipvs}.bats |
+        awk -F ' [|] ' -v names="$(kernel_names)" "$TABLE_WORDS"'
+            BEGIN { count = split(names, all, " "); heading("", all, count) }
+            { test = $0; sub(/:.*/, "", test)
+              line = "| " $0 " |"
+              for (i = 1; i <= count; i++) line = line " " on_kernel(all[i], test) " |"
+              print line }' kernels/kernels.expected -
+}
+
+# What kernels do otherwise, for README.
+differences() {
+    echo '| Linux | the difference on this kernel |'
+    echo '|---|---|'
+    awk -F ' [|] ' '!/^#/ && $2 ~ /^fact/ { gsub(/ /, ", ", $1); print "| " $1 " | " $3 " |" }' \
+        kernels/kernels.expected
+}
+
+# A row for each test of tests/arches/check, a column for each machine; the guests' facts are one row.
+machines() {
+    awk "$TABLE_WORDS"'
+        { result = $1 == "ok" ? "yes" : "FAILED"
+          sub(/^[^ ]+ +/, "")
+          where = $0; sub(/: .*/, "", where)
+          test = substr($0, length(where) + 3)
+          machine = where; sub(/,.*/, "", machine)
+          if (where ~ /Linux/) test = "guest: " (test ~ /^fact [0-9]/ ? "the facts but 6, as above" : test)
+          if (!(machine in known)) { known[machine] = 1; names[++columns] = machine }
+          if (!(test in listed)) { listed[test] = 1; rows[++count] = test }
+          if (cell[test, machine] != "FAILED") cell[test, machine] = result }
+        END {
+            heading("", names, columns)
+            for (r = 1; r <= count; r++) {
+                line = "| " rows[r] " |"
+                for (i = 1; i <= columns; i++)
+                    line = line " " ((rows[r], names[i]) in cell ? cell[rows[r], names[i]] : "-") " |"
+                print line
+            }
+        }' arches/machines.measured
+}
+
+# connect() through few ports, a column for each stack: failures; the times in ms.
+connects() {
+    awk -F ' [|] ' "$TABLE_WORDS"'
+        function ms(us) {
+            us /= 1000
+            return sprintf(us < 0.1 ? "%.2f" : us < 10 ? "%.1f" : "%.0f", us)
+        }
+        # The last of each is that which counts: before it the ports were fresh.
+        { split($4, n, " ")
+          cell[$1, $2, $3] = n[2] " of " n[1] (n[2] > 0 ? " (" n[3] ")" : "") "; " ms(n[4]) ", " ms(n[6]) }
+        function rows(file, title, arms, arm, count, line, i, k) {
+            count = split(arms, arm, " ")
+            for (i = 1; i <= count; i++) {
+                line = "| " (i == 1 ? title : "") " | `" arm[i] "` |"
+                for (k = 2; k <= 5; k++) line = line " " cell[file, names[k], arm[i]] " |"
+                print line
+            }
+        }
+        END {
+            split("policy lwIP gVisor libslirp Linux", names, " ")
+            heading("", names, 5)
+            rows("stack-recycling", "100 ports; the peer closes when we have", "off auto fin-rst")
+            rows("stack-closes-first", "10 ports; the peer has closed first", "off auto fin-rst last-read")
+            rows("stack-last-ack", "10 ports; the peer is in LAST_ACK", "off auto fin-rst reap")
+        }' stacks/connects.measured
+}
+
+# A row for each claim. What a stack is asked: equal (the policy stands in a row with off,
+# everywhere), whole (all bytes and EOF, for a peer that is behind), free (no TIME_WAIT), connects
+# (none fails).
+claims() {
+    awk -F ' [|] ' -v names="$(kernel_names)" "$TABLE_WORDS"'
+        function on_machine(name, test) { return (name, test) in guest ? guest[name, test] : "-" }
+        function on_stack(name, question) {
+            if (question == "-") return "-"
+            return (name, question) in against ? "no: " against[name, question] : "yes"
+        }
+        BEGIN {
+            kernels = split(names, all, " ")
+            count = split(names " arm64 s390x lwIP gVisor libslirp", columns, " ")
+            stack_of["lwip"] = "lwIP"; stack_of["netstack"] = "gVisor"
+            stack_of["slirp"] = stack_of["slirp4k"] = "libslirp"
+            heading("", columns, count)
+        }
+        FILENAME ~ /machines.measured$/ {
+            if (match($0, /, Linux [^:]*: /))
+                guest[substr($0, 8, RSTART - 8), substr($0, RSTART + RLENGTH)] = /^ok/ ? "yes" : "FAILED"
+            next
+        }
+        FILENAME ~ /connects.measured$/ {
+            split($4, n, " ")
+            if ($1 == "stack-recycling" && n[2] > 0)
+                against[$2, "connects " $3] = n[2] " of " n[1] " failed"
+            next
+        }
+        /^\[/ { stack = substr($0, 2); sub(/_.*/, "", stack); behind = /_queued/; next }
+        FILENAME ~ /stacks.expected$/ && NF == 3 {
+            some = split($1, policy, " ")
+            for (i = 1; i <= some && stack in stack_of; i++) {
+                name = stack_of[stack]
+                if (!index(" " $1 " ", " off "))
+                    against[name, "equal " policy[i]] = "differs"
+                if (behind && $2 != "read 16000, EOF")
+                    against[name, "whole " policy[i]] = $2 ~ /part/ ? "bytes are lost" : "all bytes, then " \
+                        substr($2, index($2, ", ") + 2)
+                if (behind && $3 != "-") against[name, "free " policy[i]] = $3
+            }
+        }
+        FILENAME ~ /claims.def$/ {
+            line = "| " $1 " |"
+            for (i = 1; i <= count; i++)
+                line = line " " (i <= kernels ? on_kernel(columns[i], $2) : \
+                    i <= kernels + 2 ? on_machine(columns[i], $3) : on_stack(columns[i], $4)) " |"
+            print line
+        }' kernels/kernels.expected arches/machines.measured stacks/connects.measured \
+        stacks/stacks.expected claims.def
+}
