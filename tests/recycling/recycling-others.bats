@@ -1,5 +1,6 @@
 # Sockets whose ports are not taken over though ports are scarce: the entries are not those of
 # their source address, device or network namespace, or may not be.
+# shellcheck disable=SC2154 # space sets it
 load ../lib/helper
 load ../lib/recycling
 load ../lib/spaces

@@ -45,9 +45,8 @@ static int notify(void)
                         &program);
 }
 
-/** In a child: connects under the filter, whose listener has a known number; then closes. (On some
- * machines libc's connect() is the call socketcall(2).)
- */
+/** In a child: connects under the filter, whose listener has a known number; then closes. (On
+ * some machines libc's connect() is the call socketcall(2).) */
 static void notified_child(struct pair *p)
 {
     int fd = tcp_socket();
