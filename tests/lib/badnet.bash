@@ -6,7 +6,7 @@
 # and fd99:N::2. The servers are there. A campaign leaves a file of numbers per mode of `transfer`:
 #
 #   connections unconnected unfinished sent unsent replies reply_missing
-#   close_p50_us close_max_us slept             from the client: see `transfer --help`
+#   close_p50_us close_p90_us close_max_us slept from the client: see `transfer --help`
 #   accepted complete received corrupt cut_off eof reset timeout other closed open    the server
 #   missing      bytes that the client sent and the server did not get, or that replies lack
 #   pending      connections that a kernel still retransmits for, when time was over

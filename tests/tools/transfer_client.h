@@ -150,10 +150,10 @@ static void report_client(const struct client *job)
 
     qsort(us, (size_t)n, sizeof *us, by_value);
     printf("connections=%ld unconnected=%ld unfinished=%ld sent=%ld unsent=%ld replies=%ld "
-           "reply_missing=%ld close_p50_us=%ld close_max_us=%ld slept=%ld\n",
+           "reply_missing=%ld close_p50_us=%ld close_p90_us=%ld close_max_us=%ld slept=%ld\n",
            n, job->unconnected, job->count - n - job->unconnected, job->bytes, job->unsent,
-           job->replies, job->reply_bytes_missing, n ? us[n / 2] : 0, n ? us[n - 1] : 0,
-           job->slept);
+           job->replies, job->reply_bytes_missing, n ? us[n / 2] : 0, n ? us[n * 9 / 10] : 0,
+           n ? us[n - 1] : 0, job->slept);
     (void)fflush(stdout);
 }
 
