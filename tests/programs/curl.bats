@@ -3,6 +3,7 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
 URL=http://@HOST:@PORT/
 

@@ -3,9 +3,10 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
 setup_file() {
-    forget_records
+    begin_file
     make_database
 }
 

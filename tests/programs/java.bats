@@ -3,10 +3,11 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
 # The compiler is a module of the JRE.
 setup_file() {
-    forget_records
+    begin_file
     need java
     java -m jdk.compiler/com.sun.tools.javac.Main -d "$BATS_FILE_TMPDIR" tests/programs/Client.java
 }

@@ -5,59 +5,61 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
-ARMS=(none auto fin-rst last-read supervise:auto supervise:fin-rst)
-
-all_only() {
-    [[ -n ${PROGRAMS_ALL-} ]] || skip 'PROGRAMS_ALL is not set'
-    need "$1"
-}
+ARMS=(none auto fin-rst last-read supervise:auto supervise:fin-rst user:fin-rst user:supervise:fin-rst)
 
 @test "Perl" {
     serve_python eof
-    row Perl perl once perl tests/programs/client.pl @HOST @PORT @COUNT
+    row Perl perl once perl "$PUBLIC/client.pl" @HOST @PORT @COUNT
 }
 
 @test "Ruby" {
-    all_only ruby
+    all_only
+    need ruby
     serve_python eof
-    row Ruby ruby once ruby tests/programs/client.rb @HOST @PORT @COUNT
+    row Ruby ruby once ruby "$PUBLIC/client.rb" @HOST @PORT @COUNT
 }
 
 @test "Erlang" {
-    all_only escript
+    all_only
+    need escript
     serve_python eof
     { echo '#!/usr/bin/env escript' && cat tests/programs/client.erl; } >"$BATS_TEST_TMPDIR/client"
     row Erlang erl once escript "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT
 }
 
 @test "Rust" {
-    all_only rustc
+    all_only
+    need rustc
     serve_python eof
     rustc -O -o "$BATS_TEST_TMPDIR/dynamic" tests/programs/client.rs
     row Rust rustc once "$BATS_TEST_TMPDIR/dynamic" @HOST @PORT @COUNT
 }
 
 @test "Rust, static" {
-    all_only rustc
+    all_only
+    need rustc
     serve_python eof
-    ARMS=(none supervise:auto supervise:fin-rst)
+    ARMS=(none supervise:auto supervise:fin-rst user:supervise:fin-rst)
     rustc -O -C target-feature=+crt-static -o "$BATS_TEST_TMPDIR/static" tests/programs/client.rs
     row 'Rust static' rustc once "$BATS_TEST_TMPDIR/static" @HOST @PORT @COUNT
 }
 
 @test "Go with cgo: it makes its system calls itself all the same" {
-    all_only go
+    all_only
+    need go
     serve_python eof
     { sed 's/^import (/import "C"\n\nimport (/' tests/programs/client.go; } >"$BATS_TEST_TMPDIR/client.go"
     GOCACHE=$BATS_TEST_TMPDIR/cache CGO_ENABLED=1 go build -o "$BATS_TEST_TMPDIR/client" \
         "$BATS_TEST_TMPDIR/client.go"
-    ARMS=(none supervise:auto supervise:fin-rst)
+    ARMS=(none supervise:auto supervise:fin-rst user:supervise:fin-rst)
     row 'Go with cgo' go once "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT
 }
 
 @test "Mono: the seven techniques, and a plain close" {
-    all_only mcs
+    all_only
+    need mcs
     local way
     mcs -out:"$BATS_TEST_TMPDIR/client.exe" tests/programs/Client.cs
     serve_python eof

@@ -4,13 +4,10 @@
 
 load ../lib/helper
 load ../lib/runs
-
-setup_file() {
-    forget_records
-}
+load ../lib/daemons
 
 prepare() {
-    [[ -n ${PROGRAMS_ALL-} ]] || skip 'PROGRAMS_ALL is not set'
+    all_only
     DIR=$BATS_TEST_TMPDIR
 }
 
@@ -37,9 +34,10 @@ Listen $PORT
 DocumentRoot $DIR/htdocs
 END
         chmod -R o+rX "$DIR"
+        rm -f "$DIR"/apache.{log,pid} # of a server that was killed
         start_server apache2 apache2 -f "$DIR/apache.conf" -D FOREGROUND
         SERVER_LOG=$DIR/apache.log
-        until_true 20000 grep -qs 'resuming normal operations' "$SERVER_LOG"
+        until_true 20000 grep -qs 'resuming normal operations' "$SERVER_LOG" || output_of server
     }
     SERVER=serve_apache row 'Apache httpd' apache2 fetch index.html
 }
@@ -93,9 +91,9 @@ visible_hostname test
 END
         chmod o+rwx "$DIR"
         # What it leaves in shared memory when it is killed would stop the next one.
-        # shellcheck disable=SC2016 # another shell's
-        start_server squid unshare -m sh -c 'mount -t tmpfs none /dev/shm && exec squid -N -f "$0"' \
-            "$DIR/squid.conf"
+        local before
+        mounted 'mount -t tmpfs none /dev/shm && chmod 1777 /dev/shm'
+        start_server squid squid -N -f "$DIR/squid.conf"
         until_true 30000 listening
     }
     SERVER=serve_squid row squid squid fetch ''
@@ -104,7 +102,7 @@ END
 @test "MariaDB: its client, by preload and supervised" {
     need mariadbd
     need mariadb
-    ARMS=(none auto fin-rst last-read supervise:auto)
+    ARMS=(none auto fin-rst last-read supervise:auto supervise:fin-rst user:fin-rst user:supervise:fin-rst)
     serve_mariadb
     row MariaDB mariadb each mariadb --no-defaults --skip-ssl -h @HOST -P @PORT -Ne 'SELECT 6 * 7'
 }
@@ -114,4 +112,12 @@ END
     need mariadb
     SERVER=serve_mariadb row "MariaDB's server" mariadb each mariadb --no-defaults --skip-ssl -h @HOST -P @PORT \
         -Ne 'SELECT 6 * 7'
+}
+
+# Its client asks it to close first.
+@test "PostgreSQL's server, which forks a process for each connection" {
+    need psql
+    make_database
+    SERVER=serve_postgres row "PostgreSQL's server" psql each psql -h @HOST -p @PORT -U nobody \
+        -Atc 'SELECT pg_terminate_backend(pg_backend_pid())' postgres
 }

@@ -3,10 +3,11 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
 node_row() {
     need node
-    row "Node $2" node once node tests/programs/client.js "$1" @HOST @PORT @COUNT
+    row "Node $2" node once node "$PUBLIC/client.js" "$1" @HOST @PORT @COUNT
 }
 
 @test "http: nginx closes first" {

@@ -5,23 +5,18 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
-ARMS=(none auto fin-rst supervise:fin-rst both:fin-rst drop:fin-rst)
+ARMS=(none auto fin-rst supervise:fin-rst both:fin-rst drop:fin-rst user:fin-rst user:supervise:fin-rst)
 
 prepare() {
     need php
     DIR=$BATS_TEST_TMPDIR
 }
 
-# all_only CMD
-all_only() {
-    [[ -n ${PROGRAMS_ALL-} ]] || skip 'PROGRAMS_ALL is not set'
-    need "$1"
-}
-
 # php_row NAME HOW
 php_row() {
-    row "$1" php once php tests/programs/client.php "$2" @HOST @PORT @COUNT
+    row "$1" php once php "$PUBLIC/client.php" "$2" @HOST @PORT @COUNT
 }
 
 @test "PHP's curl" {
@@ -30,13 +25,13 @@ php_row() {
 }
 
 @test "PHP's sockets" {
-    all_only php
+    all_only
     serve_python eof
     php_row 'PHP sockets' sockets
 }
 
 @test "PHP's streams" {
-    all_only php
+    all_only
     serve_python eof
     php_row 'PHP streams' stream
 }
@@ -46,24 +41,33 @@ php_row() {
     need "${fpm[-1]}"
     need cgi-fcgi
     serve_python eof
-    row 'PHP-FPM curl' php once tests/programs/fpm "${fpm[-1]}" tests/programs/client.php curl @HOST @PORT @COUNT
+    row 'PHP-FPM curl' php once "$PUBLIC/fpm" "${fpm[-1]}" "$PUBLIC/client.php" curl @HOST @PORT @COUNT
+}
+
+@test "Apache's mod_php" {
+    all_only
+    need apache2 curl
+    serve_python eof
+    row 'PHP in Apache, curl' php once "$PUBLIC/mod-php" "$PUBLIC/client.php" curl @HOST @PORT @COUNT
 }
 
 @test "PHP's mysqli" {
-    all_only mariadbd
+    all_only
+    need mariadbd
     serve_mariadb
     php_row 'PHP mysqli' mysqli
 }
 
 @test "PHP's pgsql" {
-    all_only php
+    all_only
     make_database
     serve_postgres
     php_row 'PHP pgsql' pgsql
 }
 
 @test "PHP's ldap" {
-    all_only slapd
+    all_only
+    need slapd
     echo 'include /etc/ldap/schema/core.schema' >"$DIR/slapd.conf"
     start_server slapd slapd -d 0 -f "$DIR/slapd.conf" -h "ldap://0.0.0.0:$PORT"
     until_true 20000 listening
@@ -71,7 +75,8 @@ php_row() {
 }
 
 @test "PHP's memcached" {
-    all_only memcached
+    all_only
+    need memcached
     start_server memcached memcached -u root -l 0.0.0.0 -p "$PORT"
     until_true 20000 listening
     php_row 'PHP memcached' memcached

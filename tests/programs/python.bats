@@ -3,11 +3,12 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
 # python_row WAY NAME: the row of client.py's way, against the server that runs.
 python_row() {
     need python3
-    row "Python $2" python3 once python3 tests/programs/client.py "$1" @HOST @PORT @COUNT
+    row "Python $2" python3 once python3 "$PUBLIC/client.py" "$1" @HOST @PORT @COUNT
 }
 
 @test "urllib: nginx closes first" {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A server for the tests of real programs: `server.py WAY PORT` listens on every address.
 
-It reads one request, of HTTP (it begins with GET) or anything in one piece, and replies. WAY:
+It reads one request, of HTTP (it begins with GET) or anything in one piece, and replies: `hello`, and
+for /page a page with a few images. WAY:
   eof   it reads on and closes when its client has closed: the client closes first
   now   it closes at once after the reply: both may close at the same moment
   fork  socketserver.ForkingTCPServer: each child half-closes and closes, first
@@ -16,7 +17,8 @@ import sys
 import threading
 
 BODY = b"hello\n"
-HEADER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(BODY)
+PAGE = b"<p>delivered</p>" + b"".join(b'<img src="/%d">' % i for i in range(5))
+HEADER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n"
 
 
 def read_request(connection):
@@ -40,7 +42,12 @@ def answer(connection):
 
 def reply(connection):
     request = read_request(connection)
-    connection.sendall(HEADER + BODY if request.startswith(b"GET") else BODY)
+    if request.startswith(b"GET /page"):
+        connection.sendall(HEADER % (len(PAGE), b"Content-Type: text/html\r\n") + PAGE)
+    elif request.startswith(b"GET"):
+        connection.sendall(HEADER % (len(BODY), b"") + BODY)
+    else:
+        connection.sendall(BODY)
 
 
 def read_on(connection):

@@ -3,6 +3,7 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
 @test "nginx" {
     need curl
@@ -12,5 +13,5 @@ load ../lib/runs
 @test "Python's ForkingTCPServer" {
     serve_forking() { serve_python fork; }
     SERVER=serve_forking row 'Python ForkingTCPServer' python3 once \
-        python3 tests/programs/client.py eof @HOST @PORT @COUNT
+        python3 "$PUBLIC/client.py" eof @HOST @PORT @COUNT
 }

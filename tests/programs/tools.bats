@@ -3,34 +3,35 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
 @test "stdio: fdopen, fprintf, fgets, fclose" {
     serve_python eof
-    row 'C stdio' act once "$ACT" loop:@COUNT connect:@HOST:@PORT fdopen:r+ fprintf:6 fflush \
+    row 'C stdio' act once "$PUBLIC/act" loop:@COUNT connect:@HOST:@PORT fdopen:r+ fprintf:6 fflush \
         fgets:100 fclose end
 }
 
 @test "stdio, closed after the server" {
     serve_python now
-    row 'C stdio; server first' act once "$ACT" loop:@COUNT connect:@HOST:@PORT fdopen:r+ fprintf:6 \
+    row 'C stdio; server first' act once "$PUBLIC/act" loop:@COUNT connect:@HOST:@PORT fdopen:r+ fprintf:6 \
         fflush fgets:100 fgets:100 fclose end
 }
 
 @test "syscall(SYS_close)" {
     serve_python eof
-    row 'C syscall(SYS_close)' act once "$ACT" loop:@COUNT connect:@HOST:@PORT write:6 read:6 \
+    row 'C syscall(SYS_close)' act once "$PUBLIC/act" loop:@COUNT connect:@HOST:@PORT write:6 read:6 \
         close-number end
 }
 
 @test "a system call that is not libc's" {
     serve_python eof
-    row 'C raw close' act once "$ACT" loop:@COUNT connect:@HOST:@PORT write:6 read:6 close-raw end
+    row 'C raw close' act once "$PUBLIC/act" loop:@COUNT connect:@HOST:@PORT write:6 read:6 close-raw end
 }
 
 @test "a close by io_uring" {
     act open:/dev/null close-uring | grep -q '^close-uring 0' || skip 'the kernel forbids io_uring'
     serve_python eof
-    row 'C io_uring' act once "$ACT" loop:@COUNT connect:@HOST:@PORT write:6 read:6 close-uring end
+    row 'C io_uring' act once "$PUBLIC/act" loop:@COUNT connect:@HOST:@PORT write:6 read:6 close-uring end
 }
 
 @test "nc -N" {

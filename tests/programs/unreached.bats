@@ -4,8 +4,9 @@
 
 load ../lib/helper
 load ../lib/runs
+load ../lib/daemons
 
-ARMS=(none supervise:auto supervise:fin-rst)
+ARMS=(none supervise:auto supervise:fin-rst user:supervise:auto user:supervise:fin-rst)
 
 # compiled CC...: the client, linked statically; prints its path.
 compiled() {
@@ -28,20 +29,12 @@ compiled() {
     row 'C static, musl' musl once "$client" @HOST @PORT @COUNT
 }
 
-# go_client: compiles it where any user may run it, and sets CLIENT; START beside it.
+# go_client: compiles it, once for both tests, and sets CLIENT.
 go_client() {
-    [[ -n ${PROGRAMS_ALL-} ]] || skip 'PROGRAMS_ALL is not set'
     need go
-    PUBLIC=$(mktemp -d -p /tmp)
-    chmod 755 "$PUBLIC"
-    CLIENT=$PUBLIC/client START=$PUBLIC/notimewait
-    cp "$BUILD/notimewait" "$START"
-    GOCACHE=$BATS_TEST_TMPDIR/cache CGO_ENABLED=0 go build -o "$CLIENT" tests/programs/client.go
+    CLIENT=$PUBLIC/go-client
+    [[ -x $CLIENT ]] || GOCACHE=$BATS_FILE_TMPDIR/cache CGO_ENABLED=0 go build -o "$CLIENT" tests/programs/client.go
     serve_python eof
-}
-
-clean_up() {
-    [[ -z ${PUBLIC-} ]] || rm -rf "$PUBLIC"
 }
 
 @test "Go" {
@@ -52,7 +45,7 @@ clean_up() {
 # delivers POLICY COUNT: as an ordinary user, each request has its reply.
 delivers() {
     run setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all \
-        "$START" --by supervise -p "$1" "$CLIENT" 127.0.0.1 "$PORT" "$2"
+        "$PUBLIC/notimewait" --by supervise -p "$1" "$CLIENT" 127.0.0.1 "$PORT" "$2"
     [[ $status -eq 0 && $(sort <<<"$output" | uniq -c) =~ ^\ *$2\ hello$ ]] && return
     tail -n 3 <<<"$output"
     return 1
@@ -70,21 +63,17 @@ delivers() {
     echo "$before" >$range
 }
 
-# Of glibc's own, which calls its connect() itself. resolv.conf is the row's, in a namespace.
+# Of glibc's own, which calls its connect() itself. resolv.conf is the row's.
 @test "names over TCP (use-vc)" {
     unshare -m true || skip 'this user may not mount'
-    ARMS=(none auto fin-rst supervise:fin-rst both:fin-rst)
+    ARMS=(none auto fin-rst supervise:fin-rst both:fin-rst user:fin-rst user:supervise:fin-rst)
     PORT=53
     serve_python dns
-    cat >"$BATS_TEST_TMPDIR/resolve" <<'END'
-echo "nameserver $1" >"$0.conf"
-mount --bind "$0.conf" /etc/resolv.conf
-export RES_OPTIONS=use-vc
-exec python3 -c '
+    mounted "echo nameserver @HOST >$BATS_TEST_TMPDIR/resolv.conf
+        mount --bind $BATS_TEST_TMPDIR/resolv.conf /etc/resolv.conf"
+    row 'glibc names over TCP' act once env RES_OPTIONS=use-vc python3 -c '
 import socket, sys
 for i in range(int(sys.argv[1])):
-    print(socket.gethostbyname("name%d.test" % i))' "$2"
-END
-    row 'glibc names over TCP' act once unshare -m sh "$BATS_TEST_TMPDIR/resolve" @HOST @COUNT
+    print(socket.gethostbyname("name%d.test" % i))' @COUNT
     grep -qx 192.0.2.1 "$BATS_TEST_TMPDIR/output.auto"
 }
