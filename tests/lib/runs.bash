@@ -12,6 +12,7 @@ RECORDS=$BUILD/programs                # a file of records for each test
 PUBLIC=${BATS_FILE_TMPDIR-}/public     # what an ordinary user runs: the library, the launcher, clients
 INPUT=                                 # of the program, when it reads its standard input
 FILTER=                                # what its output passes through before it is compared
+FIRST=                                 # what is preloaded before the library
 before=()                              # what is done before the arm, with root's rights
 MORE_PORTS=()                          # that count as the row's, besides PORT
 rights=() variables=() way=() under=() # the arm: see use_arm
@@ -38,7 +39,7 @@ use_arm() {
     case $arm in
     none) ;;
     supervise:* | both:*) way=("$PUBLIC/notimewait" --by "${arm%%:*}" -p "${arm#*:}") ;;
-    *) variables+=("LD_PRELOAD=$PUBLIC/libnotimewait.so" "NOTIMEWAIT_POLICY=${arm#*:}") ;;
+    *) variables+=("LD_PRELOAD=${FIRST:+$FIRST:}$PUBLIC/libnotimewait.so" "NOTIMEWAIT_POLICY=${arm#*:}") ;;
     esac
     [[ $arm != drop:* ]] || variables+=(NOTIMEWAIT_DEEPBIND=drop)
     under=("${rights[@]}" env "${variables[@]}" "${way[@]}")

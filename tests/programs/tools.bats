@@ -45,3 +45,11 @@ load ../lib/daemons
     serve_nginx tls
     row 'openssl s_client' openssl each openssl s_client -brief -connect @HOST:@PORT
 }
+
+@test "a program of AddressSanitizer's, with its runtime before the library" {
+    gcc -fsanitize=address -O1 -o "$BATS_TEST_TMPDIR/client" tests/programs/client.c
+    # shellcheck disable=SC2034 # for use_arm
+    FIRST=$(realpath "$(gcc -print-file-name=libasan.so)")
+    serve_python eof
+    row 'C, AddressSanitizer' act once "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Programs that a preload does not reach, supervised.
-# shellcheck disable=SC2034 # what row uses
+# shellcheck disable=SC2034,SC2154 # what row uses, and what it sets
 
 load ../lib/helper
 load ../lib/runs
@@ -61,6 +61,30 @@ delivers() {
     echo '20000 20999' >$range
     delivers auto 5000
     echo "$before" >$range
+}
+
+# as_other CMD...: once, by a user who is not its owner.
+as_other() {
+    [[ $arm == user:* ]] || set -- "${as_nobody[@]}" "$@"
+    once "$@"
+}
+
+@test "a setuid program: root's supervision reaches it, an ordinary user's would take its rights" {
+    [[ -n $OTHER_USER ]] || skip 'there is no other user here'
+    local client=$PUBLIC/setuid
+    gcc -O2 -o "$client" tests/programs/client.c
+    cp "$(command -v id)" "$PUBLIC/id"
+    chmod u+s "$client" "$PUBLIC/id"
+    [[ $("${as_nobody[@]}" "$PUBLIC/id" -u) -eq 0 ]] || skip 'setuid does nothing here'
+    ARMS=(none auto fin-rst supervise:auto supervise:fin-rst user:fin-rst)
+    serve_python eof
+    row 'C, setuid' act as_other "$client" @HOST @PORT @COUNT
+    run "${as_nobody[@]}" "$PUBLIC/notimewait" --by supervise "$PUBLIC/id" -u
+    [[ $status -eq 2 && $output == *no_new_privs* ]]
+    run "$PUBLIC/notimewait" --by supervise "${as_nobody[@]}" "$PUBLIC/id" -u
+    [[ $status -eq 0 && $output == 0 ]]
+    run "${as_nobody[@]}" "$PUBLIC/notimewait" --by supervise sh -c "$PUBLIC/id -u"
+    [[ $status -eq 0 && $output == 65534 ]]
 }
 
 # Of glibc's own, which calls its connect() itself. resolv.conf is the row's.
