@@ -219,7 +219,7 @@ read_output() {
     local text
     IFS= read -rd '' text <"$output.$arm" || true
     text=${text//$HOST/HOST}
-    [[ -z $FILTER ]] || text=$($FILTER <<<"$text")
+    [[ -z $FILTER ]] || text=$($FILTER <<<"$text" || true)
     printf '%s' "$text" >"$output.$arm"
     [[ $arm != none ]] || plain_text=$text
     same=yes

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Programs that take rights from themselves, by preload and by supervision: sshd and vsftpd, which
-# change their user and their root directory, and Chromium in its sandbox. With PROGRAMS_ALL=1.
+# change their user and their root directory; with PROGRAMS_ALL=1, Chromium in its sandbox.
 # shellcheck disable=SC2034,SC2154 # what row uses, and what it sets
 
 load ../lib/helper
@@ -11,7 +11,6 @@ COUNT=5
 unset -v DISPLAY
 
 prepare() {
-    all_only
     unshare -m true || skip 'this user may not mount'
     DIR=$BATS_TEST_TMPDIR
 }
@@ -92,6 +91,7 @@ browse() {
 }
 
 @test "Chromium, headless, in its sandbox" {
+    all_only
     need chromium
     serve_python eof
     FILTER='grep ^<html' row Chromium chromium browse chromium --headless --disable-gpu --no-first-run \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Redis and PostgreSQL, their own clients.
+# Redis and PostgreSQL, their own clients; and PostgreSQL's server under the library.
 
 load ../lib/helper
 load ../lib/runs
@@ -27,4 +27,10 @@ setup_file() {
 @test "psql" {
     serve_postgres
     row psql psql each psql -h @HOST -p @PORT -U nobody -Atc 'SELECT 6 * 7' postgres
+}
+
+# Its client asks it to close first.
+@test "PostgreSQL's server, which forks a process for each connection" {
+    SERVER=serve_postgres row "PostgreSQL's server" psql each psql -h @HOST -p @PORT -U nobody \
+        -Atc 'SELECT pg_terminate_backend(pg_backend_pid())' postgres
 }

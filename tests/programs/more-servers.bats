@@ -113,11 +113,3 @@ END
     SERVER=serve_mariadb row "MariaDB's server" mariadb each mariadb --no-defaults --skip-ssl -h @HOST -P @PORT \
         -Ne 'SELECT 6 * 7'
 }
-
-# Its client asks it to close first.
-@test "PostgreSQL's server, which forks a process for each connection" {
-    need psql
-    make_database
-    SERVER=serve_postgres row "PostgreSQL's server" psql each psql -h @HOST -p @PORT -U nobody \
-        -Atc 'SELECT pg_terminate_backend(pg_backend_pid())' postgres
-}

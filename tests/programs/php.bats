@@ -25,13 +25,11 @@ php_row() {
 }
 
 @test "PHP's sockets" {
-    all_only
     serve_python eof
     php_row 'PHP sockets' sockets
 }
 
 @test "PHP's streams" {
-    all_only
     serve_python eof
     php_row 'PHP streams' stream
 }
