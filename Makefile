@@ -81,7 +81,7 @@ help:
 	@echo 'make check-stacks    peers on lwIP, gVisor, libslirp; behind NAT'
 	@echo 'make check-kernels   Debian kernels under QEMU (KERNELS=all: 5.10 to 7.3)'
 	@echo 'make check-arches    builds for ARM, S/390, 32-bit PCs; tests under QEMU'
-	@echo 'make results         runs these three whole, and writes the tables of tests/RESULTS.md'
+	@echo 'make results         runs these four whole, and writes the tables of tests/RESULTS.md'
 	@echo 'make check-sanitize  under sanitizers and valgrind; make fuzz: the parser'
 	@echo 'make bench           what it costs; make soak: a million connections; make plot'
 	@echo 'make clean'
