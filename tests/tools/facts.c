@@ -97,15 +97,15 @@ static bool leaves_time_wait(struct pair *p, long ms)
 static pid_t answering_peer(const struct pair *p)
 {
     pid_t pid = fork();
-    if (pid == 0)
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (pid == 0) {
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
         int fd = accept(p->listener, NULL, NULL);
         while (read(fd, buf, sizeof(buf)) > 0) {
         }
         close(fd);
     }
-    return pid;
 }
 
 /** shutdown(SHUT_WR), then an abortive close: without TIME_WAIT if the close comes before the

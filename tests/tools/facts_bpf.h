@@ -27,7 +27,7 @@ static long bpf(int command, union bpf_attr *attr)
     return syscall(SYS_bpf, command, attr, sizeof(*attr));
 }
 
-/** A program for connect(): sets an option of TCP's to -1 or 1. If that returns what is
+/** A program for connect(): sets an option of TCP's. If that returns what is
  * expected, connect() goes on, and fails with EPERM otherwise.
  */
 static int program(int option, int value, int expected)
@@ -37,7 +37,7 @@ static int program(int option, int value, int expected)
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = IPPROTO_TCP},
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = option},
         {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 4, .src_reg = 10},
-        {.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 4, .imm = -4},
+        {.code = BPF_ALU64 | BPF_ADD, .dst_reg = 4, .imm = -4}, /* BPF_K is 0 */
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 5, .imm = sizeof(value)},
         {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_setsockopt},
         {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 0},
