@@ -46,10 +46,11 @@ ask_version() {
 
 # --- servers: each starts under `under`, sets SERVER_LOG, returns when it listens on PORT ---
 
-# mounted COMMANDS: sets `before`, so that these mounts are the program's own.
+# mounted COMMANDS: sets `before`, so that these mounts are the program's own. The shell stays: a
+# server that changes its user forgets the signal with which unshare --kill-child ends it.
 mounted() {
     # shellcheck disable=SC2016 # another shell's
-    before=(unshare -m sh -c "$1"$'\nexec "$@"' mounted)
+    before=(unshare -m sh -c "$1"$'\n"$@"; exit $?' mounted)
 }
 
 # start_server PROGRAM CMD...: starts it in a PID and an IPC namespace of its own, with which all of
