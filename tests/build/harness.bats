@@ -135,6 +135,19 @@ load ../lib/helper
     until_true 1000 test ! -e "/proc/$pid" -a ! -e "/proc/$twice"
 }
 
+@test "bats' count of a test's time holds no pipe: nobody waits for what bats forgets" {
+    local child pid found=0
+    until_true 5000 pgrep -x sleep >/dev/null
+    for child in $(pgrep -P $$); do
+        for pid in $(pgrep -x -P "$child" sleep); do
+            found=$((found + 1))
+            ls -l "/proc/$pid/fd"
+            run ! grep pipe: <(ls -l "/proc/$pid/fd")
+        done
+    done
+    [[ $found -eq 1 || -z ${BATS_TEST_TIMEOUT-} ]]
+}
+
 @test "json reads a field of each record" {
     printf '{"via":"close","n":1}\n{"via":"dup2","n":null}\n' >"$LOG"
     [ "$(json via "$LOG")" = $'close\ndup2' ]
