@@ -73,3 +73,12 @@ installed() {
     echo "$output"
     [[ $status -eq 2 && $output == 'make build needs: sudo apt-get install -y gcc make' && ! -e $BIN/calls ]]
 }
+
+@test "who builds the tests' programs has their headers" {
+    local target
+    for target in $(awk '/@tests\/need / { target = $NF } /\$\(CPUS\) tests/ { print target }' Makefile); do
+        echo "$target"
+        grep -Eq "^ *\[$target\]=.*\bheaders\b" tests/need
+    done
+    [[ $target ]]
+}
