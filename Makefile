@@ -236,7 +236,7 @@ $(BUILD)/tests/stacks/netstack: tests/stacks/netstack.go
 	@mkdir -p $(@D)
 	GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(abspath $(BUILD))/go-cache go build -o $@ $<
 
-# Debian's kernels 6.1 and 6.12 in guests (seven to ten minutes); KERNELS=all: 5.10 and 7.3, too;
+# Debian's kernels 6.1 and 6.12 in guests (five to ten minutes); KERNELS=all: 5.10 and 7.3, too;
 # KERNELS=small: the facts and what each way of acting leaves, without bats (under a minute).
 check-kernels:
 	@tests/need check-kernels
