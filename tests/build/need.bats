@@ -75,10 +75,13 @@ installed() {
 }
 
 @test "who builds the tests' programs has their headers" {
-    local target
-    for target in $(awk '/@tests\/need / { target = $NF } /\$\(CPUS\) tests/ { print target }' Makefile); do
+    local target targets
+    mapfile -t targets < <(
+        awk '/@tests\/need / { target = $NF } /\$\(CPUS\) tests/ { print target }' Makefile
+    )
+    for target in "${targets[@]}"; do
         echo "$target"
         grep -Eq "^ *\[$target\]=.*\bheaders\b" tests/need
     done
-    [[ $target ]]
+    [[ ${#targets[@]} -ge 5 ]]
 }
