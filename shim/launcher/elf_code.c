@@ -130,13 +130,18 @@ static bool calls_slot(const struct elf *elf, uint64_t at, uint64_t address, uin
     return false;
 }
 
-#define DEEPBIND 8  /* RTLD_DEEPBIND */
-#define BEFORE   32 /* bytes before a call in which its second argument is put */
+#define DEEPBIND 8      /* RTLD_DEEPBIND */
+#define BINDING  3      /* RTLD_LAZY and RTLD_NOW, one of which flags must have */
+#define FLAGS    0x110f /* these, and RTLD_NOLOAD, RTLD_GLOBAL, RTLD_NODELETE */
+#define BEFORE   32     /* bytes before a call in which its second argument is put */
 
-/** mov $N,%esi */
+/** mov $N,%esi, with flags of dlopen()'s: not a character that strrchr() looks for. */
 static bool puts_deepbind(const unsigned char *code)
 {
-    return code[0] == 0xbe && (code[1] & DEEPBIND) && code[2] < 0x20 && !code[3] && !code[4];
+    uint32_t flags = 0;
+    memcpy(&flags, code + 1, sizeof(flags));
+    return code[0] == 0xbe && (flags & DEEPBIND) && (flags & BINDING) &&
+           !(flags & ~(uint32_t)FLAGS);
 }
 
 static bool binds_in_segment(const struct elf *elf, uint64_t segment, uint64_t slot)

@@ -160,3 +160,12 @@ left_behind() {
     run "$START" advise --pid 999999999
     [[ $status -eq 1 && $output == *'there is no such process' ]]
 }
+
+@test "a process without a connection: it says that all this is not of it" {
+    ports 300
+    left_behind 50
+    start idle sleep 20
+    run "$START" advise --seconds 1 --pid "$(pid_of idle)"
+    echo "$output"
+    [[ $status -eq 0 && ${lines[-1]} =~ ^process\ +no\ connection\ of\ [0-9]+\ was\ seen ]]
+}

@@ -31,6 +31,11 @@ int main(int c, char **v) { return dlopen(v[c - 1], $1) == 0; }"
         [[ $(verdict "$(compiled deep "$(dlopens "$flags | RTLD_DEEPBIND")" -fno-plt)") == 'part deepbind' ]]
         [[ $(verdict "$(compiled plain "$(dlopens "$flags")")") == preload ]]
     done
+    # strrchr(name, '.') before it: 0x2e is no flag
+    program=$(compiled dotted '#include <dlfcn.h>
+#include <string.h>
+int main(int argc, char **argv) { return argc + !dlopen(strrchr(argv[0], 0x2e), RTLD_LAZY); }')
+    [[ $(verdict "$program") == preload ]]
     compiled libdeep.so "$(dlopens 'RTLD_NOW | RTLD_DEEPBIND' | sed 's/int main/int deep/')" -shared -fPIC
     program=$(compiled user 'int deep(int, char **); int main(int c, char **v) { return deep(c, v); }' \
         "$BATS_TEST_TMPDIR/libdeep.so" "-Wl,-rpath,\$ORIGIN")

@@ -74,11 +74,15 @@ static bool parse_options(int argc, char **argv, struct advise_options *options)
     return false;
 }
 
+static bool marked; /* a connection of the process was seen */
+
 static void mark(const struct process_socket *socket, void *unused)
 {
     (void)unused;
-    if (socket->peer.any.sa_family != AF_UNSPEC)
-        watch_mark(&watched, &socket->peer);
+    if (socket->peer.any.sa_family == AF_UNSPEC)
+        return;
+    watch_mark(&watched, &socket->peer);
+    marked = true;
 }
 
 static void look_once(void)
@@ -211,6 +215,12 @@ int advise_main(int argc, char **argv)
     if (status != EXIT_SUCCESS)
         return status;
     remedy_print(&watched, options.command ? &verdict : NULL, &seen);
+    if (process && !marked)
+        line_print(
+            stdout,
+            "%-19s no connection of %d was seen, or it may not be looked at: all this is "
+            "of the whole network namespace",
+            "process", (int)process);
     free(seen.runs);
     free(watched.services);
     return child_interrupted() ? EXIT_INTERRUPTED : EXIT_SUCCESS;

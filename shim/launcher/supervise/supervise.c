@@ -38,8 +38,8 @@ bool supervise_accepts(const struct config *config, bool library)
         policy_text(&text, &config->policies.all[i]);
         if (!notified_needs_library(&config->policies.all[i]))
             continue;
-        complain("-p: '%s' needs the library, and supervision does off, auto, fin-rst, reap "
-                 "(--by preload or both has it)",
+        complain("-p: '%s' needs the library; supervision does off, auto, fin-rst, reap "
+                 "(--by preload or both does it, where a preload reaches the program)",
                  name);
         return false;
     }
