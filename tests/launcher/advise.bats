@@ -167,5 +167,5 @@ left_behind() {
     start idle sleep 20
     run "$START" advise --seconds 1 --pid "$(pid_of idle)"
     echo "$output"
-    [[ $status -eq 0 && ${lines[-1]} =~ ^process\ +no\ connection\ of\ [0-9]+\ was\ seen ]]
+    [[ $status -eq 0 && ${lines[-1]} =~ ^process\ +none\ of\ its\ connections\ was\ seen ]]
 }

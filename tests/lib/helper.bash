@@ -188,14 +188,14 @@ port() {
 # the kernel's names (include/net/tcp_states.h). It is asked often: no process, not even ss. A table
 # that changes while it is read may list a connection's end twice.
 find_ends() {
-    local port line words names=(- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE
+    local port line lines words names=(- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE
         CLOSE_WAIT LAST_ACK LISTEN CLOSING SYN_RECV)
     local -A seen=()
     printf -v port :%04X "$1"
     ENDS=()
-    mapfile -t TCP_TABLE </proc/net/tcp
-    [[ ! -e /proc/net/tcp6 ]] || mapfile -t -O ${#TCP_TABLE[@]} TCP_TABLE </proc/net/tcp6
-    for line in "${TCP_TABLE[@]}"; do
+    mapfile -t lines </proc/net/tcp
+    [[ ! -e /proc/net/tcp6 ]] || mapfile -t -O ${#lines[@]} lines </proc/net/tcp6
+    for line in "${lines[@]}"; do
         [[ $line == *"$port "* ]] || continue
         read -ra words <<<"$line" # N: ADDRESS:PORT ADDRESS:PORT STATE...
         [[ -z ${seen[${words[1]} ${words[2]}]-} ]] || continue

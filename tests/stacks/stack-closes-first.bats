@@ -2,10 +2,6 @@
 # each stack does with the new SYN. stacks.expected lists it; the times of connect() are printed.
 # shellcheck disable=SC2034,SC2154 # for accepted and auto_is_plain; run_recycle sets them
 load ../lib/stack_connects
-load ../lib/peerview_expected
-
-EXPECTED=tests/stacks/stacks.expected
-POLICIES=(off auto fin-rst last-read)
 
 COUNT=10 # of ports
 
@@ -29,47 +25,21 @@ again() {
     [[ $failed -eq 0 && $ports -eq $COUNT ]] || return
     sleep 1
     hold "$1"
-    case $failed in
-    0) error=succeeds ;;
-    "$COUNT") ;;
-    *) error="fails $failed times, $error" ;;
-    esac
-    echo "$1 | our connect() $error | -" >>"$BATS_TEST_TMPDIR/rows"
-}
-
-# is_listed STACK: every policy's row, and auto's is off's.
-is_listed() {
-    local policy
-    for policy in "${POLICIES[@]}"; do again "$policy"; done
-    ROWS=$(<"$BATS_TEST_TMPDIR/rows")
-    diff <(accepted "$1_first" | sort) <(sort <<<"$ROWS")
-    auto_is_plain
+    tell_row "$1"
 }
 
 @test "lwIP: answers no SYN from a port that it has in TIME_WAIT, unless we have reset" {
-    device far77 tap 10.77.0.1 552
-    serve_here env PRECONFIGURED_TAPIF=far77 "$STACKS/lwip" 10.77.0.2 10.77.0.1
-    is_listed lwip
+    is_listed lwip first off auto fin-rst last-read
 }
 
 @test "gVisor: such a port connects again" {
-    device far77 tun 10.77.0.1
-    serve_here "$STACKS/netstack" far77
-    is_listed netstack
+    is_listed netstack first off auto fin-rst last-read
 }
 
 @test "libslirp: such a port connects again" {
-    slirp_host far77 10.77.0
-    serve_linux nsenter --net="/proc/$(<"$BATS_FILE_TMPDIR/far77.host")/ns/net"
-    is_listed slirp
+    is_listed slirp first off auto fin-rst last-read
 }
 
 @test "Linux: such a port connects again" {
-    space
-    ip link add far77 type veth peer name far netns "$space"
-    ip addr add 10.77.0.1/24 dev far77
-    ip link set far77 up
-    nsenter -n -t "$space" sh -c 'ip addr add 10.77.0.2/24 dev far; ip link set far up'
-    serve_linux nsenter -n -t "$space"
-    is_listed linux
+    is_listed linux first off auto fin-rst last-read
 }

@@ -23,14 +23,12 @@ without_timestamps() {
 }
 
 @test "lwIP has no timestamps: auto fails where off fails; fin-rst frees the ports" {
-    device far77 tap 10.77.0.1 552
-    serve_here env PRECONFIGURED_TAPIF=far77 "$STACKS/lwip" 10.77.0.2 10.77.0.1
+    meet_stack lwip
     without_timestamps
 }
 
 @test "gVisor: under auto no connect fails" {
-    device far77 tun 10.77.0.1
-    serve_here "$STACKS/netstack" far77
+    meet_stack netstack
     connects off 300
     [[ $failed -eq $((300 - COUNT)) ]]
     ports $COUNT
@@ -42,8 +40,7 @@ without_timestamps() {
 }
 
 @test "libslirp has no timestamps: auto fails where off fails; fin-rst frees the ports" {
-    slirp_host far77 10.77.0
-    serve_linux nsenter --net="/proc/$(<"$BATS_FILE_TMPDIR/far77.host")/ns/net"
+    meet_stack slirp
     without_timestamps
 }
 

@@ -216,11 +216,7 @@ int advise_main(int argc, char **argv)
         return status;
     remedy_print(&watched, options.command ? &verdict : NULL, &seen);
     if (process && !marked)
-        line_print(
-            stdout,
-            "%-19s no connection of %d was seen, or it may not be looked at: all this is "
-            "of the whole network namespace",
-            "process", (int)process);
+        remedy_print_unseen();
     free(seen.runs);
     free(watched.services);
     return child_interrupted() ? EXIT_INTERRUPTED : EXIT_SUCCESS;

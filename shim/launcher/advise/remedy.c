@@ -263,3 +263,10 @@ void remedy_print(const struct watched *watched, const struct verdict *verdict,
                "not known",
                timed ? "" : "; how long connect() takes: of a COMMAND that a preload reaches");
 }
+
+void remedy_print_unseen(void)
+{
+    say("process",
+        "none of its connections was seen, or it may not be looked at: all this is of "
+        "the whole network namespace");
+}

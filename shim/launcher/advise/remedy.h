@@ -17,4 +17,7 @@
 void remedy_print(const struct watched *watched, const struct verdict *verdict,
                   const struct series *seen);
 
+/** After that: nothing in it is known to be of the process that was named. */
+void remedy_print_unseen(void);
+
 #endif
