@@ -39,6 +39,10 @@ far_is() {
     [[ $(far_state) == "$1" ]]
 }
 
+client_is() {
+    [[ $(states "$PORT" | grep client) == "client $1" ]]
+}
+
 # --- LAST_ACK ---
 
 @test "the peer in LAST_ACK: our last ACK was lost once, and within a second it came again" {
@@ -83,7 +87,7 @@ try_again() {
         peername readall write:5 sleep:100 close
     wait_output server '^listen'
     preload auto act "connect:$PORT" write:1000 close
-    [[ $(states "$PORT" | grep client) == 'client FIN_WAIT2' ]]
+    until_true 5000 client_is FIN_WAIT2
     for _ in 1 2 3 4 5; do
         [[ $(try_again auto) == 'connect -1 EADDRNOTAVAIL' ]]
         [[ $(states "$PORT" | grep -c CLOSE_WAIT) -eq 1 ]]
@@ -98,7 +102,7 @@ try_again() {
     few_ports "$ONE $ONE"
     serve "$PORT" accept readall close accept readall close
     preload auto act "connect:$PORT" write:10 close
-    until_true 5000 eval "[[ \$(time_wait_client $PORT) -eq 1 ]]"
+    until_true 5000 client_is TIME_WAIT
     sleep 0.1
     [[ $(try_again auto) == 'connect 0' ]]
     finish server
