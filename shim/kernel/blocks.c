@@ -98,44 +98,58 @@ bool blocks_fill(struct blocks *blocks, int diag, const struct blocks_wanted *wa
             return false;
         count = order_seen();
     }
-    blocks->head = blocks->count = 0;
+    blocks->taken.count = blocks->others.count = 0;
     blocks->entries = dump.entries;
     for (unsigned i = 0; i < count; i++) {
         uint32_t youngest = (dump.keys[i] >> NUMBER_BITS) - 1;
         uint32_t wait = youngest < wanted->age ? wanted->age - youngest : 0;
-        blocks_put(blocks, dump.keys[i] % BLOCKS, now_ms + wait);
+        unsigned block = dump.keys[i] % BLOCKS;
+        blocks_put(blocks, block, now_ms + wait, blocks->block[block].taken);
     }
     return true;
 }
 
-int blocks_next(struct blocks *blocks, int64_t now_ms, bool any)
+/** When the first one is ready. */
+static int64_t first_ready(const struct blocks *blocks, const struct ring *ring)
 {
-    if (blocks->count == 0)
-        return -1;
-    unsigned block = blocks->order[blocks->head];
-    if (!any && now_ms < blocks->block[block].ready_ms)
-        return -1;
-    blocks->head = (blocks->head + 1) % BLOCKS;
-    blocks->count--;
-    return (int)block;
+    return ring->count > 0 ? blocks->block[ring->order[ring->head]].ready_ms : INT64_MAX;
 }
 
-void blocks_put(struct blocks *blocks, unsigned block, int64_t ready_ms)
+static unsigned pop(struct ring *ring)
+{
+    unsigned block = ring->order[ring->head];
+    ring->head = (ring->head + 1) % BLOCKS;
+    ring->count--;
+    return block;
+}
+
+static void push(struct ring *ring, unsigned block)
+{
+    ring->order[(ring->head + ring->count++) % BLOCKS] = (uint16_t)block;
+}
+
+int blocks_next(struct blocks *blocks, int64_t now_ms, bool any)
+{
+    int64_t taken = first_ready(blocks, &blocks->taken);
+    int64_t other = first_ready(blocks, &blocks->others);
+    bool settled = taken <= now_ms - SETTLED_MS;
+    if (blocks_count(blocks) == 0 || (!any && taken > now_ms && other > now_ms))
+        return -1;
+    return (int)pop(settled || taken < other ? &blocks->taken : &blocks->others);
+}
+
+void blocks_put(struct blocks *blocks, unsigned block, int64_t ready_ms, bool taken)
 {
     blocks->block[block].ready_ms = ready_ms;
-    blocks->order[(blocks->head + blocks->count++) % BLOCKS] = (uint16_t)block;
+    blocks->block[block].taken = taken;
+    push(taken ? &blocks->taken : &blocks->others, block);
 }
 
 void blocks_rotate(struct blocks *blocks, uint32_t seed)
 {
-    if (blocks->count == 0)
-        return;
-    for (unsigned steps = seed % (blocks->count / 4 + 1); steps > 0; steps--) {
-        unsigned block = blocks->order[blocks->head];
-        blocks->head = (blocks->head + 1) % BLOCKS;
-        blocks->count--;
-        blocks_put(blocks, block, blocks->block[block].ready_ms);
-    }
+    struct ring *others = &blocks->others;
+    for (unsigned steps = seed % (others->count / 4 + 1); steps > 0; steps--)
+        push(others, pop(others));
 }
 
 _Static_assert(BLOCKS <= 1 << NUMBER_BITS && TIME_WAIT_MS < 1 << (32 - NUMBER_BITS), "keys");

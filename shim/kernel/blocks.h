@@ -4,6 +4,10 @@
  * A block is the 16 ports 32b + parity + 2i of one parity, since connect() uses up those of one
  * parity first (fact 17). Owns: the order of the blocks that have TIME_WAIT entries, as one
  * dump told, and what was last seen in each. Nothing here is trusted: lease.c looks again.
+ *
+ * A port that was bound is one that connect() does not choose any more for another peer, before
+ * Linux 6.18 (fact 15d), until its last entry is gone. So a port that was taken over is taken
+ * again as soon as it can be, and few are: as many as are connected from in some seconds.
  */
 #ifndef BLOCKS_H
 #define BLOCKS_H
@@ -27,12 +31,19 @@ struct block {
     int64_t refused_ms; /* when bind() last refused a port */
     uint32_t others;    /* a hash of its ports that are not in TIME_WAIT; 0: there are none */
     uint16_t refused;   /* the ports that bind() refused, a bit each */
+    bool taken;         /* it is, or was before the last dump, in the ring of these */
+};
+
+/* Blocks, one behind the other. */
+struct ring {
+    uint16_t order[BLOCKS];
+    unsigned head, count;
 };
 
 /* Zero is empty. */
 struct blocks {
-    uint16_t order[BLOCKS]; /* a ring: what was used goes behind the others */
-    unsigned head, count;
+    struct ring taken; /* from which a port was had when they were last looked at */
+    struct ring others;
     unsigned entries; /* how many blocks_fill() found */
     struct block block[BLOCKS];
 };
@@ -74,11 +85,22 @@ uint32_t block_age(const struct diag_socket *entry);
 bool blocks_fill(struct blocks *blocks, int diag, const struct blocks_wanted *wanted,
                  int64_t now_ms);
 
-/** Takes the first block out of the ring; -1: there is none or, unless `any`, none is ready. */
+/**
+ * Takes a block out of its ring; -1: there is none or, unless `any`, none is ready. One that
+ * was taken from comes first if it has been ready for SETTLED_MS, in which also those of its
+ * connections have ended that took a while; otherwise the one that was ready first.
+ */
 int blocks_next(struct blocks *blocks, int64_t now_ms, bool any);
 
-/** Puts the block behind the others, to be ready then. */
-void blocks_put(struct blocks *blocks, unsigned block, int64_t ready_ms);
+#define SETTLED_MS 1000
+
+/** Puts the block behind those that were taken from, or the others, to be ready then. */
+void blocks_put(struct blocks *blocks, unsigned block, int64_t ready_ms, bool taken);
+
+static inline unsigned blocks_count(const struct blocks *blocks)
+{
+    return blocks->taken.count + blocks->others.count;
+}
 
 /** Begins elsewhere among the first blocks: not where all other processes begin, too. */
 void blocks_rotate(struct blocks *blocks, uint32_t seed);

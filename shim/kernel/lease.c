@@ -130,21 +130,26 @@ static struct lease_entry entry_of(const struct diag_socket *socket)
     return (struct lease_entry){ntohs(socket->id.local_port), diag_cookie(socket)};
 }
 
-/** Binds the oldest of the chosen, and leases the others. */
-static enum took touch(const struct taker *taker, struct block *block, const uint8_t *chosen,
-                       unsigned count, struct lease_entry *entry, int64_t now_ms)
+/** Binds the port of one that was seen. */
+static enum took touch(const struct taker *taker, struct block *block, unsigned i,
+                       struct lease_entry *entry, int64_t now_ms)
 {
-    unsigned oldest = chosen[count - 1];
-    *entry = entry_of(&view.sockets[oldest]);
+    *entry = entry_of(&view.sockets[i]);
     if (bind_port(taker, entry->port)) {
         lease_reserve(taker->fd);
         return TOOK;
     }
     if (errno != EADDRINUSE)
         return TOOK_FIXED;
-    block->refused |= (uint16_t)(1u << view.index[oldest]);
+    block->refused |= (uint16_t)(1u << view.index[i]);
     block->refused_ms = now_ms;
     return TOOK_LATER;
+}
+
+static void forget_refused(struct block *block, int64_t now_ms)
+{
+    if (block->refused && now_ms >= block->refused_ms + REFUSED_MS)
+        block->refused = 0;
 }
 
 static void put_entries(struct lease_entry *entries, const uint8_t *chosen, unsigned count)
@@ -158,14 +163,13 @@ static enum took take_seen(const struct taker *taker, unsigned number, struct bl
 {
     uint8_t chosen[BLOCK_PORTS];
     int64_t now_ms = now / NS_PER_MS;
-    if (block->refused && now_ms >= block->refused_ms + REFUSED_MS)
-        block->refused = 0;
+    forget_refused(block, now_ms);
     bool quiet = is_quiet(taker, block, now_ms);
     unsigned leased = quiet ? choose(taker, block, true, chosen) : 0;
     unsigned count = leased ? leased : choose(taker, block, false, chosen);
     if (count == 0)
         return TOOK_LATER;
-    enum took took = touch(taker, block, chosen, count, entry, now_ms);
+    enum took took = touch(taker, block, chosen[count - 1], entry, now_ms);
     if (took == TOOK && leased) {
         put_entries(rest->lease.entries, chosen, leased - 1);
         rest->lease.until = now + LEASE_NS;
@@ -204,7 +208,6 @@ static bool is_still_young(const struct taker *taker, const struct block *block,
 enum took lease_take_young(const struct taker *taker, struct blocks *blocks,
                            struct young *young, struct lease_entry *entry)
 {
-    static const uint8_t only[] = {0};
     struct block *block = &blocks->block[young->block];
     if (young->count == 0)
         return TOOK_LATER;
@@ -219,8 +222,37 @@ enum took lease_take_young(const struct taker *taker, struct blocks *blocks,
         if (view.count > 0 && !diag_look(lock, view.sockets, view.count))
             took = TOOK_BLIND;
         else if (is_still_young(taker, block, next->cookie))
-            took = touch(taker, block, only, 1, entry, clock_now() / NS_PER_MS);
+            took = touch(taker, block, 0, entry, clock_now() / NS_PER_MS);
     }
+    diag_close(lock);
+    return took;
+}
+
+/** Binds a port where the peer has no socket. Who else looks at the block waits for the lock.
+ */
+static enum took take_unused(const struct taker *taker, struct block *block,
+                             struct lease_entry *entry, int64_t now_ms)
+{
+    enum took took = TOOK_LATER;
+    forget_refused(block, now_ms);
+    for (unsigned i = 0; i < view.count && took == TOOK_LATER; i++)
+        if (view.sockets[i].state == STATE_CLOSE && !(block->refused >> view.index[i] & 1))
+            took = touch(taker, block, i, entry, now_ms);
+    return took;
+}
+
+enum took lease_take_unused(const struct taker *taker, unsigned number, struct block *block,
+                            struct lease_entry *entry)
+{
+    put_ports(taker, number);
+    if (view.count == 0)
+        return TOOK_LATER;
+    int lock = diag_open_as(lock_of(taker, number));
+    if (lock < 0)
+        return errno == EADDRINUSE ? TOOK_LATER : TOOK_BLIND;
+    enum took took = TOOK_BLIND;
+    if (diag_look(lock, view.sockets, view.count))
+        took = take_unused(taker, block, entry, clock_now() / NS_PER_MS);
     diag_close(lock);
     return took;
 }

@@ -75,6 +75,14 @@ enum took lease_take(const struct taker *taker, unsigned number, struct block *b
 enum took lease_take_young(const struct taker *taker, struct blocks *blocks,
                            struct young *young, struct lease_entry *entry);
 
+/**
+ * Takes a port of the block that has no socket to the peer. Before Linux 6.18 connect() does
+ * not choose a port that was bound for another peer, though it is free towards this one (facts
+ * 15c, 15d); bind() takes it if all that have it have SO_REUSEADDR. *entry has no cookie.
+ */
+enum took lease_take_unused(const struct taker *taker, unsigned number, struct block *block,
+                            struct lease_entry *entry);
+
 /** Takes a leased entry, stores it in *entry; TOOK_LATER: there is none. SO_REUSEADDR stays on.
  */
 enum took lease_pop(const struct taker *taker, struct lease *lease, struct lease_entry *entry);

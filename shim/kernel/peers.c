@@ -20,6 +20,10 @@
 
 #define TRIES       4 /* blocks that are looked at before connect() */
 #define TRIES_TIGHT 16
+#define TRIES_SHARE 8
+
+/* A peer that has a socket at every port that was looked at has not many others. */
+#define NO_SHARE_MS 1000
 
 /* A peer that no connect() went to for so long is not scarce any more. */
 #define IDLE_MS 10000
@@ -111,6 +115,8 @@ static struct peer *put(const struct diag_socket *key, int64_t now_ms)
         .used_ms = now_ms,
         .alone_ms = now_ms,
         .tight_ms = INT64_MIN / 2, /* never */
+        .shared_ms = INT64_MIN / 2,
+        .shared = (unsigned)process_pid(),
         .helped_ms = now_ms,
         .rest_ms = now_ms,
     };
@@ -186,16 +192,44 @@ enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms
     uint32_t wait = peer->local ? QUIET_MS : AGE_MS;
     unsigned tries = tight ? TRIES_TIGHT : TRIES;
     enum took took = lease_take_young(taker, peer->blocks, &peer->rest.young, entry);
-    if (tries > peer->blocks->count)
-        tries = peer->blocks->count; /* at none twice */
+    if (tries > blocks_count(peer->blocks))
+        tries = blocks_count(peer->blocks); /* at none twice */
     for (unsigned i = 0; i < tries && took == TOOK_LATER; i++) {
         int number = blocks_next(peer->blocks, now_ms, tight);
         if (number < 0)
             break;
         struct block *block = &peer->blocks->block[number];
         took = lease_take(taker, (unsigned)number, block, &peer->rest, entry);
-        blocks_put(peer->blocks, (unsigned)number, now_ms + wait);
+        blocks_put(peer->blocks, (unsigned)number, now_ms + wait, took == TOOK);
     }
+    return took;
+}
+
+/** The first block that has a port of the range, and how many have one. */
+static unsigned blocks_of(const struct sysctls *sysctls, unsigned *count)
+{
+    unsigned first = sysctls->low / (2u * BLOCK_PORTS) * 2;
+    *count = sysctls->high / (2u * BLOCK_PORTS) * 2 + 2 - first;
+    return first;
+}
+
+enum took peer_share(struct peer *peer, const struct taker *taker, int64_t now_ms,
+                     struct lease_entry *entry)
+{
+    enum took took = TOOK_LATER;
+    unsigned count, first = blocks_of(taker->sysctls, &count);
+    if (now_ms < peer->no_share_ms)
+        return TOOK_LATER;
+    for (unsigned i = 0; i < TRIES_SHARE && i < count && took == TOOK_LATER; i++) {
+        unsigned number = first + peer->shared % count;
+        took = lease_take_unused(taker, number, &peer->blocks->block[number], entry);
+        if (took != TOOK)
+            peer->shared++;
+    }
+    if (took == TOOK)
+        peer->shared_ms = now_ms;
+    else
+        peer->no_share_ms = now_ms + NO_SHARE_MS;
     return took;
 }
 

@@ -34,9 +34,12 @@ struct peer {
     struct blocks *blocks;
     struct rest rest; /* of the block that was looked at last */
     struct diag_socket wanted;
-    unsigned misses; /* looks in vain, in a row */
-    unsigned takes;  /* since the last such look */
-    unsigned plenty; /* how many of them found ports of the first parity, in a row */
+    int64_t shared_ms;   /* when a port was last had by peer_share() */
+    int64_t no_share_ms; /* it is not tried until then */
+    unsigned shared;     /* the number of its block, modulo those that there are */
+    unsigned misses;     /* looks in vain, in a row */
+    unsigned takes;      /* since the last such look */
+    unsigned plenty;     /* how many of them found ports of the first parity, in a row */
     bool used;
     bool scarce; /* take over ports before connect() finds none */
     bool filled; /* blocks are known since filled_ms */
@@ -73,6 +76,10 @@ struct taker peer_taker(const struct peer *peer, int fd, uint8_t family,
  */
 enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms,
                     struct lease_entry *entry);
+
+/** After EADDRNOTAVAIL: takes a port that has no socket to the peer (lease_take_unused()). */
+enum took peer_share(struct peer *peer, const struct taker *taker, int64_t now_ms,
+                     struct lease_entry *entry);
 
 /** From so many ms on an entry of the peer's can be taken (fact 15). */
 uint32_t peer_least_age(const struct peer *peer);

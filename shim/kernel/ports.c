@@ -92,7 +92,7 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
         leave_alone(peer, now, BLIND_MS);
         return false;
     }
-    return peer->blocks->count > 0;
+    return blocks_count(peer->blocks) > 0;
 }
 
 /** Also what the kernel may take itself, and after a new dump: the alternative is to fail. */
@@ -104,20 +104,38 @@ static enum took take_last(struct peer *peer, struct taker *taker, int64_t now,
     return peer_take(peer, taker, now, &claim->entry);
 }
 
-static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
-                            struct ports_claim *claim)
+/** A port of the peer's own TIME_WAIT entries. */
+static enum took take_own(struct peer *peer, struct taker *taker, int64_t now,
+                          struct ports_claim *claim)
 {
-    if (!peer->filled && !fill(peer, taker->family, now, 0))
-        return TOOK_LATER;
-    taker->wanted = peer->wanted; /* whose local address the first fill() found */
     enum took took = peer_take(peer, taker, now, &claim->entry);
     if (took == TOOK_LATER && claim->why == PORTS_AFTER_EADDRNOTAVAIL)
         took = take_last(peer, taker, now, claim);
     else if (took == TOOK_LATER && fill(peer, taker->family, now, FILL_MS))
         took = peer_take(peer, taker, now, &claim->entry);
+    return took;
+}
+
+/** EADDRNOTAVAIL was said, now or a moment ago when another port helped. */
+static bool may_share(const struct peer *peer, const struct ports_claim *claim, int64_t now)
+{
+    return claim->why == PORTS_AFTER_EADDRNOTAVAIL || now < peer->shared_ms + TIGHT_MS;
+}
+
+static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
+                            struct ports_claim *claim)
+{
+    if (!peer->filled)
+        fill(peer, taker->family, now, 0);
+    if (!peer->filled)
+        return TOOK_LATER;
+    taker->wanted = peer->wanted; /* whose local address the first fill() found */
+    enum took took = now < peer->alone_ms ? TOOK_LATER : take_own(peer, taker, now, claim);
+    if (took == TOOK_LATER && may_share(peer, claim, now))
+        took = peer_share(peer, taker, now, &claim->entry);
     if (took == TOOK)
         claim->kind = CLAIM_TOUCHED;
-    else if (took == TOOK_BLIND)
+    else if (took == TOOK_BLIND && now >= peer->alone_ms)
         leave_alone(peer, now, BLIND_MS);
     return took;
 }
@@ -184,8 +202,10 @@ static int take_after(struct ports_claim *claim, const union address *address)
 {
     int64_t now = now_ms();
     struct peer *peer = peers_get(address, claim->interface, now);
-    if (!peer || now < peer->alone_ms)
+    if (!peer)
         return 0;
+    if (now < peer->alone_ms)
+        return take(peer, claim, (uint8_t)address->any.sa_family);
     if (now >= peer->tight_ms + PAUSE_MS)
         peer->helped_ms = now;
     peer->tight_ms = now + TIGHT_MS;

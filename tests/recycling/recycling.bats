@@ -187,10 +187,11 @@ print("its own" if port >= first + 20 else port)' "$PORT" "$first" "$last" $rang
     NOTIMEWAIT_POLICY=auto run_recycle strace -f --seccomp-bpf -o "$table" -e trace=recvmmsg -E LD_PRELOAD="$LIB" \
         "$BUILD/tests/recycle" port="$PORT" n=60 wait=1
     echo 1 >/proc/sys/net/ipv4/tcp_timestamps
-    # However many looks it took to find an entry: the one at what became of it is the last.
+    # However many looks it took to find an entry: the one at what became of it is the last, but for
+    # one at each block, whether it has a port that the peer has no socket at.
     sed 's/\[.*\]//' "$table"
     [[ $failed -eq 40 && $(grep -c ', 1, MSG_DONTWAIT' "$table") -eq 1 ]]
-    [[ $(sed '1,/, 1, MSG_DONTWAIT/d' "$table" | grep -c recvmmsg) -eq 0 ]]
+    [[ $(sed '1,/, 1, MSG_DONTWAIT/d' "$table" | grep -c recvmmsg) -le 2 ]]
 }
 
 @test "a connect() that finds no port waits for one, also where none was taken over for long" {

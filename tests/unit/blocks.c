@@ -5,7 +5,8 @@
  *
  * makes ENTRIES entries in BLOCK, the youngest AGE ms old (1,000). KIND `a`: of another local
  * address; `i`: of another interface. Ports are 32768 to 60999: blocks 2048 to 3812. Prints the
- * blocks in blocks_next()'s order.
+ * blocks in blocks_next()'s order. With MS as the first word: in the order of 40 that are
+ * taken from, one each MS, to be ready again after 200 ms; -1: none was ready.
  */
 #include "kernel/blocks.h"
 
@@ -54,6 +55,16 @@ bool diag_each_to(int diag, const struct diag_socket *peer, uint8_t family, unsi
     return true;
 }
 
+static void take(struct blocks *blocks, unsigned ms)
+{
+    for (int64_t now = 0; now < 40 * (int64_t)ms; now += ms) {
+        int block = blocks_next(blocks, now, false);
+        printf("%d\n", block);
+        if (block >= 0)
+            blocks_put(blocks, (unsigned)block, now + 200, true);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct blocks blocks;
@@ -64,9 +75,15 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     words = argv + 1;
+    char *end;
+    unsigned ms = (unsigned)strtoul(argv[1], &end, 10);
+    bool takes = *end != ':';
+    words += takes;
     if (!blocks_fill(&blocks, -1, &wanted, 0))
         return 1;
-    for (int block; (block = blocks_next(&blocks, 0, true)) >= 0;)
+    if (takes)
+        take(&blocks, ms);
+    for (int block; !takes && (block = blocks_next(&blocks, 0, true)) >= 0;)
         printf("%d\n", block);
     return 0;
 }

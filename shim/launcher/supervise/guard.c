@@ -115,8 +115,11 @@ static void put_last(const struct guard *guard)
 static bool is_waited_for(const struct guard *guard)
 {
     struct diag_socket socket = guard->wanted;
-    return !is_over(guard) && lease_look(&socket, guard->entry.port) &&
-           socket.state == STATE_TIME_WAIT && diag_cookie(&socket) == guard->entry.cookie;
+    if (is_over(guard) || !lease_look(&socket, guard->entry.port))
+        return false;
+    return guard->entry.cookie == 0
+               ? socket.state == STATE_CLOSE
+               : socket.state == STATE_TIME_WAIT && diag_cookie(&socket) == guard->entry.cookie;
 }
 
 void guard_hold(int fd, pid_t thread, const struct lease_entry *entry,

@@ -2,6 +2,7 @@
 
 #include "kernel/peers.h"
 #include "kernel/ports.h"
+#include "launcher/release.h"
 #include "launcher/supervise/guard.h"
 #include "launcher/supervise/sample.h"
 
@@ -37,6 +38,12 @@ static struct outlook {
     enum timestamps timestamps;
     bool scarce;
 } outlooks[OUTLOOKS];
+
+/* When a port was last taken over, in s; 0: never; for which peer, by its place in outlooks. */
+static struct bound {
+    uint32_t at_s;
+    uint8_t outlook;
+} bound[65536];
 
 static struct sysctls sysctls;
 static int64_t first_look_ms;
@@ -114,6 +121,30 @@ static unsigned ports_in_range(void)
     return (unsigned)(sysctls.high - sysctls.low) + 1;
 }
 
+/** connect() chooses no port that was bound before, for any peer (fact 15d). */
+static bool bound_are_left_out(void)
+{
+    static int known; /* 1: it does not; -1: it does */
+    if (!known)
+        known = release_is_before(6, 18) ? 1 : -1;
+    return known == 1;
+}
+
+static uint32_t seconds(int64_t now)
+{
+    return (uint32_t)(now / 1000) + 1;
+}
+
+/** How many ports connect() leaves out towards the peer because of others. */
+static unsigned left_out(const struct outlook *outlook, int64_t now)
+{
+    unsigned count = 0;
+    for (unsigned port = sysctls.low; port <= sysctls.high && bound_are_left_out(); port++)
+        count += bound[port].at_s + TIME_WAIT_MS / 1000 >= seconds(now) && bound[port].at_s &&
+                 bound[port].outlook != (uint8_t)(outlook - outlooks);
+    return count;
+}
+
 /** From so many entries on ports are taken over: before connect() has to look for ports of the
  * second parity (fact 17); where the kernel recycles, when it has none left. */
 static unsigned threshold(const struct peer *peer)
@@ -141,7 +172,7 @@ static void look(struct outlook *outlook, struct peer *peer, uint8_t family, int
         outlook->alone_ms = now + BLIND_MS;
         return;
     }
-    unsigned entries = peer->blocks->entries;
+    unsigned entries = peer->blocks->entries + left_out(outlook, now);
     unsigned most = threshold(peer);
     outlook->scarce = entries >= most;
     outlook->until_look = outlook->scarce ? ports_in_range() : (most - entries) / 2 + 16;
@@ -153,7 +184,8 @@ static void count_one(const struct diag_socket *socket, void *context)
         (*(unsigned *)context)++;
 }
 
-/** Counts the ports that have no socket to the peer, whatever its state. */
+/** Counts the ports that connect() can choose: that have no socket to the peer, of any state.
+ */
 static void count_left(struct outlook *outlook, struct peer *peer, uint8_t family, int64_t now)
 {
     unsigned all = (1u << STATES) - 1;
@@ -161,6 +193,7 @@ static void count_left(struct outlook *outlook, struct peer *peer, uint8_t famil
     if (now < outlook->counted_ms + FILL_TIGHT_MS)
         return;
     outlook->counted_ms = now;
+    count = left_out(outlook, now);
     int diag = diag_open();
     if (diag < 0)
         return;
@@ -183,19 +216,33 @@ static bool all_are_taken(struct outlook *outlook, struct peer *peer, uint8_t fa
     return false;
 }
 
-static enum took take(struct peer *peer, int fd, pid_t thread, uint8_t family, int64_t now)
+/** Of the peer's own entries; where there are none, and next to no port is left: any (fact
+ * 15c). */
+static enum took touch(struct peer *peer, const struct taker *taker, bool any, int64_t now,
+                       struct lease_entry *entry)
 {
     bool tight = now < peer->tight_ms;
+    enum took took = peer_take(peer, taker, now, entry);
+    if (took == TOOK_LATER && fill(peer, taker->family, now, tight ? FILL_TIGHT_MS : FILL_MS))
+        took = peer_take(peer, taker, now, entry);
+    if (took == TOOK_LATER && any)
+        took = peer_share(peer, taker, now, entry);
+    return took;
+}
+
+static enum took take(const struct outlook *outlook, struct peer *peer, int fd, pid_t thread,
+                      uint8_t family, int64_t now)
+{
     struct lease_entry entry;
     struct taker taker = peer_taker(peer, fd, family, &sysctls, now);
     peer->used_ms = now;
     enum took took = lease_pop(&taker, &peer->rest.lease, &entry);
-    if (took != TOOK_LATER)
-        return took;
-    took = peer_take(peer, &taker, now, &entry);
-    if (took == TOOK_LATER && fill(peer, family, now, tight ? FILL_TIGHT_MS : FILL_MS))
-        took = peer_take(peer, &taker, now, &entry);
+    bool leased = took != TOOK_LATER;
+    if (!leased)
+        took = touch(peer, &taker, now < peer->tight_ms, now, &entry);
     if (took == TOOK)
+        bound[entry.port] = (struct bound){seconds(now), (uint8_t)(outlook - outlooks)};
+    if (took == TOOK && !leased)
         guard_hold(fd, thread, &entry, &peer->wanted, family, now_ms());
     return took;
 }
@@ -206,11 +253,11 @@ static bool take_or_wait(struct outlook *outlook, struct peer *peer, int fd, pid
 {
     int64_t now = now_ms();
     enum took took = outlook->timestamps == TIMESTAMPS_USED
-                         ? take(peer, fd, thread, family, now)
+                         ? take(outlook, peer, fd, thread, family, now)
                          : TOOK_LATER;
     if (took == TOOK_LATER && all_are_taken(outlook, peer, family, now)) {
         peer->tight_ms = now + TIGHT_MS;
-        took = take(peer, fd, thread, family, now);
+        took = take(outlook, peer, fd, thread, family, now);
     }
     if (took == TOOK_BLIND)
         outlook->alone_ms = now + BLIND_MS;

@@ -1,0 +1,88 @@
+# Ports that others have bound for connections to another peer. connect() chooses them for no peer;
+# before Linux 6.18 not even when those connections have ended (fact 15d of tests/kernels/facts.bats),
+# so that ports that were taken over for one peer are missing for all. The library binds them, too.
+# shellcheck disable=SC2154 # run_recycle sets failed, whole and others
+load ../lib/helper
+load ../lib/recycling
+
+prepare() {
+    need python3
+    ports 20
+}
+
+# hold REUSE: a connection to another peer from every port of the range, bound, with SO_REUSEADDR
+# or not, which ends with the test.
+hold() {
+    local range
+    read -ra range </proc/sys/net/ipv4/ip_local_port_range
+    start "holder$1" python3 -c '
+import socket, sys, time
+reuse, port, low, high = map(int, sys.argv[1:])
+listener = socket.create_server(("127.0.0.1", port), backlog=100)
+held = []
+for own in range(low, high + 1):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+    s.bind(("127.0.0.1", own))
+    s.connect(listener.getsockname())
+    held.append(s)
+print("held", flush=True)
+time.sleep(60)' "$1" "$(port)" "${range[@]}"
+    wait_output "holder$1" held
+}
+
+@test "where connect() finds none, these are taken, and then the entries that they leave" {
+    hold 1
+    plain n=20
+    [[ $failed -eq 20 ]]
+    under auto n=100
+    [[ $failed -eq 0 && $whole -eq 100 && $ports -le 20 && $resets -eq 0 ]]
+    under auto n=30 nonblock=1 family=46
+    [[ $failed -eq 0 && $whole -eq 30 && $resets -eq 0 ]]
+}
+
+@test "a peer without timestamps gets each of them once, since nothing else can be taken over" {
+    hold 1
+    echo 0 >/proc/sys/net/ipv4/tcp_timestamps
+    under auto n=40
+    echo 1 >/proc/sys/net/ipv4/tcp_timestamps
+    [[ $failed -eq 20 && $whole -eq 20 && $ports -eq 20 && $resets -eq 0 ]]
+}
+
+@test "without SO_REUSEADDR they are their holders' alone; off shares none" {
+    hold 0
+    under auto n=20
+    [[ $failed -eq 20 ]]
+    ports 20
+    hold 1
+    under off n=20
+    [[ $failed -eq 20 ]]
+}
+
+@test "one that the peer has a connection at is not among them" {
+    local low name steps
+    hold 1
+    read -r low _ </proc/sys/net/ipv4/ip_local_port_range
+    new_port
+    serve "$PORT" quiet loop:20 accept end loud readall
+    for name in {a..k} {m..u}; do # l is the listener's
+        steps+=("bind:$low@$name" "connect:$PORT@$name")
+        low=$((low + 1))
+    done
+    start first act "${steps[@]}" say:held "wait-file:$BATS_TEST_TMPDIR/end"
+    wait_output first '^say held'
+    run preload auto act "connect:$PORT"
+    [[ $output == 'connect -1 EADDRNOTAVAIL' ]]
+    touch "$BATS_TEST_TMPDIR/end"
+    finish first
+}
+
+@test "few ports are taken over: those of the last seconds, again and again" {
+    ports 6000
+    under auto port=9999 n=3000
+    NOTIMEWAIT_LOG=$LOG under auto port=9999 n=3000 pause=1500
+    [[ $failed -eq 0 && $whole -eq 3000 ]]
+    taken=$(jq -r 'select(.recycled).local' "$LOG" | sort -u | wc -l)
+    echo "$taken"
+    [[ $taken -gt 0 && $taken -le 1500 ]]
+}
