@@ -83,6 +83,8 @@ uint64_t facts_cookie(int fd)
     return next.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
 }
 
+_Static_assert(offsetof(struct tcp_info, tcpi_options) == 5, "has_timestamps() in ports.c");
+
 /** The SYN was acknowledged, or the state says so. An aborted connection is in CLOSE. */
 static bool was_established(const struct tcp_info *info)
 {

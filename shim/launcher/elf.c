@@ -20,6 +20,10 @@ static const struct {
     {EM_PPC64, "PowerPC"},   {EM_S390, "S/390"},    {EM_MIPS, "MIPS"},
 };
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ||
+                   __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__,
+               "one of the two orders that ELF has");
+
 static void read_ident(struct elf *elf)
 {
     const unsigned char ours =

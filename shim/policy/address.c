@@ -1,7 +1,12 @@
 #include "policy/address.h"
 
 #include <arpa/inet.h>
+#include <stddef.h>
 #include <string.h>
+
+_Static_assert(offsetof(struct sockaddr_in, sin_port) ==
+                   offsetof(struct sockaddr_in6, sin6_port),
+               "the port is at the same place in both families");
 
 int (*address_pton)(int family, const char *s, void *to) = inet_pton;
 

@@ -84,8 +84,10 @@ all_are_there() {
     local files
     mapfile -t files < <(documents | grep -vx ./tests/RESULTS.md) # its matrices are generated
     run awk -F ' *[|] *' '
-        length > 100 { print FILENAME ":" FNR ": " length " columns" }
-        /^\|/ { for (i = 2; i < NF; i++) if (length($i) > 60)
+        /^<!-- tests\/update-results/ { made = 1 }
+        /^<!-- end/ { made = 0 }
+        length > 100 && !made { print FILENAME ":" FNR ": " length " columns" }
+        /^\|/ && !made { for (i = 2; i < NF; i++) if (length($i) > 60)
                     print FILENAME ":" FNR ": a cell of " length($i) }
         FILENAME == "./README.md" && FNR == 201 { print "README.md: more than 200 lines" }' "${files[@]}"
     echo "$output"

@@ -1,6 +1,7 @@
 # The facts about the kernel that the program stands on, each named by its number: what the kernel
-# does, and tests/kernels/kernels.expected where it does not. tests/tools/facts.c measures them. Fact 14
-# is about other stacks, see tests/stacks; 22 about libc, see tests/launcher/deepbind.bats.
+# does, and tests/kernels/kernels.expected where it does not. tests/tools/facts.c measures them.
+# Fact 14 is about other stacks, 22 about libc: tests/stacks/stack-*.bats and
+# tests/launcher/deepbind.bats have them, under these numbers.
 load ../lib/helper
 load ../lib/kernels
 load ../lib/outcome
@@ -8,6 +9,26 @@ load ../lib/peerview
 load ../lib/badnet
 load ../lib/peerview_lost
 load ../lib/peerview_expected
+
+# Its last ACK was lost. A second later, from the same port: an ACK, our RST, and the SYN again.
+the_old_socket_ends() {
+    local n to from=41000
+    n=$(link_number)
+    to=10.99.$n.2:$PORT
+    open_link "$n" --drop-fin-ack all --only near
+    start server far "$n" "$ACT" "listen:$to" accept readall close accept readn:5 write:5 close
+    wait_output server '^listen'
+    act "bind:10.99.$n.1:$from" "connect:$to" close
+    until_true 5000 far_state_is "$n" LAST-ACK
+    sleep 1.1
+    act "bind:10.99.$n.1:$from" "connect:$to" write:5 readn:5 close
+    finish server
+}
+
+# far_state_is N STATE: of the server's sockets, but the listener.
+far_state_is() {
+    [[ $(far "$1" ss -Htan exclude listening "sport = :$PORT" | cut -d ' ' -f 1) == "$2" ]]
+}
 
 @test "fact 1: TCP_LINGER2 -1, close: data, FIN, then RST; no TIME_WAIT" {
     fact 1
@@ -42,23 +63,23 @@ load ../lib/peerview_expected
     fact 8
 }
 
-@test "fact 9: lingers belong to the socket; what is accepted inherits them and SO_REUSEADDR" {
+@test "fact 9: lingers belong to the socket, whoever set them, and are inherited by accept()" {
     fact 9
 }
 
-@test "fact 10: SO_LINGER resets in CLOSE_WAIT and FIN_WAIT2, not in TIME_WAIT" {
+@test "fact 10: the states in which SO_LINGER resets; TIME_WAIT is none of them" {
     fact 10
 }
 
-@test "fact 11: tcp_tw_reuse 1: connect() takes entries of a second" {
+@test "fact 11: tcp_tw_reuse: connect() takes entries of a second; 0: none; 2: on loopback" {
     fact 11
 }
 
-@test "fact 11b: that second is a sysctl, tcp_tw_reuse_delay" {
+@test "fact 11b: that second is a sysctl, tcp_tw_reuse_delay, down to 1 ms" {
     fact 11b
 }
 
-@test "fact 12: SIOCOUTQ is stale after a reset" {
+@test "fact 12: SIOCOUTQ counts a FIN, and is stale after a reset" {
     fact 12
 }
 
@@ -68,6 +89,19 @@ load ../lib/peerview_expected
 
 @test "fact 15: bind() and connect() take over TIME_WAIT; not without SO_REUSEADDR or timestamps" {
     fact 15
+}
+
+@test "fact 15b: a peer in LAST_ACK: the new SYN ends its old socket, and connects" {
+    need_tun
+    holds the_old_socket_ends
+}
+
+@test "fact 15c: a port that was taken over may be bound for another peer, too" {
+    fact 15c
+}
+
+@test "fact 15d: and when it is in TIME_WAIT again, connect() itself chooses it for another peer" {
+    fact 15d
 }
 
 @test "fact 16: FIN_WAIT2 is taken over, too, and its peer reset" {
@@ -82,7 +116,7 @@ load ../lib/peerview_expected
     fact 17b
 }
 
-@test "fact 18: seccomp notifies of connect(), and an option is set before it goes on" {
+@test "fact 18: seccomp notifies of connect(); ENOSYS without a supervisor; EINTR by a signal" {
     fact 18
 }
 
@@ -90,7 +124,7 @@ load ../lib/peerview_expected
     fact 18b
 }
 
-@test "fact 19: TCP_LINGER2, set on a listener from outside, is inherited" {
+@test "fact 19: TCP_LINGER2, set on a listener from outside, is inherited, and can be set back" {
     fact 19
 }
 
@@ -100,4 +134,8 @@ load ../lib/peerview_expected
 
 @test "fact 21: OutRsts, TCPAbortOnData and EstabResets" {
     fact 21
+}
+
+@test "fact 21b: conntrack keeps CLOSE for 10 s, TIME_WAIT for 120 s" {
+    fact 21b
 }

@@ -7,6 +7,10 @@ apart() {
     unshare -n sh -c "ip link set lo up && $1"
 }
 
+@test "uname: it is the kernel whose name it has here" {
+    [[ $(uname -r) == "$KERNEL".* ]]
+}
+
 @test "sock_diag: ss sees a listener" {
     serve "$PORT" accept
     holds sh -c "ss -Htln 'sport = :$PORT' | grep -q ."

@@ -46,7 +46,7 @@ logged() {
     if [[ -e $LOG ]]; then wc -l <"$LOG"; else echo 0; fi
 }
 
-@test "keep, the default: nothing is seen of it; drop: it is; both: seen from outside" {
+@test "fact 22: keep, the default: nothing is seen of it; drop: it is; both: seen from outside" {
     programs
     [[ $(logged '' "$BATS_TEST_TMPDIR/plugin.so") -eq 0 ]]
     [[ $(logged keep "$BATS_TEST_TMPDIR/plugin.so") -eq 0 ]]

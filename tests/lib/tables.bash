@@ -37,12 +37,29 @@ kernels() {
               print line }' kernels/kernels.expected -
 }
 
-# What kernels do otherwise, for README.
-differences() {
-    echo '| Linux | the difference on this kernel |'
-    echo '|---|---|'
-    awk -F ' [|] ' '!/^#/ && $2 ~ /^fact/ { gsub(/ /, ", ", $1); print "| " $1 " | " $3 " |" }' \
-        kernels/kernels.expected
+# What a peer's calls return, for README: of some situations and policies; the rest is in RESULTS.md.
+view() {
+    awk -F ' [|] ' -v situations='read queued late_accept shutdown late half' \
+        -v policies='auto fin-rst last-read' '
+        /^# / { title = substr($0, 3); next }
+        /^\[/ { name = substr($1, 2, length($1) - 2); titles[name] = titles[name] ? titles[name] : title; next }
+        NF == 5 {
+            count = split($1, some, " ")
+            gsub(/ SIGPIPE/, "", $2)
+            for (i = 1; i <= count; i++) if (!((name, some[i]) in calls)) calls[name, some[i]] = $2
+        }
+        END {
+            columns = split(policies, policy, " ")
+            line = "| the peer |"; rule = "|---|"
+            for (i = 1; i <= columns; i++) { line = line " `" policy[i] "` |"; rule = rule "---|" }
+            print line; print rule
+            count = split(situations, wanted, " ")
+            for (s = 1; s <= count; s++) {
+                line = "| " titles[wanted[s]] " |"
+                for (i = 1; i <= columns; i++) line = line " " calls[wanted[s], policy[i]] " |"
+                print line
+            }
+        }' peers/peer-view.expected
 }
 
 # A row for each test of tests/arches/check, a column for each machine; the guests' facts are one row.
@@ -100,7 +117,15 @@ connects() {
 # (none fails).
 claims() {
     awk -F ' [|] ' -v names="$(kernel_names)" "$TABLE_WORDS"'
-        function on_machine(name, test) { return (name, test) in guest ? guest[name, test] : "-" }
+        function on_machine(name, test) {
+            if ((name, test " does not hold") in guest) return "no"
+            return (name, test) in guest ? guest[name, test] : "-"
+        }
+        # A reason stands where it comes first.
+        function once(cell) {
+            if (cell ~ /^no: / && index(line, cell)) return "no"
+            return cell
+        }
         function on_stack(name, question) {
             if (question == "-") return "-"
             return (name, question) in against ? "no: " against[name, question] : "yes"
@@ -139,7 +164,7 @@ claims() {
         FILENAME ~ /claims.def$/ {
             line = "| " $1 " |"
             for (i = 1; i <= count; i++)
-                line = line " " (i <= kernels ? on_kernel(columns[i], $2) : \
+                line = line " " once(i <= kernels ? on_kernel(columns[i], $2) : \
                     i <= kernels + 2 ? on_machine(columns[i], $3) : on_stack(columns[i], $4)) " |"
             print line
         }' kernels/kernels.expected arches/machines.measured stacks/connects.measured \

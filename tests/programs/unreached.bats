@@ -88,7 +88,7 @@ as_other() {
 }
 
 # Of glibc's own, which calls its connect() itself. resolv.conf is the row's.
-@test "names over TCP (use-vc)" {
+@test "fact 22: names over TCP (use-vc)" {
     unshare -m true || skip 'this user may not mount'
     ARMS=(none auto fin-rst supervise:fin-rst both:fin-rst user:fin-rst user:supervise:fin-rst)
     PORT=53

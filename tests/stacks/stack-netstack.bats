@@ -4,7 +4,7 @@
 STACK=netstack
 load ../lib/stack
 
-@test "behind: queued data, and a close at once" {
+@test "fact 14: behind: queued data, and a close at once" {
     cell queued
 }
 
@@ -12,7 +12,7 @@ load ../lib/stack
     cell reply
 }
 
-@test "a slow reader, whose window is full" {
+@test "fact 14: a slow reader, whose window is full" {
     cell window
 }
 

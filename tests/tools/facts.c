@@ -1,17 +1,17 @@
 /*
  * facts: whether a fact about the kernel, on which the program stands, holds here: `facts 1`
  * prints `yes`, or `no` and what was seen, with status 1. The facts have the design's numbers;
- * tests/kernels/facts.bats has them in words. Owns the checks of the close; facts_ports.h those
- * of ports in TIME_WAIT, facts_outside.h those of what is seen and done from outside,
- * facts_bpf.h what a BPF program may set. Status 3: this user may not ask.
+ * tests/kernels/facts.bats has them in words. Owns the checks of the close; facts_linger.h
+ * those of lingers, facts_ports.h those of ports in TIME_WAIT, facts_outside.h those of what is
+ * seen and done from outside, facts_bpf.h what a BPF program may set. Status 3: this user may
+ * not ask.
  */
 #include "facts.h"
 
 #include "facts_bpf.h"
+#include "facts_linger.h"
 #include "facts_outside.h"
 #include "facts_ports.h"
-
-static char buf[65536];
 
 /** The kernel sends all and the FIN, then RST; no TIME_WAIT; the peer gets all and its EOF. */
 static void fact_1(void)
@@ -152,56 +152,14 @@ static void fact_7(void)
     HOLDS(read(drained.peers, buf, 1) == 0);
 }
 
-/** SO_LINGER and TCP_LINGER2 belong to the socket; what is accepted has the listener's. */
-static void fact_9(void)
-{
-    struct pair p = listening();
-    set_linger(p.listener, 1, 7);
-    set(p.listener, IPPROTO_TCP, TCP_LINGER2, -1);
-    set(p.listener, SOL_SOCKET, SO_REUSEADDR, 1);
-    HOLDS(try_connect(&p, tcp_socket()) == 0);
-    struct linger linger = {0};
-    socklen_t len = sizeof(linger);
-    HOLDS(getsockopt(p.peers, SOL_SOCKET, SO_LINGER, &linger, &len) == 0);
-    HOLDS(linger.l_onoff == 1 && linger.l_linger == 7);
-    HOLDS(get(p.peers, IPPROTO_TCP, TCP_LINGER2) == -1);
-    HOLDS(get(p.peers, SOL_SOCKET, SO_REUSEADDR) == 1);
-    int copy = dup(p.ours);
-    set(copy, IPPROTO_TCP, TCP_LINGER2, -1);
-    HOLDS(get(p.ours, IPPROTO_TCP, TCP_LINGER2) == -1);
-}
-
-/** SO_LINGER resets in CLOSE_WAIT and FIN_WAIT2, and not where TIME_WAIT is left already. */
-static void fact_10(void)
-{
-    struct pair passive = connected(), active = connected(), over = connected();
-    long before = resets();
-    shutdown(passive.peers, SHUT_WR);
-    HOLDS(read(passive.ours, buf, 1) == 0 && state_of(passive.ours) == TCP_CLOSE_WAIT);
-    set_linger(passive.ours, 1, 0);
-    close(passive.ours);
-    HOLDS(resets() == before + 1);
-    shutdown(active.ours, SHUT_WR);
-    HOLDS(becomes(kept_here, &active, TCP_FIN_WAIT2));
-    set_linger(active.ours, 1, 0);
-    close(active.ours);
-    HOLDS(resets() == before + 2);
-    shutdown(over.ours, SHUT_WR);
-    close(over.peers);
-    HOLDS(becomes(kept_here, &over, TCP_TIME_WAIT));
-    set_linger(over.ours, 1, 0);
-    close(over.ours);
-    HOLDS(resets() == before + 2);
-}
-
-/** SIOCOUTQ counts what was reset: it is stale. */
+/** SIOCOUTQ counts a FIN, and what was reset: it is stale. */
 static void fact_12(void)
 {
     struct pair p = connected();
-    int unacked = 0, value = fcntl(p.ours, F_GETFL);
-    HOLDS(fcntl(p.ours, F_SETFL, value | O_NONBLOCK) == 0);
-    while (write(p.ours, buf, sizeof(buf)) > 0) {
-    }
+    int unacked = 0, with_fin = 0;
+    fill(p.ours);
+    HOLDS(ioctl(p.ours, TIOCOUTQ, &unacked) == 0 && shutdown(p.ours, SHUT_WR) == 0);
+    HOLDS(ioctl(p.ours, TIOCOUTQ, &with_fin) == 0 && with_fin == unacked + 1);
     set_linger(p.peers, 1, 0);
     close(p.peers);
     sleep_ms(100);
@@ -218,6 +176,13 @@ static void fact_13(void)
     HOLDS(connect(p.ours, &unspec, sizeof(unspec)) == 0);
     HOLDS(read(p.peers, buf, 1) == -1 && errno == ECONNRESET);
     HOLDS(try_connect(&p, p.ours) == 0 && cookie_of(p.ours) == cookie);
+}
+
+/** How long conntrack keeps what it has seen the end of, in seconds. */
+static void fact_21b(void)
+{
+    HOLDS(sysctl_value("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close") == 10);
+    HOLDS(sysctl_value("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait") == 120);
 }
 
 /** What is counted for TCP_LINGER2, and for an abort: EstabResets for each end that was cut
@@ -246,11 +211,11 @@ static const struct {
     const char *name;
     void (*check)(void);
 } facts[] = {
-    {"1", fact_1},     {"2", fact_2},     {"3", fact_3},   {"4", fact_4},     {"5", fact_5},
-    {"7", fact_7},     {"8", fact_8},     {"9", fact_9},   {"10", fact_10},   {"11", fact_11},
-    {"11b", fact_11b}, {"12", fact_12},   {"13", fact_13}, {"15", fact_15},   {"16", fact_16},
-    {"17", fact_17},   {"17b", fact_17b}, {"18", fact_18}, {"18b", fact_18b}, {"19", fact_19},
-    {"20", fact_20},   {"21", fact_21},
+    {"1", fact_1},     {"2", fact_2},   {"3", fact_3},   {"4", fact_4},     {"5", fact_5},
+    {"7", fact_7},     {"8", fact_8},   {"9", fact_9},   {"10", fact_10},   {"11", fact_11},
+    {"11b", fact_11b}, {"12", fact_12}, {"13", fact_13}, {"15", fact_15},   {"15c", fact_15c},
+    {"15d", fact_15d}, {"16", fact_16}, {"17", fact_17}, {"17b", fact_17b}, {"18", fact_18},
+    {"18b", fact_18b}, {"19", fact_19}, {"20", fact_20}, {"21", fact_21},   {"21b", fact_21b},
 };
 
 int main(int argc, char **argv)

@@ -48,6 +48,7 @@ struct pair {
 };
 
 static const int on = 1;
+static char buf[65536];
 
 static void sleep_ms(long ms)
 {
@@ -81,14 +82,19 @@ static void set_linger(int fd, int onoff, int seconds)
     HOLDS(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
 }
 
-static struct pair listening(void)
+static struct pair listening_on(uint32_t address)
 {
     struct pair p = {.listener = tcp_socket(), .ours = -1, .peers = -1};
     socklen_t len = sizeof(p.to);
-    p.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+    p.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
     HOLDS(bind(p.listener, (struct sockaddr *)&p.to, len) == 0 && listen(p.listener, 64) == 0);
     HOLDS(getsockname(p.listener, (struct sockaddr *)&p.to, &len) == 0);
     return p;
+}
+
+static struct pair listening(void)
+{
+    return listening_on(INADDR_LOOPBACK);
 }
 
 /** connect() of a socket that may be bound. 0 or an errno. */
@@ -110,6 +116,15 @@ static struct pair connected(void)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     HOLDS(try_connect(&p, fd) == 0);
     return p;
+}
+
+/** Writes until no more fits, here and at the peer. */
+static void fill(int fd)
+{
+    HOLDS(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0);
+    for (int i = 0; i < 10; i++, sleep_ms(10)) /* the peer's kernel takes some later */
+        while (write(fd, buf, sizeof(buf)) > 0)
+            i = 0;
 }
 
 static int state_of(int fd)
@@ -139,8 +154,8 @@ static int diag(uint16_t type, const struct sockaddr_in *from, const struct sock
         struct inet_diag_req_v2 ask;
     } request = {.head = {sizeof(request), type, NLM_F_REQUEST, 0, 0},
                  .ask = {.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP}};
-    char buf[8192] __attribute__((aligned(8)));
-    struct nlmsghdr *head = (void *)buf;
+    char reply[8192] __attribute__((aligned(8)));
+    struct nlmsghdr *head = (void *)reply;
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
     if (type == SOCK_DESTROY)
@@ -152,7 +167,7 @@ static int diag(uint16_t type, const struct sockaddr_in *from, const struct sock
     request.ask.id.idiag_cookie[0] = (uint32_t)cookie;
     request.ask.id.idiag_cookie[1] = (uint32_t)(cookie >> 32);
     HOLDS(fd >= 0 && send(fd, &request, sizeof(request), 0) == sizeof(request));
-    HOLDS(recv(fd, buf, sizeof(buf), 0) > 0);
+    HOLDS(recv(fd, reply, sizeof(reply), 0) > 0);
     close(fd);
     if (head->nlmsg_type == NLMSG_ERROR)
         return -((struct nlmsgerr *)NLMSG_DATA(head))->error;
@@ -219,6 +234,16 @@ static long counter(const char *file, const char *line, const char *name)
 static long resets(void)
 {
     return counter("/proc/net/snmp", "Tcp:", "OutRsts");
+}
+
+/** A number that the kernel shows in a file; -1: there is no such file. */
+static long sysctl_value(const char *path)
+{
+    char text[32] = "-1";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    HOLDS(fd < 0 || read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    return strtol(text, NULL, 10);
 }
 
 /** What a fact has changed, for the facts that come after it. */

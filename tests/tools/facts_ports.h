@@ -6,6 +6,8 @@
 
 #include "facts.h"
 
+#include <net/if.h>
+
 /** A connection that we have closed first: its entry is in TIME_WAIT. */
 static struct pair in_time_wait(bool reuse)
 {
@@ -28,6 +30,56 @@ static int take_over(struct pair *p)
     return try_connect(p, fd);
 }
 
+/** bind() with SO_REUSEADDR, or without, then connect(): 0 or an errno. */
+static int bind_connect(const struct sockaddr_in6 *from, const struct sockaddr_in6 *to,
+                        const char *device, int reuse)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    set(fd, SOL_SOCKET, SO_REUSEADDR, reuse);
+    HOLDS(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) == 0);
+    bool done = bind(fd, (const struct sockaddr *)from, sizeof(*from)) == 0 &&
+                connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
+    int error = done ? 0 : errno;
+    close(fd);
+    return error;
+}
+
+/** The same by a socket of IPv6, which may have a v4-mapped address or belong to a device. */
+static void taken_over_too(const char *address, const char *device)
+{
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6}, from;
+    socklen_t len = sizeof(to);
+    int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    HOLDS(inet_pton(AF_INET6, address, &to.sin6_addr) == 1);
+    HOLDS(bind(listener, (struct sockaddr *)&to, len) == 0 && listen(listener, 8) == 0);
+    HOLDS(getsockname(listener, (struct sockaddr *)&to, &len) == 0);
+    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    HOLDS(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) == 0);
+    HOLDS(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+    HOLDS(getsockname(fd, (struct sockaddr *)&from, &len) == 0);
+    int peers = accept(listener, NULL, NULL);
+    close(fd);
+    HOLDS(read(peers, buf, 1) == 0);
+    close(peers);
+    sleep_ms(50);
+    HOLDS(bind_connect(&from, &to, device, 0) == EADDRINUSE); /* the entry is there */
+    HOLDS(bind_connect(&from, &to, device, 1) == 0);
+    close(listener);
+}
+
+/** Two sockets bound to one entry's port: one takes it over, the other cannot. */
+static void taken_over_once(void)
+{
+    struct pair p = in_time_wait(true);
+    int first = tcp_socket(), second = tcp_socket();
+    set(first, SOL_SOCKET, SO_REUSEADDR, 1), set(second, SOL_SOCKET, SO_REUSEADDR, 1);
+    sleep_ms(5);
+    HOLDS(bind(first, (struct sockaddr *)&p.from, sizeof(p.from)) == 0);
+    HOLDS(bind(second, (struct sockaddr *)&p.from, sizeof(p.from)) == 0);
+    HOLDS(try_connect(&p, first) == 0 && try_connect(&p, second) == EADDRNOTAVAIL);
+}
+
 /** TIME_WAIT is taken over at once, and the new connection works, whatever tcp_tw_reuse says.
  */
 static void fact_15(void)
@@ -38,6 +90,10 @@ static void fact_15(void)
     sleep_ms(5);
     HOLDS(take_over(&p) == 0);
     HOLDS(write(p.ours, &byte, 1) == 1 && read(p.peers, &byte, 1) == 1);
+    taken_over_too("::1", "");
+    taken_over_too("::ffff:127.0.0.1", "");
+    taken_over_too("::1", "lo");
+    taken_over_once();
     struct pair other = in_time_wait(false);
     HOLDS(take_over(&other) == EADDRINUSE);
     sysctl("tcp_timestamps", "0");
@@ -45,6 +101,37 @@ static void fact_15(void)
     int error = take_over(&bare);
     sysctl("tcp_timestamps", "1");
     HOLDS(error == EADDRNOTAVAIL);
+}
+
+/** A port that was taken over may be bound again for a connection to another peer. */
+static void fact_15c(void)
+{
+    struct pair p = in_time_wait(true), other = listening();
+    sleep_ms(5);
+    HOLDS(take_over(&p) == 0);
+    int fd = tcp_socket();
+    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    HOLDS(bind(fd, (struct sockaddr *)&p.from, sizeof(p.from)) == 0);
+    HOLDS(try_connect(&other, fd) == 0);
+}
+
+/** Once that connection has ended, too, connect() itself chooses the port for another peer. That
+ * is so where bind() named no address (inet_put_port()). */
+static void fact_15d(void)
+{
+    struct pair p = in_time_wait(true), other = listening();
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = p.from.sin_port};
+    int fd = tcp_socket();
+    char range[32];
+    (void)snprintf(range, sizeof(range), "%u %u", ntohs(p.from.sin_port),
+                   ntohs(p.from.sin_port));
+    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    sleep_ms(5);
+    HOLDS(bind(fd, (struct sockaddr *)&any, sizeof(any)) == 0 && try_connect(&p, fd) == 0);
+    close(p.ours), close(p.peers);
+    HOLDS(becomes(kept_here, &p, TCP_TIME_WAIT));
+    sysctl("ip_local_port_range", range);
+    HOLDS(try_connect(&other, tcp_socket()) == 0);
 }
 
 /** An orphan in FIN_WAIT2 is taken over, too, which resets a peer that still reads. */
@@ -61,26 +148,61 @@ static void fact_16(void)
     HOLDS(getpeername(old, (struct sockaddr *)&name, &len) == -1 && errno == ENOTCONN);
 }
 
-/** tcp_tw_reuse 1: connect() uses a port again after a second, not before. */
-static void fact_11(void)
+/** Gives lo an address that is not a loopback address: 10.99.99.99. */
+static uint32_t other_address(void)
 {
-    struct pair p = listening();
-    sysctl("ip_local_port_range", "30000 30001");
-    sysctl("tcp_tw_reuse", "1");
-    for (int i = 0; i < 2; i++) {
-        HOLDS(try_connect(&p, tcp_socket()) == 0);
-        close(p.ours), close(p.peers);
-        HOLDS(becomes(kept_here, &p, TCP_TIME_WAIT));
-    }
-    HOLDS(try_connect(&p, tcp_socket()) == EADDRNOTAVAIL);
-    sleep_ms(2100);
-    HOLDS(try_connect(&p, tcp_socket()) == 0);
+    struct ifreq request = {.ifr_name = "lo:1"};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a636363)};
+    int fd = tcp_socket();
+    memcpy(&request.ifr_addr, &address, sizeof(address));
+    HOLDS(ioctl(fd, SIOCSIFADDR, &request) == 0);
+    close(fd);
+    return ntohl(address.sin_addr.s_addr);
 }
 
-/** That second is a sysctl. */
+/** Puts the range's two ports into TIME_WAIT, to the listener. */
+static void use_up(struct pair *p)
+{
+    for (int i = 0; i < 2; i++) {
+        HOLDS(try_connect(p, tcp_socket()) == 0);
+        close(p->ours), close(p->peers);
+        HOLDS(becomes(kept_here, p, TCP_TIME_WAIT));
+    }
+}
+
+/** tcp_tw_reuse: connect() uses a port again after a second, not before; 0: never; 2: if one
+ * end has a loopback address. */
+static void fact_11(void)
+{
+    struct pair here = listening(), again = listening(), young = listening();
+    struct pair there = listening_on(other_address());
+    sysctl("ip_local_port_range", "30000 30001");
+    sysctl("tcp_tw_reuse", "0");
+    use_up(&here), use_up(&again), use_up(&there);
+    sleep_ms(2100);
+    HOLDS(try_connect(&here, tcp_socket()) == EADDRNOTAVAIL);
+    sysctl("tcp_tw_reuse", "2");
+    HOLDS(try_connect(&there, tcp_socket()) == EADDRNOTAVAIL);
+    HOLDS(try_connect(&here, tcp_socket()) == 0);
+    sysctl("tcp_tw_reuse", "1");
+    HOLDS(try_connect(&there, tcp_socket()) == 0);
+    HOLDS(try_connect(&again, tcp_socket()) == 0);
+    use_up(&young);
+    HOLDS(try_connect(&young, tcp_socket()) == EADDRNOTAVAIL);
+}
+
+/** That second is a sysctl: with 1 ms, ten times as many connections as ports. */
 static void fact_11b(void)
 {
+    struct pair p = listening();
     HOLDS(access("/proc/sys/net/ipv4/tcp_tw_reuse_delay", W_OK) == 0);
+    sysctl("ip_local_port_range", "30000 30499");
+    sysctl("tcp_tw_reuse", "1");
+    sysctl("tcp_tw_reuse_delay", "1");
+    for (int i = 0; i < 5000; i++) {
+        HOLDS(try_connect(&p, tcp_socket()) == 0);
+        close(p.ours), close(p.peers);
+    }
 }
 
 /** Any user may ask sock_diag for one socket; it tells TIME_WAIT from FIN_WAIT2. */
