@@ -217,13 +217,13 @@ check-sanitize:
 	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) $(filter-out %/sanitize.bats,$(wildcard tests/sanitize/*.bats))
 
 # Peers whose TCP is lwIP's, gVisor's and libslirp's, and NAT in between (two minutes). STACKS=small:
-# one situation on lwIP and libslirp (gVisor takes a minute to build).
+# one situation on each.
 check-stacks: stacks
 	@if [ "$$STACKS" = small ]; then \
-	    tests/run $(BUILD) -f '^fact 14: behind' tests/stacks/stack-lwip.bats tests/stacks/stack-slirp4k.bats; \
+	    tests/run $(BUILD) -f '^fact 14: behind' $(patsubst %,tests/stacks/stack-%.bats,lwip netstack slirp4k); \
 	else JOBS=3 tests/run $(BUILD) $(wildcard tests/stacks/*.bats); fi
 
-STACK_PEERS = $(patsubst %,$(BUILD)/tests/stacks/%,lwip $(if $(filter small,$(STACKS)),,netstack))
+STACK_PEERS = $(patsubst %,$(BUILD)/tests/stacks/%,lwip netstack)
 stacks:
 	@tests/need check-stacks
 	@$(MAKE) --no-print-directory -s $(CPUS) tests $(STACK_PEERS)
