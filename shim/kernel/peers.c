@@ -25,6 +25,8 @@
 /* A peer that has a socket at every port that was looked at has not many others. */
 #define NO_SHARE_MS 1000
 
+#define RESERVED_MS 1000 /* ip_local_reserved_ports is read again then */
+
 /* A peer that no connect() went to for so long is not scarce any more. */
 #define IDLE_MS 10000
 
@@ -213,19 +215,39 @@ static unsigned blocks_of(const struct sysctls *sysctls, unsigned *count)
     return first;
 }
 
-enum took peer_share(struct peer *peer, const struct taker *taker, int64_t now_ms,
-                     struct lease_entry *entry)
+/** The ports that an administrator has reserved for services; NULL: they are not known. */
+static const struct port_set *find_reserved(int64_t now_ms)
+{
+    static struct port_set set;
+    static bool known;
+    static int64_t read_ms;
+    if (!read_ms || now_ms >= read_ms + RESERVED_MS) {
+        known = sysctls_read_reserved(&set);
+        read_ms = now_ms;
+    }
+    return known ? &set : NULL;
+}
+
+static enum took share(struct peer *peer, const struct taker *taker, struct lease_entry *entry)
 {
     enum took took = TOOK_LATER;
     unsigned count, first = blocks_of(taker->sysctls, &count);
-    if (now_ms < peer->no_share_ms)
-        return TOOK_LATER;
     for (unsigned i = 0; i < TRIES_SHARE && i < count && took == TOOK_LATER; i++) {
         unsigned number = first + peer->shared % count;
         took = lease_take_unused(taker, number, &peer->blocks->block[number], entry);
         if (took != TOOK)
             peer->shared++;
     }
+    return took;
+}
+
+enum took peer_share(struct peer *peer, struct taker *taker, int64_t now_ms,
+                     struct lease_entry *entry)
+{
+    if (now_ms < peer->no_share_ms)
+        return TOOK_LATER;
+    taker->reserved = find_reserved(now_ms);
+    enum took took = taker->reserved ? share(peer, taker, entry) : TOOK_LATER;
     if (took == TOOK)
         peer->shared_ms = now_ms;
     else

@@ -78,7 +78,7 @@ enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms
                     struct lease_entry *entry);
 
 /** After EADDRNOTAVAIL: takes a port that has no socket to the peer (lease_take_unused()). */
-enum took peer_share(struct peer *peer, const struct taker *taker, int64_t now_ms,
+enum took peer_share(struct peer *peer, struct taker *taker, int64_t now_ms,
                      struct lease_entry *entry);
 
 /** From so many ms on an entry of the peer's can be taken (fact 15). */

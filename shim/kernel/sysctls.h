@@ -6,6 +6,7 @@
 #ifndef SYSCTLS_H
 #define SYSCTLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sysctls {
@@ -15,5 +16,17 @@ struct sysctls {
 
 /** Where /proc tells nothing: every port from 1024 on, and the kernel's default of 2. */
 struct sysctls sysctls_read(void);
+
+struct port_set {
+    uint64_t bits[65536 / 64];
+};
+
+static inline bool port_is_in(const struct port_set *set, uint16_t port)
+{
+    return set->bits[port / 64] >> port % 64 & 1;
+}
+
+/** ip_local_reserved_ports, which connect() chooses none of. False: not known. */
+bool sysctls_read_reserved(struct port_set *reserved);
 
 #endif

@@ -59,6 +59,21 @@ time.sleep(60)' "$1" "$(port)" "${range[@]}"
     [[ $failed -eq 20 ]]
 }
 
+@test "ports that are reserved for services are none of them: they stay free" {
+    local reserved=/proc/sys/net/ipv4/ip_local_reserved_ports low high
+    read -r low high </proc/sys/net/ipv4/ip_local_port_range
+    for list in "$low-$high" "$low,$((low + 1))-$((high - 1)),$high"; do
+        echo "$list" >$reserved
+        under auto n=20
+        [[ $failed -eq 20 ]]
+    done
+    echo "1,$low-$((high - 1)),65000" >$reserved # one is left, and is used already
+    act "bind:$high" "connect:$PORT" || true
+    under auto n=2
+    echo '' >$reserved
+    [[ $failed -eq 0 && $ports -eq 1 ]]
+}
+
 @test "one that the peer has a connection at is not among them" {
     local low name steps
     hold 1

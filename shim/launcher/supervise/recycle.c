@@ -218,7 +218,7 @@ static bool all_are_taken(struct outlook *outlook, struct peer *peer, uint8_t fa
 
 /** Of the peer's own entries; where there are none, and next to no port is left: any (fact
  * 15c). */
-static enum took touch(struct peer *peer, const struct taker *taker, bool any, int64_t now,
+static enum took touch(struct peer *peer, struct taker *taker, bool any, int64_t now,
                        struct lease_entry *entry)
 {
     bool tight = now < peer->tight_ms;
