@@ -1,8 +1,9 @@
 /*
  * child: the command as our child, and the signals meanwhile.
  *
- * Owns: the child and its descendants. SIGINT, SIGTERM and SIGHUP do not end the launcher: they
- * are passed on to the command and remembered, so that what was measured can still be shown.
+ * Owns: the child and its descendants. While the command runs, the launcher stands in its
+ * place: every signal that is sent to it is passed on (passing.h). Those that end an experiment
+ * are remembered, too, so that what was measured can still be shown.
  */
 #ifndef CHILD_H
 #define CHILD_H
@@ -19,23 +20,24 @@ struct child_result {
     bool interrupted; /* one of the signals came meanwhile */
 };
 
-/** The signals that are held back and passed on. */
+/** The signals that do not act on the launcher itself while no command runs. */
 enum child_signals {
-    /** Those three. SIGINT and SIGTERM also where a shell has the launcher ignore them, as one
-     * without job control does in the background: whoever sends them means the experiment. */
+    /** SIGINT, SIGTERM, SIGHUP and SIGQUIT, but those that are ignored. SIGINT and SIGTERM also
+     * where a shell has the launcher ignore them, as one without job control does in the
+     * background: whoever sends them means the experiment. */
     CHILD_ENDING_SIGNALS,
-    /** SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGWINCH, too; none that is ignored. */
+    /** All that can be held. */
     CHILD_ALL_SIGNALS,
 };
 
 /** From now on these signals are only remembered. */
 void child_hold_signals(enum child_signals which);
 
-/** What another process needs to go on where this one was killed. */
+/** What another process needs to go on where this one was killed, and to stop with it. */
 struct child_note {
     pid_t command;
     int status; /* as child_result's, once it has ended */
-    bool ended;
+    bool ended, stopped;
 };
 
 /** How a command is run. What is NULL is left out. */
@@ -50,6 +52,8 @@ struct child_options {
     void (*serve)(int signals, int ms); /* waits in our place, at most so long, or until the
                                            fd `signals` is readable */
     struct child_note *note;            /* kept up to date */
+    pid_t master; /* whoever passes signals on to us, and no other, while it is our parent; 0 */
+    const struct child_note *inner; /* of the command, where the child is another launcher */
 };
 
 /** Runs the command to its end, with this environment. */

@@ -28,6 +28,7 @@
 static int sending, receiving;
 
 static const struct supervision *supervision;
+static pid_t keeper;
 static struct child_note *note;
 
 bool supervise_accepts(const struct config *config, bool library)
@@ -122,6 +123,7 @@ static void do_nothing(void)
 static int work(char *const command[])
 {
     struct child_options options = options_of_worker();
+    options.master = keeper;
     process_init(do_nothing);
     if (supervision->reap && !reaper_begin())
         return EXIT_FAILED;
@@ -180,8 +182,8 @@ static bool is_reap(const struct policy *policy)
 
 int supervise_command(char *const command[], const struct supervision *wanted)
 {
-    static const struct child_options options = {.instead = work, .started = keeper_started};
     supervision = wanted;
+    keeper = getpid();
     if (wanted->reap && !reaper_is_permitted())
         return EXIT_USAGE;
     if (!wanted->reap && !wanted->library && policies_any(&wanted->config->policies, is_reap))
@@ -203,6 +205,8 @@ int supervise_command(char *const command[], const struct supervision *wanted)
     tell_library();
     notified_begin(wanted->config, wanted->reap, wanted->library);
     child_hold_signals(CHILD_ALL_SIGNALS);
-    struct child_result result = child_run(command, &options);
+    struct child_result result = child_run(
+        command,
+        &(struct child_options){.instead = work, .started = keeper_started, .inner = note});
     return result.signal ? take_over() : result.status;
 }
