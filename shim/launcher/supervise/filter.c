@@ -47,29 +47,41 @@ _Static_assert(0, "name the machine's AUDIT_ARCH_");
 
 #define X32 0x40000000 /* the bit of x32's numbers (asm/unistd.h) */
 
+/* Those that send come first: they are what a program calls often. */
 static const struct {
     uint32_t arch;
     int nr;
     enum call call;
 } calls[] = {
-    {NATIVE, SYS_connect, CALL_CONNECT}, {NATIVE, SYS_listen, CALL_LISTEN},
-    {NATIVE, SYS_sendto, CALL_SEND},     {NATIVE, SYS_sendmsg, CALL_SEND_MESSAGE},
+    {NATIVE, SYS_sendto, CALL_SEND},
+    {NATIVE, SYS_sendmsg, CALL_SEND_MESSAGE},
+    {NATIVE, SYS_sendmmsg, CALL_SEND_MESSAGES},
+    {NATIVE, SYS_connect, CALL_CONNECT},
+    {NATIVE, SYS_listen, CALL_LISTEN},
 #if defined(__x86_64__)
-    {NATIVE, X32 | 42, CALL_CONNECT},    {NATIVE, X32 | 50, CALL_LISTEN},
-    {NATIVE, X32 | 44, CALL_SEND},       {COMPAT, 362, CALL_CONNECT},
-    {COMPAT, 363, CALL_LISTEN},          {COMPAT, 369, CALL_SEND},
+    {NATIVE, X32 | 44, CALL_SEND},
+    {NATIVE, X32 | 518, CALL_SEND_MESSAGE},
+    {NATIVE, X32 | 538, CALL_SEND_MESSAGES},
+    {NATIVE, X32 | 42, CALL_CONNECT},
+    {NATIVE, X32 | 50, CALL_LISTEN},
+    {COMPAT, 369, CALL_SEND},
     {COMPAT, 370, CALL_SEND_MESSAGE},
+    {COMPAT, 345, CALL_SEND_MESSAGES},
+    {COMPAT, 362, CALL_CONNECT},
+    {COMPAT, 363, CALL_LISTEN},
 #elif defined(__aarch64__)
-    {COMPAT, 283, CALL_CONNECT},
-    {COMPAT, 284, CALL_LISTEN},
     {COMPAT, 290, CALL_SEND},
     {COMPAT, 296, CALL_SEND_MESSAGE},
+    {COMPAT, 374, CALL_SEND_MESSAGES},
+    {COMPAT, 283, CALL_CONNECT},
+    {COMPAT, 284, CALL_LISTEN},
 #endif
 };
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
-/* socketcall(2) of 32-bit PCs and S/390: its first argument says which. */
+/* socketcall(2) of 32-bit PCs and S/390: its first argument says which. The others lie in
+ * memory, where no filter looks: what sends by it, with whatever flags, is not asked for. */
 #if defined(__x86_64__)
 #define SOCKETCALL      102
 #define SOCKETCALL_ARCH COMPAT
@@ -125,13 +137,28 @@ static void emit_load_argument(struct program *program, unsigned i)
     emit_load(program, offsetof(struct seccomp_data, args) + i * sizeof(uint64_t) + lower);
 }
 
+/** Which of its arguments are the flags, where it sends; -1: it does not. */
+static int flags_argument(enum call call)
+{
+    switch (call) {
+    case CALL_SEND:
+    case CALL_SEND_MESSAGES:
+        return 3;
+    case CALL_SEND_MESSAGE:
+        return 2;
+    default:
+        return -1;
+    }
+}
+
 /** Asks where it is the call; where it sends, only if it opens a connection. */
 static void emit_call(struct program *program, int nr, enum call call)
 {
-    bool sends = call == CALL_SEND || call == CALL_SEND_MESSAGE;
+    int flags = flags_argument(call);
+    bool sends = flags >= 0;
     emit(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, sends ? 4 : 1);
     if (sends) {
-        emit_load_argument(program, call == CALL_SEND ? 3 : 2);
+        emit_load_argument(program, (unsigned)flags);
         emit(program, BPF_JMP | BPF_JSET | BPF_K, MSG_FASTOPEN, 0, 1);
     }
     emit_return(program, SECCOMP_RET_USER_NOTIF);

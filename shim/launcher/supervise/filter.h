@@ -13,7 +13,14 @@
 #include <sys/types.h>
 
 /** What a notified call is. */
-enum call { CALL_NONE, CALL_CONNECT, CALL_LISTEN, CALL_SEND, CALL_SEND_MESSAGE };
+enum call {
+    CALL_NONE,
+    CALL_CONNECT,
+    CALL_LISTEN,
+    CALL_SEND,
+    CALL_SEND_MESSAGE,
+    CALL_SEND_MESSAGES /* an array of them, which begins with the first one */
+};
 
 /** A call as the kernel shows it: its machine (AUDIT_ARCH_...), number and arguments. */
 struct raw_call {

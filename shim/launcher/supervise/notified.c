@@ -268,7 +268,7 @@ static bool read_peer(struct notified *notified)
     if (notified->call == CALL_SEND) {
         address = notified->argument[4];
         len = notified->argument[5];
-    } else if (notified->call == CALL_SEND_MESSAGE && !read_message(notified, &address, &len)) {
+    } else if (notified->call != CALL_CONNECT && !read_message(notified, &address, &len)) {
         return false;
     }
     size_t size = (uint32_t)len < sizeof(copy) ? (uint32_t)len : sizeof(copy);
