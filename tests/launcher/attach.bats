@@ -92,3 +92,23 @@ closes_first() {
     echo "$output"
     [[ $status -eq 0 && $output == *'left alone'* ]]
 }
+
+@test "a TCP_LINGER2 of the program's own is left alone, in both directions" {
+    start server "$ACT" socket linger2:30 "bind:$PORT" listen use:l accept getlinger2 \
+        "wait-file:$BATS_TEST_TMPDIR/go:20000" getlinger2 close
+    wait_output server '^listen'
+    run "$START" attach "$(pid_of server)"
+    echo "$output"
+    [[ $status -eq 0 && $output == *": left alone: it has a TCP_LINGER2 of the program's own, 30 s"* ]]
+    start client act "connect:$PORT" readall close
+    wait_output server '^getlinger2 30'
+    run "$START" attach --connections "$(pid_of server)"
+    [[ $(grep -c 'left alone: .*, 30 s$' <<<"$output") -eq 2 ]]
+    run "$START" attach -p off --connections "$(pid_of server)"
+    echo "$output"
+    [[ $status -eq 0 && $(grep -c ': off already$' <<<"$output") -eq 2 ]]
+    touch "$BATS_TEST_TMPDIR/go"
+    run finish server
+    [[ $(grep -cx 'getlinger2 30' <<<"$output") -eq 2 ]]
+    finish client
+}

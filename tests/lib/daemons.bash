@@ -90,6 +90,31 @@ END
     until_true 20000 listening
 }
 
+# serve_apache: it half-closes and waits for its client's end.
+serve_apache() {
+    local dir=$BATS_TEST_TMPDIR
+    mkdir -p "$dir/htdocs"
+    echo hello >"$dir/htdocs/index.html"
+    cat >"$dir/apache.conf" <<END
+ServerRoot /usr/lib/apache2
+PidFile $dir/apache.pid
+ErrorLog $dir/apache.log
+ServerName localhost
+LoadModule mpm_event_module modules/mod_mpm_event.so
+LoadModule authz_core_module modules/mod_authz_core.so
+StartServers 1
+ServerLimit 1
+MaxRequestWorkers 25
+Listen $PORT
+DocumentRoot $dir/htdocs
+END
+    chmod -R o+rX "$dir"
+    rm -f "$dir"/apache.{log,pid} # of a server that was killed
+    start_server apache2 apache2 -f "$dir/apache.conf" -D FOREGROUND
+    SERVER_LOG=$dir/apache.log
+    until_true 20000 grep -qs 'resuming normal operations' "$SERVER_LOG" || output_of server
+}
+
 certificate() {
     openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=test -keyout "$1/key" -out "$1/cert" \
         2>/dev/null

@@ -17,28 +17,6 @@ fetch() {
 
 @test "Apache httpd" {
     need apache2
-    serve_apache() {
-        mkdir -p "$DIR/htdocs"
-        echo hello >"$DIR/htdocs/index.html"
-        cat >"$DIR/apache.conf" <<END
-ServerRoot /usr/lib/apache2
-PidFile $DIR/apache.pid
-ErrorLog $DIR/apache.log
-ServerName localhost
-LoadModule mpm_event_module modules/mod_mpm_event.so
-LoadModule authz_core_module modules/mod_authz_core.so
-StartServers 1
-ServerLimit 1
-MaxRequestWorkers 25
-Listen $PORT
-DocumentRoot $DIR/htdocs
-END
-        chmod -R o+rX "$DIR"
-        rm -f "$DIR"/apache.{log,pid} # of a server that was killed
-        start_server apache2 apache2 -f "$DIR/apache.conf" -D FOREGROUND
-        SERVER_LOG=$DIR/apache.log
-        until_true 20000 grep -qs 'resuming normal operations' "$SERVER_LOG" || output_of server
-    }
     SERVER=serve_apache row 'Apache httpd' apache2 fetch index.html
 }
 

@@ -77,21 +77,66 @@ static bool is_done(struct attachment *attachment, uint64_t cookie)
     return false;
 }
 
+static bool set_linger2(int fd, int seconds)
+{
+    return setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &seconds, sizeof(seconds)) == 0;
+}
+
+/**
+ * Whether its TCP_LINGER2 is one that the program has set, for which `off` would not have the
+ * value. The kernel answers with its default where none is set, so that is tried: of a listener
+ * it matters at no time, of a connection only at its end (tcp_close()).
+ */
+static bool is_programs_own(const struct process_socket *socket)
+{
+    int value;
+    socklen_t len = sizeof(value);
+    if (!set_linger2(socket->copy, 0)) /* 0: the system's default (tcp(7)) */
+        return false;
+    if (getsockopt(socket->copy, IPPROTO_TCP, TCP_LINGER2, &value, &len) != 0 ||
+        value == socket->linger2)
+        return false;
+    (void)set_linger2(socket->copy, socket->linger2);
+    return true;
+}
+
+static const char *result(struct attachment *attachment, bool done, const char *text)
+{
+    if (done)
+        return text;
+    attachment->failed++;
+    return strerror(errno);
+}
+
+static const char *arm(struct attachment *attachment, const struct process_socket *socket)
+{
+    static char own[80];
+    if (socket->linger2 < 0)
+        return "fin-rst already";
+    if (socket->lingers)
+        return "left alone: it has a linger of the program's own";
+    if (is_programs_own(socket)) {
+        snprintf(own, sizeof(own),
+                 "left alone: it has a TCP_LINGER2 of the program's own, %d s",
+                 socket->linger2);
+        return own;
+    }
+    return result(attachment, set_linger2(socket->copy, -1), "fin-rst");
+}
+
+static const char *set_back(struct attachment *attachment, const struct process_socket *socket)
+{
+    if (socket->linger2 >= 0)
+        return "off already";
+    return result(attachment, set_linger2(socket->copy, 0),
+                  "off: as the kernel does by itself");
+}
+
 /** What became of one socket, in words. */
 static const char *set_option(struct attachment *attachment,
                               const struct process_socket *socket)
 {
-    bool off = attachment->options->off;
-    int value = off ? 0 : -1; /* 0: the system's default (tcp(7)) */
-    if (off ? socket->linger2 >= 0 : socket->linger2 < 0)
-        return off ? "off already" : "fin-rst already";
-    if (!off && socket->lingers)
-        return "left alone: it has a linger of the program's own";
-    if (setsockopt(socket->copy, IPPROTO_TCP, TCP_LINGER2, &value, sizeof(value)) != 0) {
-        attachment->failed++;
-        return strerror(errno);
-    }
-    return off ? "off: as the kernel does by itself" : "fin-rst";
+    return attachment->options->off ? set_back(attachment, socket) : arm(attachment, socket);
 }
 
 static bool is_wanted(const struct attachment *attachment, const struct process_socket *socket)
