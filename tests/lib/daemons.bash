@@ -61,7 +61,7 @@ start_server() {
     start server unshare --pid --ipc --fork --kill-child "${before[@]}" "${under[@]}" "${@:2}"
 }
 
-# serve_python eof|now|fork|dns
+# serve_python eof|mute|now|fork|dns
 serve_python() {
     need python3
     start_server python3 python3 "$PUBLIC/server.py" "$1" "$PORT"

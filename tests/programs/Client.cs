@@ -1,5 +1,6 @@
-// Client.exe WAY HOST PORT COUNT: connects, sends 7 bytes, and closes in one of the seven ways that
-// examples/techniques shows; "reply": plainly, after the reply was read, which it prints.
+// Client.exe WAY HOST PORT COUNT: connects, sends 7 bytes, and closes in one of the seven ways of
+// examples/technique-client.c, by .NET's own calls; "reply": plainly, after the reply was read,
+// which it prints.
 using System;
 using System.Net.Sockets;
 using System.Text;
@@ -17,6 +18,7 @@ static class Client
     {
         switch (way)
         {
+        case "plain": break;
         case "abort": socket.LingerState = new LingerOption(true, 0); break;
         case "sleep": socket.LingerState = new LingerOption(true, 0); Thread.Sleep(1); break;
         case "linger": socket.LingerState = new LingerOption(true, 1); break;
@@ -24,9 +26,13 @@ static class Client
             socket.LingerState = new LingerOption(true, 1);
             socket.Poll(-1, SelectMode.SelectRead);
             break;
-        case "disconnect": socket.Disconnect(false); break;
+        case "disconnect":
+            socket.LingerState = new LingerOption(true, 0);
+            socket.Disconnect(false);
+            break;
         case "read-last": Read(socket); socket.LingerState = new LingerOption(true, 0); break;
         case "reply": Read(socket); break;
+        default: throw new ArgumentException(way);
         }
         socket.Close();
     }

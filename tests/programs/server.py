@@ -4,6 +4,7 @@
 It reads one request, of HTTP (it begins with GET) or anything in one piece, and replies: `hello`, and
 for /page a page with a few images. WAY:
   eof   it reads on and closes when its client has closed: the client closes first
+  mute  as eof, and it never replies
   now   it closes at once after the reply: both may close at the same moment
   fork  socketserver.ForkingTCPServer: each child half-closes and closes, first
   dns   as eof, and the request is one of DNS (RFC 1035): every name has the address 192.0.2.1
@@ -60,9 +61,13 @@ def complain(text):
     os.write(sys.stdout.fileno(), text.encode() + b"\n")
 
 
+def say_nothing(connection):
+    """What comes is read until the end."""
+
+
 def converse(connection, way):
     try:
-        (answer if way == "dns" else reply)(connection)
+        {"dns": answer, "mute": say_nothing}.get(way, reply)(connection)
         if way != "now":
             read_on(connection)
     except OSError as error:
