@@ -5,6 +5,7 @@
 load ../lib/helper
 load ../lib/each-policy
 load ../lib/recycling
+load ../lib/user
 bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
@@ -31,11 +32,6 @@ supervised() {
     "$START" --by supervise "${options[@]}" -- "$ACT" "${@:2}"
 }
 
-# unprivileged CMD...: another user, without any capability, where files of ours can be read.
-unprivileged() {
-    setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all "$@"
-}
-
 @test "a static client: no TIME_WAIT under fin-rst, as any user" {
     local client public
     client=$(static_client)
@@ -47,9 +43,7 @@ unprivileged() {
     new_port
     serve_legacy
     "$START" --by supervise -p fin-rst "$client" --port "$PORT" --reply --connections 300
-    public=$(mktemp -d -p /tmp)
-    chmod 755 "$public"
-    cp "$START" "$client" "$public"
+    publish "$START" "$client"
     run unprivileged "$public/notimewait" --by supervise -p fin-rst "$public/static-client" \
         --port "$PORT" --reply --connections 300
     rm -r "$public"
@@ -254,9 +248,7 @@ print(s.getsockname()[1], s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))"
 
 @test "refused: a program that would lose the rights it gains" {
     local public
-    public=$(mktemp -d -p /tmp)
-    chmod 755 "$public"
-    cp "$START" "$(type -P true)" "$public"
+    publish "$START" "$(type -P true)"
     chmod u+s "$public/true"
     run unprivileged "$public/notimewait" --by supervise "$public/true"
     local said=$output said_status=$status
