@@ -39,12 +39,11 @@ static bool find(int diag, enum tcp_state state, uint64_t cookie, struct diag_so
     return told && wanted.found;
 }
 
-/** A listener on the loopback address, which `addr` is set to; -1 when there is none. */
-static int listen_here(struct sockaddr_in *addr)
+/** A listener on that address of this host, which `addr` is set to; -1 when there is none. */
+static int listen_at(in_addr_t address, struct sockaddr_in *addr)
 {
     socklen_t len = sizeof(*addr);
-    *addr =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    *addr = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && bind(fd, (const struct sockaddr *)addr, len) == 0 && listen(fd, 1) == 0 &&
         getsockname(fd, (struct sockaddr *)addr, &len) == 0)
@@ -52,6 +51,14 @@ static int listen_here(struct sockaddr_in *addr)
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+/** The same on a loopback address. All ports of the usual one may be taken: a client that has
+ * used them up is what the reaper is for. */
+static int listen_here(struct sockaddr_in *addr)
+{
+    int fd = listen_at(INADDR_LOOPBACK, addr);
+    return fd >= 0 ? fd : listen_at(INADDR_LOOPBACK ^ 0xffffff, addr); /* 127.255.255.254 */
 }
 
 /** Tries to destroy a listening socket of ours, which is closed whether it works or not. */

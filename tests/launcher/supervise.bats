@@ -197,6 +197,7 @@ print(s.getsockname()[1], s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))"
 @test "reap: what supervision has seen is removed" {
     serve "$PORT" accept readall close
     run "$START" --by supervise -p reap --reap "$ACT" "connect:$PORT" write:10 shutdown:wr wait-state:CLOSE close
+    echo "$status: $output"
     finish server
     settle "$PORT"
     [[ $status -eq 0 && $(time_wait_client "$PORT") -eq 0 ]]
