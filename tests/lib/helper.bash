@@ -261,16 +261,23 @@ json() {
 # --- bats' own ---
 
 # sleep SECONDS. bats counts the time of a test by one in the background, and forgets it where the
-# test ends at once, by skip: it is not to hold the pipe at whose end bats waits.
+# test ends at once, by skip: it is not to hold the pipe at whose end bats waits, and ends with the
+# process that counts.
 sleep() {
     local fd
     if [[ ${FUNCNAME[1]-} == bats_start_timeout_countdown ]]; then
         for fd in /proc/"$BASHPID"/fd/*; do
             eval "exec ${fd##*/}>&-" 2>/dev/null
         done
-        exec sleep "$@"
+        exec setpriv --pdeathsig KILL sleep "$@"
     fi
     command sleep "$@"
+}
+
+# In place of bats' own, whose SIGABRT is lost where it comes before bash has set the trap for it, as
+# on a busy machine: then the file waited for the whole time limit.
+bats_abort_timeout_countdown() {
+    { kill -KILL "$1" && wait "$1"; } &>/dev/null || true
 }
 
 # Where a test failed, which bats does not tell without its trap: the calls, innermost first.
