@@ -52,7 +52,15 @@ const char *elf_next_path(const struct elf *elf, size_t *at);
 /** A string of the file that could be a library's name or path, as next_path. */
 const char *elf_next_library(const struct elf *elf, size_t *at);
 
-/** It calls dlopen() with RTLD_DEEPBIND, as far as its code shows that (64-bit PCs and ARM). */
+/** It calls dlopen() with RTLD_DEEPBIND, as far as its code shows that. */
 bool elf_binds_deeply(const struct elf *elf);
+
+/** It calls dlopen(), and its code is not read for that: it is of another machine than a 64-bit
+ * PC's or ARM's. */
+bool elf_hides_flags(const struct elf *elf);
+
+/** It calls sigaction(), and SA_RESTART is not seen in its code (PCs; elsewhere it is not
+ * read, and this is false). */
+bool elf_omits_restart(const struct elf *elf);
 
 #endif

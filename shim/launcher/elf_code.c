@@ -173,6 +173,12 @@ static bool has_arm_flags(const struct elf *elf)
     return false;
 }
 
+bool elf_hides_flags(const struct elf *elf)
+{
+    return elf->machine != EM_AARCH64 && elf->machine != EM_X86_64 &&
+           elf_imports(elf, "dlopen");
+}
+
 bool elf_binds_deeply(const struct elf *elf)
 {
     uint64_t symbol = elf->is_elf ? imported_symbol(elf, "dlopen") : 0;
@@ -186,4 +192,31 @@ bool elf_binds_deeply(const struct elf *elf)
             binds_in_segment(elf, segment, slot))
             return true;
     return false;
+}
+
+/** A number that is SA_RESTART (0x10000000), perhaps with ONSTACK (0x8000000), NOCLDSTOP,
+ * NOCLDWAIT or SIGINFO (7): other flags are rare beside it, and look like code. */
+static bool has_restart(const unsigned char *code)
+{
+    return code[0] <= 7 && code[1] == 0 && code[2] == 0 && (code[3] & ~0x8u) == 0x10;
+}
+
+static bool puts_restart(const struct elf *elf, uint64_t segment)
+{
+    uint64_t start = MEMBER(elf, segment, Phdr, p_offset);
+    uint64_t end = start + MEMBER(elf, segment, Phdr, p_filesz);
+    for (uint64_t at = start; at + 4 <= end && end <= elf->size; at++)
+        if (has_restart(elf->data + at))
+            return true;
+    return false;
+}
+
+bool elf_omits_restart(const struct elf *elf)
+{
+    if ((elf->machine != EM_X86_64 && elf->machine != EM_386) || !elf_imports(elf, "sigaction"))
+        return false;
+    for (uint64_t segment = 0; (segment = elf_next_segment(elf, PT_LOAD, segment));)
+        if ((MEMBER(elf, segment, Phdr, p_flags) & PF_X) && puts_restart(elf, segment))
+            return false;
+    return true;
 }

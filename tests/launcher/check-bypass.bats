@@ -55,9 +55,32 @@ int f(void) { return connect(0, 0, 0); }' -shared -fPIC
     compiled extensions/ctype.so 'int f(void) { return 0; }' -shared -fPIC
     run "$START" check "$program"
     echo "$output"
-    [[ $output == *'where loaded      net'$'\n'* && $output != *ctype* ]]
+    [[ $output == *"where loaded      net, of $dir"$'\n'* && $output != *ctype* ]]
     # before the configuration, which nobody asked about
     [[ ${lines[1]} == "not seen            $program: "* && ${lines[3]} == '  what to do        --by both'* ]]
+}
+
+@test "of many extensions twelve are named, in order; a directory of all programs' libraries is none of its own" {
+    [[ $(uname -m) == x86_64 ]] || skip 'flags are read from the code of a 64-bit PC'
+    local dir=$BATS_TEST_TMPDIR/many program i
+    mkdir "$dir"
+    compiled one.so '#include <sys/socket.h>
+int f(void) { return connect(0, 0, 0); }' -shared -fPIC
+    for i in {10..24}; do
+        cp "$BATS_TEST_TMPDIR/one.so" "$dir/e$i.so"
+    done
+    program=$(compiled host "$(dlopens 'RTLD_NOW | RTLD_DEEPBIND')
+const char *extensions(void) { return \"$dir\"; }")
+    run "$START" check "$program"
+    echo "$output"
+    [[ $output == *"where loaded      e10, e11, e12, e13, e14, e15, e16, e17, e18, e19, e20, e21 and 3 more, of $dir"$'\n'* ]]
+    local shared=/usr/lib/x86_64-linux-gnu
+    compgen -G "$shared/*.so" >/dev/null || skip 'no such directory here'
+    program=$(compiled host "$(dlopens 'RTLD_NOW | RTLD_DEEPBIND')
+const char *libraries(void) { return \"$shared\"; }")
+    run "$START" check "$program"
+    echo "$output"
+    [[ ${lines[0]} == 'works in part: '* && $output != *'where loaded'* ]]
 }
 
 @test "a library that its strings name, which dlopen() may load, is looked at; of others that is said" {

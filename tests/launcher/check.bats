@@ -74,7 +74,7 @@ script() {
     NOTIMEWAIT_POLICY=abrt run "$START" check true
     echo "$output"
     [[ $status -eq 2 && $output == *"libnotimewait: NOTIMEWAIT_POLICY: 'abrt' is not accepted"* ]]
-    [[ $output == *'dynamically linked: works'* ]]
+    [[ $output == *'dynamically linked'* ]]
 }
 
 @test "kernel, settings and ports of this namespace" {
@@ -133,9 +133,9 @@ script() {
 
 @test "a dynamically linked program works, by path and by PATH, and under check it is true" {
     check preload "$ACT"
-    [[ $output == *"command             $ACT: dynamically linked: works ("*')' ]]
+    [[ $output == *"command             $ACT: dynamically linked ("*')' ]]
     check preload cat
-    [[ $output == *"$(command -v cat): dynamically linked: works"* ]]
+    [[ $output == *"$(command -v cat): dynamically linked"* ]]
     check preload cat /no/argument/is/looked/at
 }
 
@@ -194,7 +194,7 @@ as_nobody() {
     program=$(compiled program)
     chmod u+s "$program"
     as_nobody 1 "$program"
-    [[ $output == *': setuid or setgid'*'put notimewait behind it'* ]]
+    [[ $output == *'--by supervise from root'*'sudo notimewait'*': setuid or setgid'* ]]
     check preload "$program"
     "$START" --stats "$BATS_TEST_TMPDIR/stats" "$program" # and it is loaded there
     [[ -s $BATS_TEST_TMPDIR/stats ]]
@@ -220,7 +220,7 @@ as_nobody() {
     chmod g+s "$program"
     run setpriv --no-new-privs "$START" check "$program"
     echo "$output"
-    [[ $status -eq 0 && $output == *'program: dynamically linked: works'* ]]
+    [[ $status -eq 0 && $output == *'program: dynamically linked'* ]]
 }
 
 @test "32-bit" {
@@ -265,7 +265,7 @@ as_nobody() {
 
 @test "a script: its interpreter is followed, named, and decides" {
     check preload "$(script sh '#! /bin/sh -e')"
-    [[ $output == *'sh: a script, run by /bin/sh'*'/bin/sh: dynamically linked: works'* ]]
+    [[ $output == *'sh: a script, run by /bin/sh'*'/bin/sh: dynamically linked'* ]]
     [[ ${lines[0]} == *'dynamically linked; what the script starts is not looked at' ]]
     check preload "$(script none 'echo no interpreter')"
     [[ $output == *'none: a script, run by /bin/sh'* ]]
@@ -276,7 +276,7 @@ as_nobody() {
     check supervision "$(script static "#!$(compiled interpreter -static)")"
     [[ $output == *'/interpreter: statically linked'* ]]
     check preload "$(script nested "#!$BATS_TEST_TMPDIR/sh")"
-    [[ $output == *'nested: a script, run by '*'sh: a script, run by /bin/sh'*': works'* ]]
+    [[ $output == *'nested: a script, run by '*'sh: a script, run by /bin/sh'*': dynamically linked ('* ]]
     check no "$(script self "#!$BATS_TEST_TMPDIR/self")"
     [[ $output == *'too deep'* ]]
 }

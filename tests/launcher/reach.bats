@@ -74,7 +74,7 @@ refused() {
     chgrp 12345 "$program" || skip 'there is no other group here'
     chmod g+s "$program"
     refused "$program"
-    [[ $output == *'setuid or setgid'*'put notimewait behind it'* ]]
+    [[ $output == *'setuid or setgid'*'--by supervise from root'*'sudo notimewait'* ]]
     chgrp 0 "$program"
     chmod g+s "$program"
     run "$START" --stats "$BATS_TEST_TMPDIR/stats" "$program" "$BATS_TEST_TMPDIR/started"

@@ -1,6 +1,7 @@
 #include "launcher/check/bypass.h"
 
 #include "launcher/check/needed.h"
+#include "policy/text.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -92,37 +93,59 @@ static bool connects(const char *path, const struct elf *elf, void *unused)
     return elf_imports(elf, "connect") || elf_imports(elf, "getaddrinfo");
 }
 
-/** A directory of libraries that connect, as one of PHP's extensions: their names are added. */
-static void add_connecting(const char *directory, struct bypass_found *found)
+#define SHOWN_MAX 12 /* names of a directory; of more, their number */
+
+/** A file of a directory that is a library and connects. */
+static bool is_connecting(const char *directory, const char *name)
 {
     char path[PATH_MAX];
-    DIR *files = opendir(directory);
-    for (struct dirent *file; files && (file = readdir(files));) {
-        size_t len = strlen(file->d_name);
-        size_t used = strlen(found->detail);
-        if (len < 4 || strcmp(file->d_name + len - 3, ".so") != 0 ||
-            used + len + 2 > sizeof(found->detail))
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", directory, file->d_name);
-        if (needed_each(path, connects, NULL))
-            snprintf(found->detail + used, sizeof(found->detail) - used, "%s%.*s",
-                     used ? ", " : "", (int)len - 3, file->d_name);
+    size_t len = strlen(name);
+    if (len < 4 || strcmp(name + len - 3, ".so") != 0)
+        return false;
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return needed_each(path, connects, NULL);
+}
+
+/** A directory of libraries that connect, as one of PHP's extensions: their names, sorted, then
+ * the directory. */
+static void add_connecting(const char *directory, struct bypass_found *found)
+{
+    struct dirent **files;
+    struct text text = text_in(found->detail, sizeof(found->detail));
+    unsigned names = 0;
+    int count = scandir(directory, &files, NULL, alphasort);
+    for (int i = 0; i < count; i++) {
+        if (is_connecting(directory, files[i]->d_name) && names++ < SHOWN_MAX) {
+            text_str(&text, names > 1 ? ", " : "");
+            text_printable(&text, files[i]->d_name, strlen(files[i]->d_name) - 3, 20);
+        }
+        free(files[i]);
     }
-    if (files)
-        closedir(files);
+    if (count >= 0)
+        free(files);
+    if (names > SHOWN_MAX) {
+        text_str(&text, " and ");
+        text_number(&text, names - SHOWN_MAX, 1);
+        text_str(&text, " more");
+    }
+    if (names > 0) {
+        text_str(&text, ", of ");
+        text_str(&text, directory);
+    }
 }
 
 /** A directory that is the program's own, not one where all libraries are. */
 static bool is_own_directory(const char *path)
 {
     struct stat status;
-    static const char *const common[] = {"/usr",     "/usr/", "/lib",          "/lib64",
-                                         "/usr/lib", "/etc",  "/usr/local/lib"};
+    static const char *const common[] = {"/usr", "/etc"};
+    char real[PATH_MAX];
+    if (strlen(path) < 4 || strlen(path) > 200 || !realpath(path, real))
+        return false;
     for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
-        if (strcmp(path, common[i]) == 0)
+        if (strcmp(real, common[i]) == 0)
             return false;
-    return strlen(path) > 4 && strlen(path) < 200 && stat(path, &status) == 0 &&
-           S_ISDIR(status.st_mode);
+    return stat(real, &status) == 0 && S_ISDIR(status.st_mode) && !needed_is_shared(real);
 }
 
 /** Which libraries it loads so is not in its file, but the directory where they are may be. */
@@ -148,6 +171,15 @@ static bool is_part_of(const char *path, const char *program)
            access(path, X_OK) == 0;
 }
 
+/** One of the programs that it starts. */
+static void look_at_part(const char *path, struct bypass_found *found)
+{
+    if (access(path, R_OK) == 0)
+        (void)needed_each(path, look_at_file, found);
+    else
+        note(&found[BYPASS_UNREAD], path);
+}
+
 static void look_at_parts(const char *program, struct bypass_found *found)
 {
     struct elf elf;
@@ -156,14 +188,21 @@ static void look_at_parts(const char *program, struct bypass_found *found)
         return;
     for (const char *path; (path = elf_next_path(&elf, &at));)
         if (is_part_of(path, program))
-            (void)needed_each(path, look_at_file, found);
+            look_at_part(path, found);
     if (elf.is_elf && elf.size > 11 && memcmp(elf.data + 8, "AI", 2) == 0)
         note(&found[BYPASS_APPIMAGE], program);
     elf_close(&elf);
 }
 
-/** The first file that does it. SA_RESTART, which sigaction(2) may lack, does not show in it.
- */
+/** What shows otherwise than by the names of what it imports. */
+static bool shows(const struct elf *elf, int which)
+{
+    return (which == REMARK_FLAGS && elf_hides_flags(elf)) ||
+           (which == REMARK_OMITS && elf_omits_restart(elf));
+}
+
+/** The first file that does it. Whether a handler has SA_RESTART does not show, only whether
+ * any may have it. */
 static bool remark(const char *path, const struct elf *elf, void *context)
 {
     static const char *const interrupting[] = {"siginterrupt", "sysv_signal", "__sysv_signal",
@@ -177,7 +216,8 @@ static bool remark(const char *path, const struct elf *elf, void *context)
     char(*found)[PATH_MAX] = context;
     bool crypto = strstr(path, "/libcrypto.so") != NULL; /* its modules do not connect */
     for (int i = 0; i < REMARKS; i++)
-        if (!found[i][0] && !(crypto && i == REMARK_OPENS) && imports_any(elf, names[i]))
+        if (!found[i][0] && !(crypto && (i == REMARK_OPENS || i == REMARK_FLAGS)) &&
+            ((names[i] && imports_any(elf, names[i])) || shows(elf, i)))
             snprintf(found[i], PATH_MAX, "%s", path);
     return false;
 }
@@ -187,6 +227,9 @@ void bypass_find_remarks(const char *program, char found[REMARKS][PATH_MAX])
     for (int i = 0; i < REMARKS; i++)
         found[i][0] = '\0';
     (void)needed_each(program, remark, found);
+    struct needed_missed missed;
+    needed_find_missed(program, &missed);
+    snprintf(found[REMARK_MISSED], PATH_MAX, "%s", missed.missing);
 }
 
 /** Also in what it may load by a name that stands in a file (dlopen(3)). */
@@ -223,6 +266,10 @@ bool bypass_look(const char *program, struct bypass_found found[BYPASSES])
         found[i].path[0] = found[i].detail[0] = '\0';
     (void)needed_each(program, look_at_file, found);
     look_at_parts(program, found);
+    struct needed_missed missed;
+    needed_find_missed(program, &missed);
+    if (missed.unreadable[0])
+        note(&found[BYPASS_UNREAD], missed.unreadable);
     if (!found[BYPASS_DEEPBIND].path[0])
         (void)needed_each_named(program, look_for_deepbind, found);
     if (found[BYPASS_DEEPBIND].path[0])

@@ -29,7 +29,7 @@ enum remark {
 };
 
 struct bypass_info {
-    const char *name, *what, *advice;
+    const char *name, *what, *advice, *otherwise;
 };
 
 struct remark_info {
@@ -42,7 +42,7 @@ extern const struct remark_info remarks[REMARKS];
 /** What was found; path is "" where it was not. */
 struct bypass_found {
     char path[PATH_MAX]; /* of the file that does it */
-    char detail[256];    /* for DEEPBIND: what it may load, as far as that connects; or "" */
+    char detail[512];    /* for DEEPBIND: what it may load, as far as that connects; or "" */
 };
 
 /** Looks at the program at this path. Returns whether there is anything. */
@@ -52,11 +52,16 @@ bool bypass_look(const char *program, struct bypass_found found[BYPASSES]);
  */
 void bypass_look_at(const char *path, const char *at, struct bypass_found found[BYPASSES]);
 
+/** What to do about it, where supervision is possible or not. */
+static inline const char *bypass_advice(int bypass, bool supervision)
+{
+    return supervision ? bypasses[bypass].advice : bypasses[bypass].otherwise;
+}
+
 bool bypass_any(const struct bypass_found found[BYPASSES]);
 
 /** What there is to remark: for each the path of the program, or of what it needs, that does
- * it;
- * "" where it is not found. As far as the files show. */
+ * it; "" where it is not found. As far as the files show. */
 void bypass_find_remarks(const char *program, char found[REMARKS][PATH_MAX]);
 
 #endif

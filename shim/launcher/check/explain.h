@@ -4,26 +4,23 @@
 #ifndef EXPLAIN_H
 #define EXPLAIN_H
 
+#include "launcher/check/say.h"
 #include "launcher/check/verdict.h"
-#include "launcher/library.h"
 
-#define LABEL "%-19s " /* what begins a line */
+/** The first line, which says the verdict: of `subject`, which is "" or ends in ": ". */
+void explain_first(struct say *to, enum reached reached, bool known, const char *subject,
+                   const char *why);
 
 /** The verdict in the first line, then what is not seen and what to do, then how the command
  * was looked at. */
-void explain_verdict(const struct verdict *verdict);
+void explain_verdict(struct say *to, const struct verdict *verdict);
 
-/** What passes the library by, and what to do about each. */
-void explain_bypasses(const struct bypass_found found[BYPASSES]);
+/** What passes the library by, and what to do about each, where supervision is possible here or
+ * not. */
+void explain_bypasses(struct say *to, const struct bypass_found found[BYPASSES],
+                      bool supervision);
 
 /** Whether it is possible here, and what the kernel has for it. */
-void explain_supervision(const struct verdict *verdict);
-
-/** One JSON object. */
-void explain_as_json(const struct verdict *verdict, const struct library *library,
-                     bool configured);
-
-/** "findings":[...], without what stands before or behind it. */
-void explain_bypasses_as_json(const struct bypass_found found[BYPASSES]);
+void explain_supervision(struct say *to, const struct verdict *verdict);
 
 #endif

@@ -21,7 +21,19 @@ bool needed_each(const char *path, needed_visit *visit, void *context);
 /** And the libraries whose names stand in one of these that has dlopen(): it may load them. */
 bool needed_each_named(const char *path, needed_visit *visit, void *context);
 
+/** What a walk could not look at; "" where there is none such. The first one of each. */
+struct needed_missed {
+    char unreadable[PATH_MAX]; /* a path: this user may not read it */
+    char missing[PATH_MAX];    /* a name: it is in none of the directories */
+};
+
+/** Walks both ways, for these alone. */
+void needed_find_missed(const char *path, struct needed_missed *missed);
+
 /** The file is libc's, or the compiler's. */
 bool needed_is_libc(const char *path);
+
+/** A directory (its real path) where all programs' libraries are. */
+bool needed_is_shared(const char *directory);
 
 #endif

@@ -1,6 +1,7 @@
 #include "launcher/check/process.h"
 
 #include "launcher/check/explain.h"
+#include "launcher/check/say.h"
 #include "launcher/check/seen.h"
 #include "launcher/failure.h"
 #include "launcher/line.h"
@@ -30,65 +31,79 @@ static const char *why(const struct seen *seen)
 
 /** Since when each way acts, as far as the kernel tells: it keeps no time of a mapping, or of
  * an option of a socket. */
-static void print_since(const struct seen *seen)
+static void say_since(struct say *to, const struct seen *seen)
 {
     if (seen->loaded)
-        line_print(
-            stdout, LABEL "%s", "loaded since",
+        say(to, "loaded since", "loaded_since",
             "it ran this program (a preload is mapped at exec), at the earliest then; or "
             "then, as a copy of its parent");
     if (seen->supervised)
-        line_print(stdout, LABEL "%s", "supervised since",
-                   "then: the filter is there before the program, and children inherit it");
+        say(to, "supervised since", "supervised_since",
+            "then: the filter is there before the program, and children inherit it");
     if (!seen->loaded && !seen->supervised && seen->armed_listeners > 0)
-        line_print(stdout, LABEL "%s", "attached since",
-                   "not known; connections that were accepted before are as they were");
+        say(to, "attached since", "attached_since",
+            "not known; connections that were accepted before are as they were");
 }
 
-static void print_began(const struct seen *seen)
+static void say_began(struct say *to, const struct seen *seen)
 {
     char text[64];
     struct tm local;
+    const char *began = say_number((long long)seen->began);
     if (!seen->began || !localtime_r(&seen->began, &local) ||
-        !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local))
+        !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local)) {
+        say_member(to, "since", began);
         return;
-    line_print(stdout, LABEL "%s", "running since", text);
-    print_since(seen);
+    }
+    say_as(to, "running since", "since", began, "%s", text);
+    say_since(to, seen);
 }
 
-static void print_switch(const struct seen *seen)
+/** In JSON null: there is no board, or its switch cannot be read; "": it says nothing. */
+static void say_switch(struct say *to, const struct seen *seen)
 {
+    const char *word = say_quoted(seen->word);
     if (!seen->board)
-        return;
-    if (seen->why_no_word)
-        line_print(stdout, LABEL "not known: %s%s%s", "  switch", seen->why_no_word,
-                   seen->word_error ? ": " : "",
-                   seen->word_error ? strerror(seen->word_error) : "");
+        say_string(to, "switch", NULL);
+    else if (seen->why_no_word)
+        say_as(to, "  switch", "switch", "null", "not known: %s%s%s", seen->why_no_word,
+               seen->word_error ? ": " : "",
+               seen->word_error ? strerror(seen->word_error) : "");
     else if (!seen->word[0])
-        line_print(stdout, LABEL "%s", "  switch",
-                   "not used, or reset: " OURS "POLICY is in force");
+        say_as(to, "  switch", "switch", word,
+               "not used, or reset: " OURS "POLICY is in force");
     else if (strcmp(seen->word, "off") == 0)
-        line_print(stdout, LABEL "%s", "  switch",
-                   "off: nothing acts on connections born since, and no lever is pulled");
+        say_as(to, "  switch", "switch", word,
+               "off: nothing acts on connections born since, and no lever is pulled");
     else
-        line_print(stdout, LABEL "%s, in place of " OURS "POLICY", "  switch", seen->word);
+        say_as(to, "  switch", "switch", word, "%s, in place of " OURS "POLICY", seen->word);
 }
 
-static void print_variables(const struct seen *seen)
+static void say_variable(struct say *to, const char *variable)
+{
+    char name[64];
+    const char *value = strchr(variable, '=');
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(variable, "="), variable);
+    say(to, name, name, "%s", value ? value + 1 : "");
+}
+
+static void say_variables(struct say *to, const struct seen *seen)
 {
     const char *policy = seen_variable(seen, OURS "POLICY");
-    line_print(stdout, LABEL "%s%s", OURS "POLICY", policy ? policy : "auto",
-               policy ? "" : " (default)");
+    say_as(to, OURS "POLICY", "policy", say_quoted(policy ? policy : "auto"), "%s%s",
+           policy ? policy : "auto", policy ? "" : " (default)");
+    say_open(to, "variables", '{');
     for (const char *at = seen->environment; *at; at += strlen(at) + 1)
         if (strncmp(at, OURS, OURS_LEN) == 0 && strncmp(at, OURS "POLICY=", OURS_LEN + 7) != 0)
-            line_print(stdout, "%-19.*s %s", (int)strcspn(at, "="), at,
-                       strchr(at, '=') ? strchr(at, '=') + 1 : "");
+            say_variable(to, at);
+    say_close(to, '}');
 }
 
-static void print_socket(const struct process_socket *socket)
+static void say_socket(struct say *to, const struct process_socket *socket)
 {
     char addresses[128];
     struct text text = text_in(addresses, sizeof(addresses));
+    bool armed = socket->linger2 < 0;
     if (socket->state == STATE_CLOSE)
         return;
     address_text(&text, &socket->local);
@@ -96,68 +111,75 @@ static void print_socket(const struct process_socket *socket)
         text_str(&text, " to ");
         address_text(&text, &socket->peer);
     }
-    line_print(stdout, LABEL "fd %d, %s, %s:%s%s%s", "socket", socket->number, addresses,
-               state_names[socket->state], socket->linger2 < 0 ? " fin-rst" : "",
-               socket->reusable ? " SO_REUSEADDR" : "",
-               socket->linger2 < 0 || socket->reusable ? "" : " nothing");
+    say_open(to, NULL, '{');
+    say_as(to, "socket", "fd", say_number(socket->number), "fd %d, %s, %s:%s%s%s",
+           socket->number, addresses, state_names[socket->state], armed ? " fin-rst" : "",
+           socket->reusable ? " SO_REUSEADDR" : "",
+           armed || socket->reusable ? "" : " nothing");
+    say_string(to, "addresses", addresses);
+    say_string(to, "state", state_names[socket->state]);
+    say_member(to, "fin_rst", say_bool(armed));
+    say_member(to, "reuse_address", say_bool(socket->reusable));
+    say_close(to, '}');
 }
 
-static void print_text(const struct seen *seen)
+static void say_unknown_sockets(struct say *to, int error)
 {
-    line_print(stdout, "%s: %s (%d): %s", reached_texts[seen_reached(seen)], seen->name,
-               (int)seen->process, why(seen));
-    explain_bypasses(seen->found);
-    if (seen_reached(seen) == NOT_REACHED)
-        line_print(stdout, LABEL "%s", "what to do",
-                   "start it by notimewait; or, for its listening sockets: notimewait attach");
-    print_began(seen);
-    if (seen->loaded || seen->supervised)
-        print_variables(seen);
-    print_switch(seen);
+    static const char *const names[] = {"listeners", "armed_listeners", "connections",
+                                        "passed_by"};
+    say_as(to, "sockets", "sockets", "null", "%s", sockets_why_not(error));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        say_string(to, names[i], NULL);
+}
+
+static void say_sockets(struct say *to, const struct seen *seen)
+{
+    say_string(to, "sockets_error", seen->error ? sockets_why_not(seen->error) : NULL);
     if (seen->error) {
-        line_print(stdout, LABEL "%s", "sockets", sockets_why_not(seen->error));
+        say_unknown_sockets(to, seen->error);
         return;
     }
+    say_open(to, "sockets", '[');
     for (size_t i = 0; i < seen->count; i++)
-        print_socket(&seen->sockets[i]);
-    line_print(stdout, LABEL "%u, of which %u carry fin-rst", "listening", seen->listeners,
-               seen->armed_listeners);
-    line_print(stdout, LABEL "%u open, of which %u pass it by", "its own connections",
-               seen->clients, seen->passed_by);
+        say_socket(to, &seen->sockets[i]);
+    say_close(to, ']');
+    say_as(to, "listening", "listeners", say_number(seen->listeners),
+           "%u, of which %u carry fin-rst", seen->listeners, seen->armed_listeners);
+    say_member(to, "armed_listeners", say_number(seen->armed_listeners));
+    say_as(to, "its own connections", "connections", say_number(seen->clients),
+           "%u open, of which %u pass it by", seen->clients, seen->passed_by);
+    say_member(to, "passed_by", say_number(seen->passed_by));
 }
 
-/** null: there is no board, or its switch cannot be read; "": it says nothing. */
-static void print_json_switch(const struct seen *seen)
+/** Of another run of the same program. */
+static bool is_supervision_possible(void)
 {
-    char buf[8 * BOARD_WORD_SIZE];
-    struct text text = text_in(buf, sizeof(buf));
-    bool known = seen->board && !seen->why_no_word;
-    text_json(&text, seen->word);
-    printf("\"switch\":%s,", known ? buf : "null");
+    struct possible_features features;
+    return possible_supervision(&features) == 0;
 }
 
-static void print_json(const struct seen *seen)
+static void say_process(struct say *to, const struct seen *seen)
 {
-    char buf[1024];
-    struct text text = text_in(buf, sizeof(buf));
-    const char *policy = seen_variable(seen, OURS "POLICY");
-    text_json(&text, seen->name);
-    printf("{\"verdict\":\"%s\",\"pid\":%d,\"program\":%s,\"loaded\":%s,\"supervised\":%s,",
-           reached_names[seen_reached(seen)], (int)seen->process, buf,
-           seen->loaded ? "true" : "false", seen->supervised ? "true" : "false");
-    text = text_in(buf, sizeof(buf));
-    text_json(&text, policy ? policy : "auto");
-    printf("\"policy\":%s,\"since\":%lld,", seen->loaded || seen->supervised ? buf : "null",
-           (long long)seen->began);
-    print_json_switch(seen);
-    if (seen->error)
-        printf("\"listeners\":null,\"armed_listeners\":null,\"connections\":null,\"passed_by\":"
-               "null,");
+    char subject[64];
+    snprintf(subject, sizeof(subject), "%s (%d): ", seen->name, (int)seen->process);
+    explain_first(to, seen_reached(seen), true, subject, why(seen));
+    say_member(to, "pid", say_number(seen->process));
+    say_string(to, "program", seen->name);
+    say_member(to, "loaded", say_bool(seen->loaded));
+    say_member(to, "supervised", say_bool(seen->supervised));
+    explain_bypasses(to, seen->found, !bypass_any(seen->found) || is_supervision_possible());
+    if (seen_reached(seen) == NOT_REACHED)
+        say(to, "what to do", "advice",
+            "start it by notimewait; or, for its listening sockets: notimewait attach");
     else
-        printf("\"listeners\":%u,\"armed_listeners\":%u,\"connections\":%u,\"passed_by\":%u,",
-               seen->listeners, seen->armed_listeners, seen->clients, seen->passed_by);
-    explain_bypasses_as_json(seen->found);
-    puts("}");
+        say_string(to, "advice", "");
+    say_began(to, seen);
+    if (seen->loaded || seen->supervised)
+        say_variables(to, seen);
+    else
+        say_string(to, "policy", NULL);
+    say_switch(to, seen);
+    say_sockets(to, seen);
 }
 
 int check_process(pid_t process, bool json)
@@ -165,12 +187,14 @@ int check_process(pid_t process, bool json)
     static struct seen seen;
     seen_begin(process, &seen);
     bool there = seen.error != ESRCH;
-    if (!there)
+    struct say to = {.json = false};
+    if (!there) {
         complain("check: %d: %s", (int)process, sockets_why_not(ESRCH));
-    else if (json)
-        print_json(&seen);
-    else
-        print_text(&seen);
+    } else {
+        to = say_begin(json);
+        say_process(&to, &seen);
+        say_end(&to);
+    }
     bool works = there && seen_reached(&seen) != NOT_REACHED;
     seen_end(&seen);
     return works ? EXIT_SUCCESS : EXIT_FAILED;

@@ -63,7 +63,7 @@ static void judge_reached(struct verdict *verdict, const struct inspected *last)
         if (!verdict->found[i].path[0])
             continue;
         set(verdict, REACHED_IN_PART, verdict->found[i].path, bypasses[i].what,
-            bypasses[i].advice);
+            bypass_advice(i, verdict->supervision == 0));
         return;
     }
 }
@@ -84,14 +84,11 @@ static void judge_command(struct verdict *verdict, const struct library *library
     case REACH_NOT_REACHED:
         judge_unreached(verdict, last);
         break;
-    case REACH_NOT_KNOWN:
-        set(verdict, REACHED_IN_PART, last->path, findings[last->finding].what,
-            findings[last->finding].advice);
-        break;
-    default:
+    default: /* nor where nothing is known: doubt is no promise */
         set(verdict, NOT_REACHED, last->path, findings[last->finding].what,
             findings[last->finding].advice);
     }
+    verdict->known = findings[last->finding].reach != REACH_NOT_KNOWN;
 }
 
 /** A remark is for whoever it may surprise: of what the library does not see, where it is
@@ -103,9 +100,17 @@ static void drop_remarks(struct verdict *verdict)
     if (!preloads || verdict->found[BYPASS_RESOLVER].path[0])
         verdict->remarks[REMARK_RESOLVES][0] = '\0';
     if (!preloads)
-        verdict->remarks[REMARK_OPENS][0] = '\0';
-    if (verdict->supervision != 0)
-        verdict->remarks[REMARK_INTERRUPTS][0] = '\0';
+        for (int i = REMARK_OPENS; i < REMARKS; i++)
+            verdict->remarks[i][0] = '\0';
+    if (verdict->supervision != 0 || verdict->reached == NOT_REACHED)
+        verdict->remarks[REMARK_INTERRUPTS][0] = verdict->remarks[REMARK_OMITS][0] = '\0';
+}
+
+/** What could not be looked at leaves doubt. */
+static bool all_is_known(const struct verdict *verdict)
+{
+    return verdict->known && !verdict->found[BYPASS_UNREAD].path[0] &&
+           !verdict->remarks[REMARK_FLAGS][0] && !verdict->remarks[REMARK_MISSED][0];
 }
 
 /** Of no command: what could be done here. */
@@ -123,6 +128,7 @@ static void judge_host(struct verdict *verdict)
 void verdict_find(const char *command, const struct library *library, struct verdict *verdict)
 {
     verdict->command = command;
+    verdict->known = true;
     verdict->has_library = library->path[0] != '\0';
     memset(verdict->found, 0, sizeof(verdict->found));
     memset(verdict->remarks, 0, sizeof(verdict->remarks));
@@ -134,6 +140,7 @@ void verdict_find(const char *command, const struct library *library, struct ver
     if (command) {
         judge_command(verdict, library);
         drop_remarks(verdict);
+        verdict->known = all_is_known(verdict);
     } else {
         judge_host(verdict);
     }

@@ -16,6 +16,7 @@ enum reached { REACHED_BY_PRELOAD, REACHED_BY_SUPERVISION, REACHED_IN_PART, NOT_
 
 struct verdict {
     enum reached reached;
+    bool known; /* all of it could be looked at */
     char why[2 * PATH_MAX];
     const char *advice; /* or "" */
     int supervision;    /* 0: possible here, or an errno */
