@@ -6,7 +6,7 @@
 bool commands_is_name(const char *word)
 {
     static const char *const names[] = {
-#define COMMAND(name) #name,
+#define COMMAND(name, ...) #name,
 #include "launcher/commands.def"
 #undef COMMAND
     };

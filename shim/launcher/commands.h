@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#define COMMAND(name) int name##_main(int argc, char **argv);
+#define COMMAND(name, ...) int name##_main(int argc, char **argv);
 #include "launcher/commands.def"
 #undef COMMAND
 

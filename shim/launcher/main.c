@@ -15,7 +15,7 @@ int main(int argc, char **argv)
         const char *name;
         int (*main)(int argc, char **argv);
     } commands[] = {
-#define COMMAND(name) {#name, name##_main},
+#define COMMAND(name, ...) {#name, name##_main},
 #include "launcher/commands.def"
 #undef COMMAND
     };

@@ -9,31 +9,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "Usage: notimewait [OPTION...] [--] COMMAND [ARG]...     run with the library\n"
-    "       notimewait ab [OPTION...] [--] COMMAND [ARG]...  compare policies\n"
-    "       notimewait advise [OPTION...] [--] [COMMAND...]  name a remedy\n"
-    "       notimewait attach [OPTION...] PID                set up a running server\n"
-    "       notimewait board DIR                             make an empty board\n"
-    "       notimewait report [OPTION...] DIR|LOG...         show them by policy\n"
-    "       notimewait switch DIR off|POLICY|reset           for all its processes\n"
-    "       notimewait check [--json] [--pid PID] [COMMAND]  is it reached?\n"
-    "run   -p POLICY     see below; or a split of the connections: 'off@90|auto@10'\n"
-    "      -r RULES      first match wins: 'port=5432 => drain; role=server => off'\n"
-    "      --log FILE    a JSON object per closed connection (stderr; %p: the pid)\n"
-    "      --stats FILE  a JSON object per process\n"
-    "      --board DIR   count there, live (on tmpfs: /run, /dev/shm)\n"
-    "      --reap        stay, and remove the TIME_WAIT entries that COMMAND leaves\n"
-    "      --by WAY      preload; supervise: from outside, Go and static ones, too\n"
-    "                    (off, auto, fin-rst, reap); both\n"
-    "ab    -p 'A|B'      the policies; the others are compared with the first\n"
-    "      -n RUNS       runs of each policy, in rounds of random order (5)\n"
-    "      --json, --export-markdown FILE   the figures, for programs or a document\n"
-    "      --warm-up N   N runs before, which do not count; --no-wait for TIME_WAIT\n"
-    "report --json, --openmetrics, --prometheus, --watch; --output FILE\n"
-    "advise --seconds N   how long to watch (60, or until COMMAND ends); --pid PID\n"
-    "attach -p POLICY    fin-rst or off; --tree: children; --connections: open ones\n"
-    "run, ab --anyway (runs what the library does not reach), -h, --help, --version\n";
+static const struct {
+    const char *name, *arguments, *what, *options;
+} commands[] = {
+#define COMMAND(name, ...) {#name, __VA_ARGS__},
+#include "launcher/commands.def"
+#undef COMMAND
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* Without a sub-command. */
+static const char run_options[] =
+    "-p POLICY     see below; or a split of the connections: 'off@90|auto@10'\n"
+    "-r RULES      first match wins: 'port=5432 => drain; role=server => off'\n"
+    "--log FILE    a JSON object per closed connection (stderr; %p: the pid)\n"
+    "--stats FILE  a JSON object per process\n"
+    "--board DIR   count there, live (on tmpfs: /run, /dev/shm)\n"
+    "--reap        stay, and remove the TIME_WAIT entries that COMMAND leaves\n"
+    "--by WAY      preload; supervise: from outside, Go and static ones, too\n"
+    "              (off, auto, fin-rst, reap); both\n"
+    "--anyway      runs what the library does not reach\n"
+    "-h, --help, --version\n";
 
 static const char statuses[] =
     "Exit status: that of COMMAND; 126 it cannot be run, 127 it is not found, 2 bad\n"
@@ -56,15 +53,59 @@ static void print_wrapped(const char *text)
     puts(text);
 }
 
-static void show_help(void)
+static void print_policies(void)
 {
     char line[512];
     struct text text = text_in(line, sizeof(line));
     text_str(&text, "POLICY is one of: ");
     policy_accepted(&text);
-    fputs(usage, stdout);
     print_wrapped(line);
+}
+
+/** Option by option; the first one behind the command's name. */
+static void print_options(const char *name, const char *options)
+{
+    for (const char *at = options; *at; at += strcspn(at, "\n") + 1)
+        printf("%-7s%.*s\n", at == options ? name : "", (int)strcspn(at, "\n"), at);
+}
+
+/** "Usage: notimewait check [OPTION...] ...   is it reached?" */
+static void print_usage(size_t command, const char *before, int width)
+{
+    printf("%s notimewait %s%s%-*s  %s\n", before, commands[command].name, " ",
+           width - (int)strlen(commands[command].name), commands[command].arguments,
+           commands[command].what);
+}
+
+#define USAGE_WIDTH 36 /* of a sub-command's name and arguments, where all are listed */
+
+static void show_all(void)
+{
+    printf("Usage: notimewait %-*s  run with the library\n", USAGE_WIDTH + 1,
+           "[OPTION...] [--] COMMAND [ARG]...");
+    for (size_t i = 0; i < COMMANDS; i++)
+        print_usage(i, "      ", USAGE_WIDTH);
+    print_options("run", run_options);
+    for (size_t i = 0; i < COMMANDS; i++)
+        print_options(commands[i].name, commands[i].options);
+    puts("Each has its own --help.");
+    print_policies();
     fputs(statuses, stdout);
+}
+
+static void show_help(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) != 0)
+            continue;
+        print_usage(i, "Usage:", 0);
+        print_options("", commands[i].options);
+        if (strstr(commands[i].options, "POLICY") || strstr(commands[i].arguments, "POLICY"))
+            print_policies();
+        puts("All sub-commands: notimewait --help; the manual: notimewait(1).");
+        return;
+    }
+    show_all();
 }
 
 int options_stdout_status(int status)
@@ -90,7 +131,7 @@ int options_next(int argc, char **argv, const char *letters, const struct option
     int option = getopt_long(argc, argv, letters, names, NULL);
     switch (option) {
     case 'h':
-        show_help();
+        show_help(argv[0]);
         exit(options_stdout_status(EXIT_SUCCESS));
     case 'V':
         puts("notimewait " VERSION);

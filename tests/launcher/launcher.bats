@@ -143,7 +143,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
 
 @test "--help fits a tall screen and names every policy; --version" {
     local words policy
-    for words in --help 'ab --help' 'check --help'; do
+    for words in 'switch --help' 'ab --help' --help; do
         # shellcheck disable=SC2086 # words
         run "$START" $words
         echo "$output"
@@ -184,7 +184,8 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     for words in '' ab check; do
         # shellcheck disable=SC2086 # words
         run "$START" $words -h
-        [[ $status -eq 0 && $output == "$("$START" --help)" ]]
+        # shellcheck disable=SC2086 # words
+        [[ $status -eq 0 && $output == "$("$START" $words --help)" ]]
     done
 }
 
@@ -197,4 +198,22 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     [[ $status -eq 2 && $output == 'notimewait: check: write it first: notimewait check '* ]]
     run "$START" -p auto -- check
     [[ $status -eq 0 && $output == mine ]]
+}
+
+@test "each sub-command's --help is its own usage, and its options stand in the list of all" {
+    local name all line
+    all=$("$START" --help)
+    while IFS= read -r name; do
+        run "$START" "$name" --help
+        echo "$output"
+        [[ $status -eq 0 && ${lines[0]} == "Usage: notimewait $name "* ]]
+        [[ ${lines[-1]} == *'notimewait --help'* && $(grep -c 'notimewait [a-z]' <<<"$output") -eq 1 ]]
+        while IFS= read -r line; do
+            [[ $all == *"$line"* ]]
+        done < <(sed '1d; $d' <<<"$output" | sed 's/^ *//')
+        [[ $all == *"notimewait $name "* ]]
+    done < <(sed -nE 's/^COMMAND\(([a-z]+),.*/\1/p' shim/launcher/commands.def)
+    [[ $name == '' && ${#all} -gt 1000 ]]
+    run awk 'length > 79' <<<"$all"
+    [[ -z $output ]]
 }
