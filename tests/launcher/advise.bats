@@ -7,14 +7,6 @@ bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
 
-# left_behind COUNT: so many clients' connections are in TIME_WAIT, to PORT.
-left_behind() {
-    serve "$PORT" "loop:$1" accept readall close end
-    act "loop:$1" "connect:$PORT" write:1 close end >/dev/null
-    finish server
-    settle "$PORT"
-}
-
 @test "a server that has unread input is named; entries of servers take no port" {
     serve "$PORT" accept readall close accept "wait-file:$BATS_TEST_TMPDIR/go:20000" close
     act "connect:$PORT" write:5 close
@@ -114,7 +106,7 @@ left_behind() {
     TMPDIR=$BATS_TEST_TMPDIR run --separate-stderr "$START" advise "$BUILD/examples/legacy-client" --port "$PORT" \
         --reply --connections 400
     echo "$output" "${stderr:=}"
-    [[ $status -eq 0 && ${lines[0]} == 'remedy: sysctl'* && $stderr == *'connections=300'* ]]
+    [[ $status -eq 1 && ${lines[0]} == 'remedy: sysctl'* && $stderr == *'connections=300'* ]] # the command's
     [[ $output =~ $known && $output == *'1 failed: EADDRNOTAVAIL, no port was left'* ]]
     [[ $output == *'300, 0 left'*'perhaps more than is seen'* ]]
     [[ $output != *'how long connect() takes'* && -z $(compgen -G "$BATS_TEST_TMPDIR/notimewait-*") ]]
@@ -129,6 +121,40 @@ left_behind() {
         --port "$PORT" --reply --connections 400
     echo "$output"
     [[ $stderr == *'connections=400'* && ! $output =~ $known && $output == *'how long connect() takes'* ]]
+}
+
+@test "a command and --seconds: the report comes then, the command goes on, and its status is ours" {
+    local client="$BUILD/examples/legacy-client"
+    start server "$BUILD/examples/legacy-server" --port "$PORT" --reply
+    wait_output server '^ready'
+    ports 2000
+    mkdir "$BATS_TEST_TMPDIR/made"
+    TMPDIR=$BATS_TEST_TMPDIR/made start advise "$START" advise --seconds 1 -- sh -c "'$client' --port $PORT --reply \
+        --connections 100; '$ACT' wait-file:$BATS_TEST_TMPDIR/go:20000; '$client' --port $PORT --reply \
+        --connections 30; echo and on; exit 7"
+    wait_output advise '^not known ' 10000
+    run has_ended advise
+    [[ $status -ne 0 ]]
+    [[ $(output_of advise) == *': 100 now, 100 at most'*'100 of the command, '*' us in the median'* ||
+        $(output_of advise) == *'100 of the command, '*' us in the median'*': 100 now, 100 at most'* ]]
+    sleep 0.7
+    [[ $(find "$BATS_TEST_TMPDIR/made" -type f -size +0 | wc -l) -eq 0 ]] # what nobody reads is dropped
+    touch "$BATS_TEST_TMPDIR/go"
+    run finish advise
+    echo "$output"
+    [[ $status -eq 7 && $output == *'and on'* && $(grep -c '^remedy: ' <<<"$output") -eq 1 ]]
+    [[ -z $(compgen -G "$BATS_TEST_TMPDIR/made/*") ]]
+}
+
+@test "a command without --seconds: until it ends; its status, and a signal's, are ours" {
+    run --separate-stderr "$START" advise sh -c 'sleep 1.2; exit 3'
+    echo "$output"
+    [[ $status -eq 3 && ${lines[0]} == 'remedy: '* ]]
+    # shellcheck disable=SC2016 # the inner shell's
+    run --separate-stderr "$START" advise sh -c 'kill -TERM $$'
+    [[ $status -eq 143 && ${lines[0]} == 'remedy: '* ]]
+    run --separate-stderr "$START" advise /no/such/command
+    [[ $status -eq 127 && -z $output ]]
 }
 
 @test "a process: only the services that it connects to" {
@@ -168,4 +194,19 @@ left_behind() {
     run "$START" advise --seconds 1 --pid "$(pid_of idle)"
     echo "$output"
     [[ $status -eq 0 && ${lines[-1]} =~ ^process\ +none\ of\ its\ connections\ was\ seen ]]
+}
+
+@test "how soon the kernel uses ports again is what tcp_tw_reuse_delay says" {
+    local delay=/proc/sys/net/ipv4/tcp_tw_reuse_delay
+    [[ -e $delay ]] || skip 'this kernel has no tcp_tw_reuse_delay (Linux 6.14)'
+    ports 300
+    left_behind 200
+    echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse
+    echo 2500 >$delay
+    run "$START" advise --seconds 1
+    echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
+    echo 1000 >$delay
+    echo "$output"
+    [[ ${lines[0]} == 'remedy: nothing to do: the kernel uses these ports again after 2500 ms, and that is enough' ]]
+    [[ $output == *'tcp_tw_reuse=1, tcp_tw_reuse_delay: 2500 ms'* ]]
 }

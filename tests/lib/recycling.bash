@@ -51,3 +51,12 @@ under() {
     run_recycle env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" "$BUILD/tests/recycle" \
         port="$(port)" "$@"
 }
+
+# left_behind COUNT [PORT]: so many clients' connections are in TIME_WAIT, to the port.
+left_behind() {
+    local port=${2-$PORT}
+    serve "$port" "loop:$1" accept readall close end
+    act "loop:$1" "connect:$port" write:1 close end >/dev/null
+    finish server
+    settle "$port"
+}

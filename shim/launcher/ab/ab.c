@@ -162,7 +162,8 @@ static bool run_one(const struct options *options, struct experiment *experiment
     memcpy(unused.policy, turn->arm->policy, sizeof(unused.policy));
     experiment->error =
         measure_once(experiment->command, &(struct child_options){.apart = true},
-                     turn->warm_up ? &unused : turn->arm, leftovers, !clean);
+                     turn->warm_up ? &unused : turn->arm, leftovers, !clean)
+            .error;
     free(unused.runs);
     return experiment->error == 0 && !child_interrupted();
 }

@@ -33,6 +33,12 @@ struct files {
 
 static char *directory;
 
+/* Of the run that is under way; no log: there is none. */
+static struct {
+    struct files files;
+    int board;
+} running;
+
 /** TMPDIR, as an absolute path that NOTIMEWAIT_LOG can name: there %p is the pid. */
 static const char *temporary_directory(char path[PATH_MAX])
 {
@@ -90,14 +96,19 @@ static struct files make_files(void)
     return files;
 }
 
-static void read_and_remove(struct files *files, struct records *records)
+static void read_files(const struct files *files, struct records *records)
 {
     records_read_log(records, files->log);
     records_read_stats(records, files->stats);
+}
+
+static void remove_files(struct files *files)
+{
     unlink(files->log);
     unlink(files->stats);
     free(files->log);
     free(files->stats);
+    files->log = files->stats = NULL;
 }
 
 /** A board of our own for the run, which nobody can cut off; its fd, or -1. */
@@ -127,7 +138,6 @@ static void read_board_of_run(int board, struct records *records)
         records_add_board(records, &arms.rows[i]);
     data_free(&arms);
     data_free(&data);
-    close(board);
 }
 
 /** Of the connections that a run made, those that may yet turn into TIME_WAIT. */
@@ -192,13 +202,19 @@ static void fill_from_records(struct measured *run, struct records *records)
     run->connect_us_p99 = durations_p99(&records->connect_us);
 }
 
-static struct measured figures_of(const struct child_result *result, struct records *records,
-                                  int diag, double rst_before)
+static struct measured told_by(struct records *records, int status)
 {
-    struct measured run = {.status = result->status};
+    struct measured run = {.status = status};
     for (int figure = 0; figure < FIGURES; figure++)
         run.value[figure] = NAN;
     fill_from_records(&run, records);
+    return run;
+}
+
+static struct measured figures_of(const struct child_result *result, struct records *records,
+                                  int diag, double rst_before)
+{
+    struct measured run = told_by(records, result->status);
     run.value[WALL_S] = result->wall_s;
     run.still_closing = wait_for_closing(diag, &records->tuples);
     if (run.observed)
@@ -217,17 +233,39 @@ static void add_run(struct series *arm, const struct measured *run,
                           records->errors[i].count);
 }
 
-int measure_once(char *const command[], const struct child_options *how, struct series *arm,
-                 struct leftovers *leftovers, bool contaminated)
+void measure_so_far(struct series *arm)
 {
     struct records records = {0};
-    struct files files = make_files();
-    int board = make_board();
+    read_files(&running.files, &records);
+    read_board_of_run(running.board, &records);
+    struct measured run = told_by(&records, 0);
+    add_run(arm, &run, &records);
+    records_free(&records);
+}
+
+void measure_drop(void)
+{
+    const char *const files[] = {running.files.log, running.files.stats};
+    for (size_t i = 0; i < 2; i++)
+        if (files[i] && truncate(files[i], 0) != 0)
+            return; /* they grow, then, until the command ends */
+}
+
+struct child_result measure_once(char *const command[], const struct child_options *how,
+                                 struct series *arm, struct leftovers *leftovers,
+                                 bool contaminated)
+{
+    struct records records = {0};
+    running.files = make_files();
+    running.board = make_board();
     environment_set("NOTIMEWAIT_POLICY", arm->policy);
     double rst_before = counters_rst_sent();
     struct child_result result = child_run(command, how);
-    read_and_remove(&files, &records);
-    read_board_of_run(board, &records);
+    read_files(&running.files, &records);
+    remove_files(&running.files);
+    read_board_of_run(running.board, &records);
+    if (running.board >= 0)
+        close(running.board);
     if (result.error == 0 && !result.interrupted) {
         struct measured run = figures_of(&result, &records, leftovers->diag, rst_before);
         run.contaminated = contaminated;
@@ -235,5 +273,5 @@ int measure_once(char *const command[], const struct child_options *how, struct 
     }
     tuples_add_all(&leftovers->tuples, &records.tuples);
     records_free(&records);
-    return result.error;
+    return result;
 }

@@ -18,11 +18,18 @@ bool measure_begin(void);
 
 /**
  * Runs the command under the arm's policy, as `how` says, and adds the run to the arm, unless a
- * signal came meanwhile. Its connections are added to the leftovers. Returns 0, or the errno
- * for which the command could not be started.
+ * signal came meanwhile. Its connections are added to the leftovers. Returns how it ended.
  */
-int measure_once(char *const command[], const struct child_options *how, struct series *arm,
-                 struct leftovers *leftovers, bool contaminated);
+struct child_result measure_once(char *const command[], const struct child_options *how,
+                                 struct series *arm, struct leftovers *leftovers,
+                                 bool contaminated);
+
+/** While the command runs: adds a run of what it has told so far, which lacks what is asked
+ * only at the end. */
+void measure_so_far(struct series *arm);
+
+/** While the command runs: drops its records, which nobody will read. */
+void measure_drop(void);
 
 /** Removes the directory. */
 void measure_end(void);

@@ -27,17 +27,28 @@
 #include <unistd.h>
 
 #define LOOK_MS     500
+#define SECONDS     60 /* where neither is said, nor a command named */
 #define SECONDS_MAX 86400
 
 struct advise_options {
-    uint64_t seconds;
-    pid_t process;  /* or 0 */
-    char **command; /* or NULL */
+    uint64_t seconds; /* 0: not said */
+    pid_t process;    /* or 0 */
+    char **command;   /* or NULL */
 };
 
 static struct watched watched;
 static int diag;
 static pid_t process;
+
+/* The command, while it runs. */
+static struct {
+    struct library library;
+    struct verdict verdict;
+    struct series seen;
+    int64_t end_ns; /* when enough was seen of it; 0: once it has ended */
+    bool measured;  /* the library is in it */
+    bool reported;
+} command = {.seen = {.policy = "off"}};
 
 static bool set_option(struct advise_options *options, int letter)
 {
@@ -63,7 +74,7 @@ static bool parse_options(int argc, char **argv, struct advise_options *options)
         COMMON_OPTIONS,
         {NULL, 0, NULL, 0},
     };
-    *options = (struct advise_options){.seconds = 60};
+    *options = (struct advise_options){.seconds = 0};
     for (int letter; (letter = options_next(argc, argv, COMMON_LETTERS, names)) != -1;)
         if (!set_option(options, letter))
             return false;
@@ -134,49 +145,85 @@ static bool is_configured(const struct library *library)
 }
 
 /** Whether the library comes along. Nothing is preloaded where it does not. */
-static bool begin_measuring(char *const command[], const struct library *library)
+static bool begin_measuring(char *const words[])
 {
-    if (!library->path[0] || is_configured(library) || !preload_reaches(command[0], library) ||
+    const struct library *library = &command.library;
+    if (!library->path[0] || is_configured(library) || !preload_reaches(words[0], library) ||
         !measure_begin())
         return false;
-    if (preload_command(command[0], library, false))
+    if (preload_command(words[0], library, false))
         return true;
     measure_end();
     return false;
 }
 
-/** Its output goes to stderr: only the advice is on stdout. Returns 0 or an errno. */
-static int run_command(char *const command[], const struct library *library,
-                       struct series *seen)
+static void report_command(void)
+{
+    command.reported = true;
+    remedy_print(&watched, &command.verdict, &command.seen);
+    fflush(stdout); /* the command may go on for long */
+}
+
+/** While the command runs. Once enough was seen it goes on as it is, and is waited for. */
+static void look_at_command(void)
+{
+    if (command.reported) {
+        if (command.measured)
+            measure_drop();
+        return;
+    }
+    look_once();
+    if (command.end_ns == 0 || clock_now() < command.end_ns)
+        return;
+    if (command.measured)
+        measure_so_far(&command.seen);
+    report_command();
+}
+
+/** Its output goes to stderr: only the advice is on stdout. */
+static struct child_result run_command(char *const words[])
 {
     static const struct child_options how = {
-        .apart = true, .tick = look_once, .tick_ms = LOOK_MS};
-    if (!begin_measuring(command, library))
-        return child_run(command, &how).error;
+        .apart = true, .tick = look_at_command, .tick_ms = LOOK_MS};
+    command.measured = begin_measuring(words);
+    if (!command.measured)
+        return child_run(words, &how);
     struct leftovers leftovers = {.diag = diag};
-    int error = measure_once(command, &how, seen, &leftovers, false);
+    struct child_result result = measure_once(words, &how, &command.seen, &leftovers, false);
     measure_end();
     tuples_clear(&leftovers.tuples);
-    return error;
+    return result;
 }
 
-static int watch_command(char *const command[], const struct library *library,
-                         struct series *seen)
+/** The command's status is ours. */
+static int advise_command(const struct advise_options *options)
 {
+    if (!library_find(&command.library))
+        command.library.path[0] = '\0';
+    verdict_find(options->command[0], &command.library, &command.verdict);
+    if (options->seconds > 0)
+        command.end_ns = clock_now() + (int64_t)options->seconds * NS_PER_S;
     child_hold_signals(CHILD_ENDING_SIGNALS);
     look_once();
-    int error = run_command(command, library, seen);
-    look_once();
-    return error ? failure_not_started(command[0], error) : EXIT_SUCCESS;
+    struct child_result result = run_command(options->command);
+    if (result.error)
+        return failure_not_started(options->command[0], result.error);
+    if (!command.reported) {
+        look_once();
+        report_command();
+    }
+    free(command.seen.runs);
+    return result.status;
 }
 
-static int watch_all(const struct advise_options *options, const struct library *library,
-                     struct series *seen)
+/** Of a process, or of all. */
+static int advise_others(const struct advise_options *options)
 {
-    if (options->command)
-        return watch_command(options->command, library, seen);
-    watch_for(options->seconds);
-    return EXIT_SUCCESS;
+    watch_for(options->seconds > 0 ? options->seconds : SECONDS);
+    remedy_print(&watched, NULL, &command.seen);
+    if (process && !marked)
+        remedy_print_unseen();
+    return child_interrupted() ? EXIT_INTERRUPTED : EXIT_SUCCESS;
 }
 
 static bool prepare(const struct advise_options *options)
@@ -198,26 +245,12 @@ static bool prepare(const struct advise_options *options)
 
 int advise_main(int argc, char **argv)
 {
-    static struct library library;
-    static struct verdict verdict;
-    static struct series seen = {.policy = "off"};
     struct advise_options options;
     if (!parse_options(argc, argv, &options))
         return EXIT_USAGE;
     if (!prepare(&options))
         return EXIT_FAILED;
-    if (options.command) {
-        if (!library_find(&library))
-            library.path[0] = '\0';
-        verdict_find(options.command[0], &library, &verdict);
-    }
-    int status = watch_all(&options, &library, &seen);
-    if (status != EXIT_SUCCESS)
-        return status;
-    remedy_print(&watched, options.command ? &verdict : NULL, &seen);
-    if (process && !marked)
-        remedy_print_unseen();
-    free(seen.runs);
+    int status = options.command ? advise_command(&options) : advise_others(&options);
     free(watched.services);
-    return child_interrupted() ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return status;
 }

@@ -3,6 +3,7 @@
 #include "kernel/sysctls.h"
 #include "launcher/counters.h"
 #include "launcher/line.h"
+#include "launcher/reuse.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +22,8 @@ struct situation {
     double ports;
     double needed; /* ports at a time, if it goes on like that */
     struct sysctls sysctls;
-    long delay_ms; /* tcp_tw_reuse_delay; -1: the kernel has none */
+    bool has_delay; /* tcp_tw_reuse_delay is a sysctl */
+    long delay_ms;
     bool timestamps;
     bool kernel_reuses; /* entries of a second and more, towards this service */
 };
@@ -37,7 +39,8 @@ static struct situation situation_of(const struct watched *watched)
     struct situation now = {.service = watch_busiest(watched, NULL), .sysctls = sysctls_read()};
     struct text text = text_in(now.name, sizeof(now.name));
     double seconds = watch_seconds(watched);
-    now.delay_ms = sysctl("/proc/sys/net/ipv4/tcp_tw_reuse_delay", -1);
+    now.has_delay = reuse_has_delay();
+    now.delay_ms = reuse_delay_ms();
     now.timestamps = sysctl("/proc/sys/net/ipv4/tcp_timestamps", 1) != 0;
     now.ports = now.sysctls.high - now.sysctls.low + 1;
     if (!now.service)
@@ -56,8 +59,7 @@ static struct situation situation_of(const struct watched *watched)
 /** How many connections a second the kernel's own reuse allows (fact 11). */
 static double reuse_rate(const struct situation *now)
 {
-    double delay_s = now->delay_ms > 0 ? (double)now->delay_ms / 1000 : 1;
-    return now->ports / delay_s;
+    return now->ports * 1000 / (double)now->delay_ms;
 }
 
 static const char *by_which_way(const struct verdict *verdict)
@@ -103,7 +105,7 @@ static void print_others(const struct situation *now, const struct verdict *verd
 static void advise_reuse(const struct situation *now, const struct verdict *verdict)
 {
     bool reuses = now->sysctls.tw_reuse == 1 || now->kernel_reuses;
-    bool delay = reuses || (now->delay_ms > 1 && now->rate > reuse_rate(now));
+    bool delay = reuses || (now->has_delay && now->delay_ms > 1 && now->rate > reuse_rate(now));
     line_print(stdout, "remedy: sysctl %s%s%s (root, this whole network namespace)",
                reuses ? "" : "net.ipv4.tcp_tw_reuse=1", delay && !reuses ? " " : "",
                delay ? "net.ipv4.tcp_tw_reuse_delay=1" : "");
@@ -116,8 +118,11 @@ static void advise_reuse(const struct situation *now, const struct verdict *verd
 static void advise_library(const struct situation *now, const struct verdict *verdict)
 {
     line_print(stdout, "remedy: %s, policy auto", by_which_way(verdict));
-    line_print(stdout, LABEL "tcp_tw_reuse gives %.0f connections/s at most, and %.0f are made",
-               "why not a sysctl", reuse_rate(now), now->rate);
+    line_print(stdout,
+               LABEL
+               "tcp_tw_reuse (ports again after %s) gives %.0f connections/s at most, and %.0f "
+               "are made",
+               "why not a sysctl", reuse_delay_text(), reuse_rate(now), now->rate);
     say("or", "keep-alive or a pool in the client, where it can be changed: no new entries");
     say("or", "more source addresses, or a wider ip_local_port_range");
 }
@@ -132,9 +137,13 @@ static void choose(const struct situation *now, const struct verdict *verdict)
         line_print(stdout, "remedy: sysctl net.ipv4.tcp_timestamps=1: without them no port in "
                            "TIME_WAIT can be used again, by the kernel or by notimewait");
     else if (now->kernel_reuses && now->rate < reuse_rate(now) / 2)
-        advise_nothing("the kernel uses these ports again after tcp_tw_reuse_delay, and that "
-                       "is enough");
-    else if (now->delay_ms > 1 || (now->rate < reuse_rate(now) && !now->kernel_reuses))
+        line_print(
+            stdout,
+            "remedy: nothing to do: the kernel uses these ports again after %s, and that "
+            "is enough",
+            reuse_delay_text());
+    else if ((now->has_delay && now->delay_ms > 1) ||
+             (now->rate < reuse_rate(now) && !now->kernel_reuses))
         advise_reuse(now, verdict);
     else
         advise_library(now, verdict);
@@ -164,13 +173,29 @@ static bool print_connects(const struct series *seen)
     return true;
 }
 
+/** Which side closed first: an entry in TIME_WAIT is of one that did, or of both, where their
+ * FINs crossed. The second is seen where both ends are. */
+static void say_who_closed(char *text, size_t size, const struct service *service)
+{
+    if (service->both > 0)
+        snprintf(text, size,
+                 "%u closed by both sides at once, at most; of the others our side "
+                 "closed first%s",
+                 service->both, service->here ? "" : ", or both");
+    else
+        snprintf(text, size, "our side closed first%s",
+                 service->here ? "" : ", or both at once, which does not show from here");
+}
+
 static void print_service(const struct situation *now, const struct watched *watched)
 {
     const struct service *service = now->service;
     double left = now->ports - service->used;
     double growth = now->kernel_reuses ? 0 : now->rate;
-    line_print(stdout, LABEL "%s: %u now, %u at most; %.1f new a second; our side closed first",
-               "TIME_WAIT", now->name, service->time_wait, service->most, now->rate);
+    char closed[128];
+    say_who_closed(closed, sizeof(closed), service);
+    line_print(stdout, LABEL "%s: %u now, %u at most; %.1f new a second; %s", "TIME_WAIT",
+               now->name, service->time_wait, service->most, now->rate, closed);
     if (left > 0 && growth > 0 && now->needed > now->ports)
         line_print(stdout, LABEL "%u-%u: %.0f, %.0f left; they end in some %.0f s", "ports",
                    now->sysctls.low, now->sysctls.high, now->ports, left, left / growth);
@@ -239,7 +264,9 @@ static void print_others_seen(const struct watched *watched, const struct servic
     print_rest(watched, print_next(watched, busiest));
     if (watched->server_time_wait > 0)
         line_print(stdout,
-                   LABEL "%llu entries of servers here, which closed first: they take no port",
+                   LABEL
+                   "%llu entries of servers here, which closed first, or both sides at once: "
+                   "they take no port",
                    "servers", (unsigned long long)watched->server_time_wait);
 }
 
@@ -253,9 +280,10 @@ void remedy_print(const struct watched *watched, const struct verdict *verdict,
     if (now.service)
         print_service(&now, watched);
     print_others_seen(watched, now.service);
-    line_print(stdout, LABEL "tcp_tw_reuse=%u, tcp_timestamps=%d%s", "sysctls",
-               now.sysctls.tw_reuse, now.timestamps,
-               now.delay_ms >= 0 ? "" : ", no tcp_tw_reuse_delay (Linux 6.14)");
+    line_print(stdout, LABEL "tcp_tw_reuse=%u, %s %s%s, tcp_timestamps=%d", "sysctls",
+               now.sysctls.tw_reuse, now.has_delay ? "tcp_tw_reuse_delay:" : "after",
+               reuse_delay_text(), now.has_delay ? "" : " (a sysctl since Linux 6.14)",
+               now.timestamps);
     line_print(stdout,
                LABEL
                "which side closed first where no entry is here; what peers elsewhere have "

@@ -5,6 +5,7 @@
 #include "launcher/memory.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ALL_STATES ((1u << STATES) - 1)
@@ -16,7 +17,17 @@ static struct look {
     uint32_t since_ms; /* the last look */
     bool listens[65536];
     struct service *last; /* most entries are of one service */
+    struct ends *ends;    /* of the entries in TIME_WAIT whose peers are here, too */
+    size_t count, room;
 } look;
+
+/* A connection, as one of its ends has it. */
+struct ends {
+    struct end {
+        uint32_t address[4], port;
+    } local, peer;
+    uint32_t family;
+};
 
 static bool is_same(const struct service *service, const struct diag_socket *socket)
 {
@@ -44,6 +55,12 @@ static void note_listener(const struct diag_socket *socket, void *unused)
     look.listens[ntohs(socket->id.local_port)] = true;
 }
 
+static void unmap(uint32_t address[4])
+{
+    address[0] = address[3];
+    address[1] = address[2] = address[3] = 0;
+}
+
 /** A v4-mapped one counts as IPv4. */
 static struct diag_socket unmapped(const struct diag_socket *socket)
 {
@@ -53,9 +70,54 @@ static struct diag_socket unmapped(const struct diag_socket *socket)
     if (socket->family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address))
         return plain;
     plain.family = AF_INET;
-    plain.id.peer[0] = socket->id.peer[3];
-    plain.id.peer[1] = plain.id.peer[2] = plain.id.peer[3] = 0;
+    unmap(plain.id.peer);
+    unmap(plain.id.local);
     return plain;
+}
+
+/** Its peer is of this host, as far as that shows: the other end is listed, too. */
+static bool is_here(const struct diag_socket *socket)
+{
+    if (memcmp(socket->id.peer, socket->id.local, sizeof(socket->id.peer)) == 0)
+        return true;
+    return socket->family == AF_INET && ntohl(socket->id.peer[0]) >> 24 == IN_LOOPBACKNET;
+}
+
+static void keep_ends(const struct diag_socket *socket)
+{
+    struct ends ends = {.local.port = socket->id.local_port,
+                        .peer.port = socket->id.peer_port,
+                        .family = socket->family};
+    memcpy(ends.local.address, socket->id.local, sizeof(ends.local.address));
+    memcpy(ends.peer.address, socket->id.peer, sizeof(ends.peer.address));
+    look.ends = grow(look.ends, &look.room, look.count + 1, sizeof(look.ends[0]));
+    look.ends[look.count++] = ends;
+}
+
+static int compare_ends(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct ends));
+}
+
+/** Both ends have an entry: each had sent its FIN before it got the other's. */
+static bool both_ended(const struct ends *ends)
+{
+    struct ends other = {.local = ends->peer, .peer = ends->local, .family = ends->family};
+    return bsearch(&other, look.ends, look.count, sizeof(other), compare_ends) != NULL;
+}
+
+static void count_both(struct watched *watched)
+{
+    qsort(look.ends, look.count, sizeof(look.ends[0]), compare_ends);
+    for (size_t i = 0; i < look.count; i++) {
+        const struct ends *ends = &look.ends[i];
+        struct diag_socket socket = {.family = (uint8_t)ends->family};
+        if (look.listens[ntohs((uint16_t)ends->local.port)] || !both_ended(ends))
+            continue;
+        socket.id.peer_port = (uint16_t)ends->peer.port;
+        memcpy(socket.id.peer, ends->peer.address, sizeof(socket.id.peer));
+        find(watched, &socket)->both_now++;
+    }
 }
 
 static void note_server(const struct diag_socket *socket, uint16_t port)
@@ -71,12 +133,17 @@ static void note(const struct diag_socket *socket, void *unused)
     (void)unused;
     uint16_t port = ntohs(socket->id.local_port);
     struct diag_socket plain = unmapped(socket);
+    bool here = is_here(&plain);
+    if (here && socket->state == STATE_TIME_WAIT)
+        keep_ends(&plain);
     if (look.listens[port]) {
         note_server(socket, port);
         return;
     }
     struct service *service = look.last = find(look.watched, &plain);
     service->used += range_has(&look.sysctls, port);
+    service->here = service->here || here;
+    service->both_now += socket->state == STATE_CLOSING;
     if (socket->state == STATE_TIME_WAIT) {
         service->time_wait++;
         service->made += block_age(socket) < look.since_ms;
@@ -89,6 +156,7 @@ static void begin_look(struct watched *watched, int64_t now)
 {
     look.watched = watched;
     look.last = NULL;
+    look.count = 0;
     look.sysctls = sysctls_read();
     if (watched->looks++ == 0)
         watched->begun_ns = watched->last_ns = now;
@@ -96,9 +164,10 @@ static void begin_look(struct watched *watched, int64_t now)
     watched->last_ns = now;
     memset(look.listens, 0, sizeof(look.listens));
     memset(watched->behind, 0, sizeof(watched->behind));
-    for (size_t i = 0; i < watched->count; i++)
-        watched->services[i].time_wait = watched->services[i].open = watched->services[i].used =
-            0;
+    for (size_t i = 0; i < watched->count; i++) {
+        struct service *service = &watched->services[i];
+        service->time_wait = service->open = service->used = service->both_now = 0;
+    }
 }
 
 bool watch_look(struct watched *watched, int diag)
@@ -107,8 +176,11 @@ bool watch_look(struct watched *watched, int diag)
     if (!diag_each(diag, 1u << STATE_LISTEN, note_listener, NULL) ||
         !diag_each(diag, ALL_STATES & ~(1u << STATE_LISTEN), note, NULL))
         return false;
+    if (look.count > 0)
+        count_both(watched);
     for (size_t i = 0; i < watched->count; i++) {
         struct service *service = &watched->services[i];
+        service->both = service->both_now > service->both ? service->both_now : service->both;
         unsigned behind = watched->behind[ntohs(service->id.peer_port)];
         service->most = service->time_wait > service->most ? service->time_wait : service->most;
         service->behind = behind > service->behind ? behind : service->behind;

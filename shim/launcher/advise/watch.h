@@ -26,6 +26,9 @@ struct service {
     unsigned open, used; /* connections, and local ports of the range, at the last look */
     uint64_t open_sum;   /* over all looks */
     unsigned behind;     /* its sockets here that had unread input, at most */
+    bool here;           /* its sockets are of this host: both ends are seen */
+    unsigned both;       /* at most so many were closed by both sides at once (RFC 9293, 3.6) */
+    unsigned both_now;
 };
 
 struct watched {
@@ -33,7 +36,8 @@ struct watched {
     size_t count, room;
     unsigned looks;
     int64_t begun_ns, last_ns;
-    uint64_t server_time_wait; /* entries of our own servers, which closed first */
+    uint64_t server_time_wait; /* entries of our own servers, which closed first, or as soon as
+                                  their clients */
     unsigned behind[65536];    /* by the port of a server here, at the last look */
 };
 
