@@ -1,12 +1,17 @@
 #include "launcher/release.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/utsname.h>
 
 bool release_is_before(unsigned major, unsigned minor)
 {
     struct utsname name;
-    unsigned is_major, is_minor;
-    return uname(&name) == 0 && sscanf(name.release, "%u.%u", &is_major, &is_minor) == 2 &&
-           (is_major < major || (is_major == major && is_minor < minor));
+    char *dot, *end;
+    if (uname(&name) != 0)
+        return false;
+    unsigned long is_major = strtoul(name.release, &dot, 10);
+    if (dot == name.release || *dot != '.')
+        return false;
+    unsigned long is_minor = strtoul(dot + 1, &end, 10);
+    return end != dot + 1 && (is_major < major || (is_major == major && is_minor < minor));
 }

@@ -44,12 +44,17 @@ apart() {
     holds grep -qx 1 /proc/sys/net/ipv4/tcp_timestamps
 }
 
-@test "check: says whether TIME_WAIT entries can be removed here" {
+@test "check: says whether TIME_WAIT entries can be removed here, and who may use recycled ports" {
     run "$BUILD/notimewait" check
     echo "$output"
     if differs 'fact 8'; then
         [[ $output == *'not for TIME_WAIT entries: the kernel is too old'* ]]
     else
         [[ $output == *'possible: TIME_WAIT entries can be removed'* ]]
+    fi
+    if differs 'fact 15d'; then
+        [[ $output == *'recycled ports '*'left out by connect() towards other peers'* ]]
+    else
+        [[ $output == *'recycled ports '*'used by connect() towards other peers'* ]]
     fi
 }

@@ -115,8 +115,8 @@ static void fact_15c(void)
     HOLDS(try_connect(&other, fd) == 0);
 }
 
-/** Once that connection has ended, too, connect() itself chooses the port for another peer. That
- * is so where bind() named no address (inet_put_port()). */
+/** Once that connection has ended, too, connect() itself chooses the port for another peer.
+ * That is so where bind() named no address (inet_put_port()). */
 static void fact_15d(void)
 {
     struct pair p = in_time_wait(true), other = listening();

@@ -3,6 +3,7 @@
 #include "kernel/file.h"
 #include "launcher/counters.h"
 #include "launcher/probe.h"
+#include "launcher/release.h"
 #include "launcher/reuse.h"
 #include "policy/config.h"
 
@@ -45,6 +46,10 @@ void host_say_kernel(struct say *to)
     struct utsname name;
     if (uname(&name) == 0)
         say(to, "kernel", "kernel", "%s %s, %s", name.sysname, name.release, name.machine);
+    say(to, "recycled ports", "recycled_ports",
+        release_is_before(6, 18)
+            ? "left out by connect() towards other peers until their TIME_WAIT is over (6.18)"
+            : "used by connect() towards other peers");
     say_privileges(to);
 }
 
