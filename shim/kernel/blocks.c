@@ -8,6 +8,13 @@ uint32_t block_age(const struct diag_socket *entry)
     return entry->expires_ms < TIME_WAIT_MS ? TIME_WAIT_MS - entry->expires_ms : 0;
 }
 
+bool block_is_from(const struct diag_socket *socket, const struct diag_socket *wanted)
+{
+    bool mapped = socket->family == AF_INET6 && wanted->family == AF_INET;
+    size_t size = wanted->family == AF_INET ? 4 : 16;
+    return memcmp(socket->id.local + (mapped ? 3 : 0), wanted->id.local, size) == 0;
+}
+
 /* A dump as it comes in. One thread at a time, as with diag's buffer. */
 static struct dump {
     const struct diag_socket *wanted;
@@ -29,11 +36,8 @@ static void note(const struct diag_socket *entry, void *unused)
 {
     (void)unused;
     uint16_t port = ntohs(entry->id.local_port);
-    const struct diag_id *wanted = &dump.wanted->id;
-    bool mapped = entry->family == AF_INET6 && dump.wanted->family == AF_INET;
-    size_t size = dump.wanted->family == AF_INET ? 4 : 16;
-    if (!range_has(dump.sysctls, port) || entry->id.interface != wanted->interface ||
-        memcmp(entry->id.local + (mapped ? 3 : 0), wanted->local, size) != 0)
+    if (!range_has(dump.sysctls, port) || !block_is_from(entry, dump.wanted) ||
+        entry->id.interface != dump.wanted->id.interface)
         return;
     unsigned block = (port / (2u * BLOCK_PORTS)) << 1 | (port & 1);
     dump.entries++;

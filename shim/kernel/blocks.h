@@ -74,6 +74,9 @@ struct blocks_wanted {
     bool both;      /* v4-mapped and IPv4 ones in any case, and not only where others lack */
 };
 
+/** It has wanted's local address; a v4-mapped one counts as IPv4. */
+bool block_is_from(const struct diag_socket *socket, const struct diag_socket *wanted);
+
 /** The age of a TIME_WAIT entry, in ms; as exact as the kernel's ticks are. */
 uint32_t block_age(const struct diag_socket *entry);
 

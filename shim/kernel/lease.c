@@ -42,8 +42,7 @@ static uint32_t lock_of(const struct taker *taker, unsigned number)
 static void put_port(const struct taker *taker, unsigned number, unsigned i)
 {
     uint16_t port = block_port(number, i);
-    if (!range_has(taker->sysctls, port) ||
-        (taker->reserved && port_is_in(taker->reserved, port)))
+    if (!range_has(taker->sysctls, port) || (taker->avoid && port_is_in(taker->avoid, port)))
         return;
     view.index[view.count] = (uint8_t)i;
     view.sockets[view.count] = taker->wanted;

@@ -50,9 +50,9 @@ struct taker {
     uint8_t family;            /* of fd */
     struct diag_socket wanted; /* local address, peer, interface */
     const struct sysctls *sysctls;
-    const struct port_set *reserved; /* ports that are not taken; NULL: none is reserved */
-    uint32_t age;                    /* the least of an entry that is taken, in ms */
-    uint32_t below;                  /* and what it is less than: older ones are the kernel's */
+    const struct port_set *avoid; /* ports that are not taken; NULL: none is left out */
+    uint32_t age;                 /* the least of an entry that is taken, in ms */
+    uint32_t below;               /* and what it is less than: older ones are the kernel's */
 };
 
 enum took {

@@ -118,6 +118,7 @@ static struct peer *put(const struct diag_socket *key, int64_t now_ms)
         .alone_ms = now_ms,
         .tight_ms = INT64_MIN / 2, /* never */
         .shared_ms = INT64_MIN / 2,
+        .seen_ms = INT64_MIN / 2,
         .shared = (unsigned)process_pid(),
         .helped_ms = now_ms,
         .rest_ms = now_ms,
@@ -228,6 +229,69 @@ static const struct port_set *find_reserved(int64_t now_ms)
     return known ? &set : NULL;
 }
 
+/* The sockets to a peer, by whether a look-up of wanted finds them. */
+struct sight {
+    const struct diag_socket *wanted;
+    unsigned here, elsewhere;
+};
+
+static void see(const struct diag_socket *socket, void *context)
+{
+    struct sight *sight = context;
+    uint32_t interface = socket->id.interface;
+    bool found = block_is_from(socket, sight->wanted) &&
+                 (interface == 0 || interface == sight->wanted->id.interface);
+    *(found ? &sight->here : &sight->elsewhere) += 1;
+}
+
+static void avoid_port(const struct diag_socket *socket, void *set)
+{
+    port_put(set, ntohs(socket->id.local_port));
+}
+
+static bool see_sockets(int diag, struct sight *sight, struct port_set *avoid)
+{
+    const unsigned states = ((1u << STATES) - 1) & ~(1u << STATE_LISTEN);
+    const struct diag_socket *wanted = sight->wanted;
+    return diag_each_to(diag, wanted, wanted->family, states, see, sight) &&
+           (wanted->family == AF_INET6 ||
+            diag_each_to(diag, wanted, AF_INET6, states, see, sight)) &&
+           (sight->here > 0 || diag_each(diag, 1u << STATE_FIN_WAIT2, avoid_port, avoid));
+}
+
+/**
+ * Whether a port without a socket to the peer is one: connect() may choose another source
+ * address than find_source() was told (ip-rule(8)), or BPF another peer, and take over what was
+ * not looked at. So no socket to the peer is from elsewhere, and some is from here. Where there
+ * is none, this is tried once, not with a port that has a FIN_WAIT2 entry (fact 16).
+ */
+static bool sees_sockets(struct peer *peer, int64_t now_ms, struct port_set *avoid)
+{
+    struct sight sight = {.wanted = &peer->wanted};
+    if (now_ms < peer->seen_ms + FILL_MS)
+        return true;
+    int diag = diag_open();
+    if (diag < 0)
+        return false;
+    bool told = see_sockets(diag, &sight, avoid);
+    diag_close(diag);
+    if (told && sight.here > 0 && sight.elsewhere == 0)
+        peer->seen_ms = now_ms;
+    return told && sight.elsewhere == 0 && (sight.here > 0 || peer->shared_ms < 0);
+}
+
+/** Also the peer's own, where a socket would connect to itself. False: not known. */
+static bool find_avoided(struct peer *peer, int64_t now_ms, struct port_set *avoid)
+{
+    const struct port_set *reserved = find_reserved(now_ms);
+    if (!reserved)
+        return false;
+    *avoid = *reserved;
+    if (peer->local)
+        port_put(avoid, ntohs(peer->wanted.id.peer_port));
+    return sees_sockets(peer, now_ms, avoid);
+}
+
 static enum took share(struct peer *peer, const struct taker *taker, struct lease_entry *entry)
 {
     enum took took = TOOK_LATER;
@@ -244,10 +308,13 @@ static enum took share(struct peer *peer, const struct taker *taker, struct leas
 enum took peer_share(struct peer *peer, struct taker *taker, int64_t now_ms,
                      struct lease_entry *entry)
 {
+    static struct port_set avoid; /* one thread at a time */
     if (now_ms < peer->no_share_ms)
         return TOOK_LATER;
-    taker->reserved = find_reserved(now_ms);
-    enum took took = taker->reserved ? share(peer, taker, entry) : TOOK_LATER;
+    taker->wanted = peer->wanted; /* peer_fill() may have found another source address */
+    taker->avoid = &avoid;
+    enum took took =
+        find_avoided(peer, now_ms, &avoid) ? share(peer, taker, entry) : TOOK_LATER;
     if (took == TOOK)
         peer->shared_ms = now_ms;
     else
@@ -301,15 +368,18 @@ static bool find_source(struct peer *peer)
 bool peer_fill(struct peer *peer, struct blocks_wanted *wanted, int64_t now_ms)
 {
     wanted->socket = &peer->wanted;
+    peer->filled_ms = now_ms;
     int diag = diag_open();
     if (diag < 0)
         return false;
+    struct diag_socket before = peer->wanted;
     bool told = find_source(peer); /* which says whether the peer is local */
+    if (memcmp(before.id.local, peer->wanted.id.local, sizeof(before.id.local)) != 0)
+        peer->seen_ms = INT64_MIN / 2;
     wanted->age = peer_least_age(peer);
     told = told && blocks_fill(peer->blocks, diag, wanted, now_ms);
     diag_close(diag);
     peer->filled = told;
-    peer->filled_ms = now_ms;
     blocks_rotate(peer->blocks, (uint32_t)process_pid() * 2654435761u >> 8);
     return told;
 }

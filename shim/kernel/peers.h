@@ -35,6 +35,7 @@ struct peer {
     struct rest rest; /* of the block that was looked at last */
     struct diag_socket wanted;
     int64_t shared_ms;   /* when a port was last had by peer_share() */
+    int64_t seen_ms;     /* when its sockets were last seen where they are looked for */
     int64_t no_share_ms; /* it is not tried until then */
     unsigned shared;     /* the number of its block, modulo those that there are */
     unsigned misses;     /* looks in vain, in a row */
@@ -77,7 +78,10 @@ struct taker peer_taker(const struct peer *peer, int fd, uint8_t family,
 enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms,
                     struct lease_entry *entry);
 
-/** After EADDRNOTAVAIL: takes a port that has no socket to the peer (lease_take_unused()). */
+/**
+ * After EADDRNOTAVAIL: takes a port that has no socket to the peer (lease_take_unused()), where
+ * a dump tells that such sockets are found. Sets taker->wanted.
+ */
 enum took peer_share(struct peer *peer, struct taker *taker, int64_t now_ms,
                      struct lease_entry *entry);
 

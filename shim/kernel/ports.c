@@ -125,7 +125,7 @@ static bool may_share(const struct peer *peer, const struct ports_claim *claim, 
 static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
                             struct ports_claim *claim)
 {
-    if (!peer->filled)
+    if (!peer->filled && now >= peer->filled_ms + BLIND_MS)
         fill(peer, taker->family, now, 0);
     if (!peer->filled)
         return TOOK_LATER;

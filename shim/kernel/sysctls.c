@@ -59,7 +59,7 @@ struct sysctls sysctls_read(void)
 static void put_range(struct port_set *set, unsigned first, unsigned last)
 {
     for (unsigned port = first; port <= last && port <= UINT16_MAX; port++)
-        set->bits[port / 64] |= UINT64_C(1) << port % 64;
+        port_put(set, (uint16_t)port);
 }
 
 /* One thread at a time. The kernel gives it to the first read() alone, as far as there is room.

@@ -26,6 +26,11 @@ static inline bool port_is_in(const struct port_set *set, uint16_t port)
     return set->bits[port / 64] >> port % 64 & 1;
 }
 
+static inline void port_put(struct port_set *set, uint16_t port)
+{
+    set->bits[port / 64] |= UINT64_C(1) << port % 64;
+}
+
 /** ip_local_reserved_ports, which connect() chooses none of. False: not known. */
 bool sysctls_read_reserved(struct port_set *reserved);
 

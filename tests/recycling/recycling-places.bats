@@ -11,6 +11,7 @@ prepare() {
 clean_up() {
     [[ ! -p $BATS_TEST_TMPDIR/end ]] || echo 1<>"$BATS_TEST_TMPDIR/end"
     ip link del veth77 2>/dev/null || true
+    ip rule del ipproto tcp lookup 77 2>/dev/null || true
     [[ -z ${far_pid-} ]] || kill "$far_pid" || true
 }
 
@@ -52,6 +53,16 @@ link() {
     [[ $failed -eq 0 && $(grep -c EADDRNOTAVAIL "$table") -lt 70 ]]
 }
 
+@test "TCP that goes from another source address than UDP: nothing is taken that was not looked at" {
+    link
+    ip addr add 10.77.0.3/24 dev veth77
+    ip route add 10.77.0.0/24 dev veth77 src 10.77.0.3 table 77
+    ip rule add ipproto tcp lookup 77
+    ports 20
+    under auto n=60 remote=1 port="$at"
+    [[ $failed -eq 40 && $ports -eq 20 && $resets -eq 0 ]]
+}
+
 @test "sockets bound to a device" {
     link
     under auto n=1500 remote=1 port="$at" device=1
@@ -80,6 +91,15 @@ link() {
     ports 100
     under auto n=150 runs=2 exec=1
     [[ $failed -eq 0 ]]
+}
+
+@test "no netlink: it is not asked for by each connect() that fails" {
+    need strace
+    local table=$BATS_TEST_TMPDIR/strace
+    ports 100
+    NOTIMEWAIT_POLICY=auto run_recycle strace -f -o "$table" -e trace=socket -E LD_PRELOAD="$LIB" \
+        "$BUILD/tests/recycle" n=150 port="$(port)" runs=2 exec=1 blind=1
+    [[ $failed -eq 200 && $(grep -c AF_NETLINK "$table") -lt 10 ]]
 }
 
 @test "processes that fork while another thread takes a port over leave nothing behind" {

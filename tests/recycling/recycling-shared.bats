@@ -74,6 +74,18 @@ time.sleep(60)' "$1" "$(port)" "${range[@]}"
     [[ $failed -eq 0 && $ports -eq 1 ]]
 }
 
+@test "a peer on this host that has gone: no socket connects to itself from its port" {
+    local low
+    ports 1
+    read -r low _ </proc/sys/net/ipv4/ip_local_port_range
+    start holder act "bind:$low" say:held "wait-file:$BATS_TEST_TMPDIR/end"
+    wait_output holder '^say held'
+    run preload auto act "connect:$low"
+    touch "$BATS_TEST_TMPDIR/end"
+    finish holder
+    [[ $output == 'connect -1 EADDRNOTAVAIL' ]]
+}
+
 @test "one that the peer has a connection at is not among them" {
     local low name steps
     hold 1
