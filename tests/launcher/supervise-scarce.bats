@@ -70,3 +70,32 @@ limit() {
     echo "$output"
     [[ $(grep -cx 'connect 0' <<<"$output") -eq 2 ]]
 }
+
+@test "a socket that chooses its ports, or by a mark another source address, is left alone" {
+    need python3
+    local first last
+    ports 64
+    read -r first last </proc/sys/net/ipv4/ip_local_port_range
+    serve "$PORT" quiet loop:52 accept readall close end
+    preload auto act quiet loop:40 "connect:$PORT" write:1 close end
+    settle "$PORT"
+    run "$START" --by supervise python3 -c '
+import socket, sys, time
+to, first, last = ("127.0.0.1", int(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
+outside = 0
+for i in range(12):
+    s = socket.socket()
+    try:
+        s.setsockopt(socket.IPPROTO_IP, 51, last << 16 | first) # IP_LOCAL_PORT_RANGE
+    except OSError:
+        sys.exit("this kernel has no such option")
+    s.connect(to)
+    outside += s.getsockname()[1] < first
+    s.close()
+    time.sleep(0.1)
+print(outside, "outside")' "$PORT" $((first + 20)) "$last"
+    echo "$output"
+    [[ $output != *'no such option' ]] || skip "$output"
+    [[ $output == '0 outside' ]]
+    finish server
+}

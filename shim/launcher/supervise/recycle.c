@@ -18,6 +18,10 @@
 #define SO_BINDTOIFINDEX 62 /* 5.0 */
 #endif
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* 6.3 */
+#endif
+
 #define WAITS 48 /* of a few ms each */
 
 #define SHARERS 4 /* the part of the ports that are left which is ours until the next count */
@@ -53,11 +57,18 @@ static int64_t now_ms(void)
     return clock_now() / NS_PER_MS;
 }
 
-static int option(int fd, int name)
+static int option(int fd, int level, int name)
 {
     int value = 0;
     socklen_t len = sizeof(value);
-    return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : 0;
+    return getsockopt(fd, level, name, &value, &len) == 0 ? value : 0;
+}
+
+/** As hooks/option.c has it: the entries may be of other ports or another source address. */
+static bool chooses_port_or_source(int fd)
+{
+    return option(fd, SOL_SOCKET, SO_MARK) || option(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE) ||
+           option(fd, IPPROTO_IP, IP_UNICAST_IF);
 }
 
 /** The interface that the socket is bound to, or that a link-local peer is behind; 0: any. */
@@ -65,7 +76,8 @@ static uint32_t interface_of(int fd, const union address *peer)
 {
     bool link_local =
         peer->any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&peer->in6.sin6_addr);
-    return link_local ? peer->in6.sin6_scope_id : (uint32_t)option(fd, SO_BINDTOIFINDEX);
+    return link_local ? peer->in6.sin6_scope_id
+                      : (uint32_t)option(fd, SOL_SOCKET, SO_BINDTOIFINDEX);
 }
 
 static uint64_t hash(uint64_t h, const void *data, size_t size)
@@ -135,13 +147,21 @@ static uint32_t seconds(int64_t now)
     return (uint32_t)(now / 1000) + 1;
 }
 
-/** How many ports connect() leaves out towards the peer because of others. */
-static unsigned left_out(const struct outlook *outlook, int64_t now)
+/** The ports that connect() leaves out towards the peer because of others are put into *set. */
+static void put_left_out(const struct outlook *outlook, int64_t now, struct port_set *set)
+{
+    for (unsigned port = sysctls.low; port <= sysctls.high && bound_are_left_out(); port++)
+        if (bound[port].at_s + TIME_WAIT_MS / 1000 >= seconds(now) && bound[port].at_s &&
+            bound[port].outlook != (uint8_t)(outlook - outlooks))
+            port_put(set, (uint16_t)port);
+}
+
+/** How many of the range are in the set. */
+static unsigned count_in_range(const struct port_set *set)
 {
     unsigned count = 0;
-    for (unsigned port = sysctls.low; port <= sysctls.high && bound_are_left_out(); port++)
-        count += bound[port].at_s + TIME_WAIT_MS / 1000 >= seconds(now) && bound[port].at_s &&
-                 bound[port].outlook != (uint8_t)(outlook - outlooks);
+    for (unsigned port = sysctls.low; port <= sysctls.high; port++)
+        count += port_is_in(set, (uint16_t)port);
     return count;
 }
 
@@ -172,16 +192,17 @@ static void look(struct outlook *outlook, struct peer *peer, uint8_t family, int
         outlook->alone_ms = now + BLIND_MS;
         return;
     }
-    unsigned entries = peer->blocks->entries + left_out(outlook, now);
+    struct port_set others = {0};
+    put_left_out(outlook, now, &others);
+    unsigned entries = peer->blocks->entries + count_in_range(&others);
     unsigned most = threshold(peer);
     outlook->scarce = entries >= most;
     outlook->until_look = outlook->scarce ? ports_in_range() : (most - entries) / 2 + 16;
 }
 
-static void count_one(const struct diag_socket *socket, void *context)
+static void put_port(const struct diag_socket *socket, void *set)
 {
-    if (range_has(&sysctls, ntohs(socket->id.local_port)))
-        (*(unsigned *)context)++;
+    port_put(set, ntohs(socket->id.local_port));
 }
 
 /** Counts the ports that connect() can choose: that have no socket to the peer, of any state.
@@ -189,16 +210,18 @@ static void count_one(const struct diag_socket *socket, void *context)
 static void count_left(struct outlook *outlook, struct peer *peer, uint8_t family, int64_t now)
 {
     unsigned all = (1u << STATES) - 1;
-    unsigned count = 0;
+    struct port_set taken = {0}; /* a port may be both */
     if (now < outlook->counted_ms + FILL_TIGHT_MS)
         return;
     outlook->counted_ms = now;
-    count = left_out(outlook, now);
+    put_left_out(outlook, now, &taken);
     int diag = diag_open();
     if (diag < 0)
         return;
-    if (diag_each_to(diag, &peer->wanted, family, all & ~(1u << STATE_LISTEN), count_one,
-                     &count))
+    bool told = diag_each_to(diag, &peer->wanted, family, all & ~(1u << STATE_LISTEN), put_port,
+                             &taken);
+    unsigned count = count_in_range(&taken);
+    if (told)
         outlook->left = count < ports_in_range() ? (ports_in_range() - count) / SHARERS : 0;
     diag_close(diag);
 }
@@ -275,7 +298,8 @@ bool recycle_before_connect(int fd, pid_t thread, const union address *address, 
     if (tries == 0 && outlook->until_look > 0)
         outlook->until_look--;
     bool look_now = outlook->until_look == 0;
-    if (now < outlook->alone_ms || (!look_now && !outlook->scarce) || is_elsewhere(fd, thread))
+    if (now < outlook->alone_ms || (!look_now && !outlook->scarce) ||
+        is_elsewhere(fd, thread) || chooses_port_or_source(fd))
         return true;
     struct peer *peer = peers_get(address, interface_of(fd, address), now);
     if (!peer)
