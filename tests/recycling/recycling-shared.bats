@@ -86,6 +86,27 @@ time.sleep(60)' "$1" "$(port)" "${range[@]}"
     [[ $output == 'connect -1 EADDRNOTAVAIL' ]]
 }
 
+@test "one that a socket bound to a device has a connection at: no two have one pair of addresses" {
+    local low
+    ports 1
+    read -r low _ </proc/sys/net/ipv4/ip_local_port_range
+    serve "$PORT" accept readall
+    start device python3 -c '
+import socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.connect(("127.0.0.1", int(sys.argv[2])))
+print("connected", flush=True)
+sys.stdin.read()' "$low" "$PORT" < <(until [[ -e $BATS_TEST_TMPDIR/end ]]; do sleep 0.1; done)
+    wait_output device connected
+    run preload auto act "connect:$PORT"
+    touch "$BATS_TEST_TMPDIR/end"
+    finish device
+    [[ $output == 'connect -1 EADDRNOTAVAIL' ]]
+}
+
 @test "one that the peer has a connection at is not among them" {
     local low name steps
     hold 1
