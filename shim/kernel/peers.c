@@ -22,6 +22,9 @@
 #define TRIES_TIGHT 16
 #define TRIES_SHARE 8
 
+/* Blocks that lie side by side are alike. A prime, so that each one's turn comes. */
+#define SHARE_STRIDE 619
+
 /* A peer that has a socket at every port that was looked at has not many others. */
 #define NO_SHARE_MS 1000
 
@@ -297,9 +300,12 @@ static enum took share(struct peer *peer, const struct taker *taker, struct leas
     enum took took = TOOK_LATER;
     unsigned count, first = blocks_of(taker->sysctls, &count);
     for (unsigned i = 0; i < TRIES_SHARE && i < count && took == TOOK_LATER; i++) {
-        unsigned number = first + peer->shared % count;
-        took = lease_take_unused(taker, number, &peer->blocks->block[number], entry);
-        if (took != TOOK)
+        unsigned number = first + peer->shared * SHARE_STRIDE % count;
+        struct block *block = &peer->blocks->block[number];
+        took = lease_take_unused(taker, number, block, entry);
+        if (took == TOOK)
+            block->taken = true;
+        else
             peer->shared++;
     }
     return took;
