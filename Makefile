@@ -6,6 +6,8 @@ endif
 CFLAGS  ?= -O2 -g
 VERSION ?= 0.2.0
 BUILD   ?= build
+# One spelling of it: by that what is built there knows which headers it was made from.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
@@ -90,8 +92,8 @@ help:
 # Rewritten when the compiler or its flags are others than last time: everything depends on it.
 $(BUILD)/flags: force
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
-	    echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' >$@
+	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), $(BUILD)' | cmp -s - $@ || \
+	    echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), $(BUILD)' >$@
 
 # What this libc has of the hooks' names, in which versions: so much is exported, and no more.
 NAMES   = $(BUILD)/libc-names.h

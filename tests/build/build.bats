@@ -20,6 +20,15 @@ table() {
     [[ ${#missing[@]} -eq 0 ]]
 }
 
+@test "a header that changes has all made anew that includes it, however BUILD is spelt" {
+    local relative spelling
+    relative=$(realpath --relative-to=. "$BUILD")
+    for spelling in "$relative" "./$relative" "$(realpath "$BUILD")"; do
+        run make -n -o "$relative/flags" -W shim/kernel/lease.h BUILD="$spelling"
+        [[ $output == *' shim/kernel/ports.c'* && $output != *' shim/policy/config.c'* ]]
+    done
+}
+
 @test "it needs libc alone, with full RELRO and no executable stack" {
     run readelf -Wdl "$LIB"
     [[ $(grep -c NEEDED <<<"$output") -eq 1 && $output == *'[libc.so.6]'* ]]
