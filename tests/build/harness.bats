@@ -191,6 +191,22 @@ unreasoned() {
         }' "$1"
 }
 
+@test "a claim names tests that the guests run" {
+    local claim kernels machines _
+    while IFS='|' read -r claim kernels machines _; do
+        kernels=$(xargs <<<"$kernels") machines=$(xargs <<<"$machines")
+        echo "$claim: $kernels, $machines"
+        case $kernels in
+        'fact '*) grep -q "^@test \"$kernels:" tests/kernels/facts.bats ;;
+        *) grep -qE "tests_of [a-z]+/$kernels '" tests/kernels/inside ;;
+        esac
+        case $machines in
+        - | 'fact '*) ;;
+        *) grep -qF "try '$machines'" tests/arches/inside ;;
+        esac
+    done < <(grep -v '^#' tests/claims.def)
+}
+
 @test "what differs on another stack or kernel, and what may be either, has its reason" {
     run unreasoned tests/peers/peer-view.expected
     [[ -z $output ]]

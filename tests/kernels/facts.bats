@@ -67,7 +67,7 @@ far_state_is() {
     fact 9
 }
 
-@test "fact 10: the states in which SO_LINGER resets; TIME_WAIT is none of them" {
+@test "fact 10: SO_LINGER resets in five states, and in LAST_ACK what is unsent; not in TIME_WAIT" {
     fact 10
 }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The tables of tests/update-results that put kernels, machines or stacks into columns: made from
 # kernels.expected and stacks.expected, which the tests demand, and from what the last run of `make
-# results` has measured: tests/arches/machines.measured and tests/stacks/connects.measured. In tests/.
+# results` has measured: kernels.measured, machines.measured and connects.measured. In tests/.
 
 # Functions for awk: a table's heading; what kernels do otherwise.
 # shellcheck disable=SC2016 # awk's
@@ -15,10 +15,18 @@ TABLE_WORDS='
         count = split(list, some, " ")
         for (i = 1; i <= count; i++) otherwise[some[i], test] = reason
     }
+    # The file of tests/kernels, or of the names of tests/kernels/inside, that has the test.
+    function file_of(test) {
+        return test ~ /^fact / ? "facts" : test == "IPVS" ? "ipvs" : test in files ? test : "probe"
+    }
+    # What kernels.expected says holds where the file passed: so it says of a kernel whose file did.
     function on_kernel(name, test) {
+        if (!((name, file_of(test)) in measured)) return "-"
+        if (measured[name, file_of(test)] != "ok") return "FAILED"
         return (name, test) in otherwise ? "no: " otherwise[name, test] : "yes"
     }
     /^#/ { next }
+    FILENAME ~ /kernels.measured$/ { split($0, word, " "); measured[word[1], word[3]] = word[2]; files[word[3]]; next }
     FILENAME ~ /kernels.expected$/ { no($1, $2, $3); next }'
 
 # The kernels' names, oldest first.
@@ -34,7 +42,7 @@ kernels() {
             { test = $0; sub(/:.*/, "", test)
               line = "| " $0 " |"
               for (i = 1; i <= count; i++) line = line " " on_kernel(all[i], test) " |"
-              print line }' kernels/kernels.expected -
+              print line }' kernels/kernels.measured kernels/kernels.expected -
 }
 
 # What a peer's calls return, for README: of some situations and policies; the rest is in RESULTS.md.
@@ -167,6 +175,6 @@ claims() {
                 line = line " " once(i <= kernels ? on_kernel(columns[i], $2) : \
                     i <= kernels + 2 ? on_machine(columns[i], $3) : on_stack(columns[i], $4)) " |"
             print line
-        }' kernels/kernels.expected arches/machines.measured stacks/connects.measured \
+        }' kernels/kernels.measured kernels/kernels.expected arches/machines.measured stacks/connects.measured \
         stacks/stacks.expected claims.def
 }

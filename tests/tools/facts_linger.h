@@ -129,8 +129,8 @@ static int in_syn_recv(void)
     return fd;
 }
 
-/** SO_LINGER resets in SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2 and CLOSE_WAIT, and neither
- * in LAST_ACK nor where TIME_WAIT is left already. */
+/** SO_LINGER resets in SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2 and CLOSE_WAIT, and in
+ * LAST_ACK where not all is sent (tcp_disconnect()); not where TIME_WAIT is left already. */
 static void fact_10(void)
 {
     struct pair open = connected(), passive = connected(), active = connected();

@@ -26,6 +26,8 @@ static void fact_8(void)
     long before = resets();
     close(p.ours), close(p.peers);
     HOLDS(becomes(kept_here, &p, TCP_TIME_WAIT));
+    HOLDS(diag(SOCK_DESTROY, &p.from, &p.to, cookie + 1, &answer) != 0); /* another socket's */
+    HOLDS(kept_here(&p) == TCP_TIME_WAIT);
     errno = diag(SOCK_DESTROY, &p.from, &p.to, cookie, &answer);
     HOLDS(errno == 0);
     HOLDS(becomes(kept_here, &p, 0) && resets() == before);

@@ -94,8 +94,11 @@ static void fact_15(void)
     taken_over_too("::ffff:127.0.0.1", "");
     taken_over_too("::1", "lo");
     taken_over_once();
-    struct pair other = in_time_wait(false);
+    struct pair other = in_time_wait(false), live = listening();
     HOLDS(take_over(&other) == EADDRINUSE);
+    HOLDS(try_connect(&live, tcp_socket()) == 0); /* without SO_REUSEADDR, to whatever peer */
+    HOLDS(take_over(&(struct pair){.from = live.from, .to = p.to, .listener = p.listener}) ==
+          EADDRINUSE);
     sysctl("tcp_timestamps", "0");
     struct pair bare = in_time_wait(true);
     int error = take_over(&bare);
