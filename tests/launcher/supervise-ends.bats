@@ -104,22 +104,6 @@ both_armed() {
     [[ $(grep -cx 'connect -1 ENOSYS' <<<"$output") -eq 3 && $output == *$'\nwrite 5\n'* ]]
 }
 
-# Half of its processes have signals whose handlers have SA_RESTART, the others try again.
-@test "fork, exec, vfork, threads, signals, processes that are killed: nothing hangs, nothing leaks" {
-    local wanted=${STORM_CONNECTIONS-10000}
-    gcc -O2 -static -pthread -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/storm" tests/tools/storm.c
-    start server act "listen:$PORT" loop:1000000 accept readn:1 write:1 readall close end
-    wait_output server '^listen '
-    start parent "$START" --by supervise -p fin-rst "$BATS_TEST_TMPDIR/storm" "$PORT" "$wanted" 4
-    until_true 20000 worker
-    run finish parent 120000
-    echo "$output"
-    [[ $status -eq 0 && $output =~ ^storm:\ connections=([0-9]+)\ killed=[1-9][0-9]*\ failed=0\ interrupted=[0-9]+$ ]]
-    [[ ${BASH_REMATCH[1]} -ge $wanted ]]
-    settle "$PORT"
-    [[ $(time_wait_client "$PORT") -eq 0 ]]
-}
-
 @test "no fd is left in the worker, and what it knows of threads is bounded" {
     local fds
     serve "$PORT" loop:400 accept readall close end

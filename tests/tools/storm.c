@@ -1,13 +1,14 @@
 /*
- * storm: processes that come and go, and connect: `storm PORT CONNECTIONS PROCESSES`.
+ * storm: processes that come and go, and connect: `storm PORT CONNECTIONS PROCESSES [SEED]`.
  *
  * Each process is made by fork, by vfork and exec, or by fork and exec, has two threads that
  * connect, write, read and close, and gets a signal every ms, whose handler has SA_RESTART in
  * every other process; in those without, calls that say EINTR are made again, as connect(2)
- * wants it. The parent kills one of them now and then. When all connections are made it prints
- * `storm: connections=N killed=N failed=N interrupted=N`, failed being those that connect()
- * refused for any reason but a signal, interrupted the calls that said EINTR. The exit status
- * is 0 where none failed.
+ * wants it. Of each seven that it starts the parent kills one that runs: which, and when, comes
+ * from the seed, which it prints first (`storm: seed=N`; without SEED it is the time). When all
+ * connections are made it prints `storm: connections=N killed=N failed=N interrupted=N`, failed
+ * being those that connect() refused for any reason but a signal, interrupted the calls that
+ * said EINTR. The exit status is 0 where none failed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,9 +22,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define EACH 20 /* connections of a thread */
+#define EACH    20    /* connections of a thread */
+#define RUNNING 64    /* processes at once, at most */
+#define LATE_US 10000 /* a process is killed within that time */
 
 /* Shared with the children: in a file that exec leaves open. */
 static struct counts {
@@ -134,22 +138,48 @@ static pid_t start_process(unsigned how)
     _exit(1);
 }
 
+/* What runs, and what the next numbers are drawn from. */
+static pid_t running[RUNNING];
+static unsigned count, seed;
+
+static unsigned draw(unsigned below)
+{
+    return (unsigned)rand_r(&seed) % below;
+}
+
+static void forget(pid_t pid)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (running[i] == pid)
+            running[i--] = running[--count];
+}
+
+/** Of each seven one; it may have ended by itself. */
+static long kill_one(unsigned number)
+{
+    static unsigned victim;
+    if (number % 7 == 0)
+        victim = number + draw(7);
+    if (number != victim || count == 0)
+        return 0;
+    usleep(draw(LATE_US));
+    return kill(running[draw(count)], SIGKILL) == 0;
+}
+
 /** Returns how many were killed. */
 static long storm(long connections, unsigned processes)
 {
-    unsigned running = 0, number = 0;
     long killed = 0;
-    while (running > 0 || atomic_load(&counts->connections) < connections) {
-        if (running < processes && atomic_load(&counts->connections) < connections) {
-            pid_t pid = start_process(number++);
-            running += pid > 0;
-            if (number % 7 == 0) {
-                usleep(3000);
-                killed += kill(pid, SIGKILL) == 0;
-            }
+    for (unsigned number = 0;
+         count > 0 || atomic_load(&counts->connections) < connections;) {
+        if (count == processes || atomic_load(&counts->connections) >= connections) {
+            forget(wait(NULL));
             continue;
         }
-        running -= wait(NULL) > 0;
+        pid_t pid = start_process(number);
+        if (pid > 0)
+            running[count++] = pid;
+        killed += kill_one(number++);
     }
     return killed;
 }
@@ -163,14 +193,18 @@ int main(int argc, char **argv)
         map_counts();
         work();
     }
-    if (argc != 4)
+    unsigned processes = argc == 4 || argc == 5 ? (unsigned)number(argv[3]) : 0;
+    if (processes < 1 || processes > RUNNING)
         return 2;
+    seed = argc == 5 ? (unsigned)number(argv[4]) : (unsigned)time(NULL);
+    printf("storm: seed=%u\n", seed);
+    fflush(stdout); /* before the first fork, and for one that hangs */
     port = number(argv[1]);
     counts_fd = memfd_create("counts", 0);
     if (counts_fd < 0 || ftruncate(counts_fd, sizeof(*counts)) != 0)
         return 1;
     map_counts();
-    long killed = storm(number(argv[2]), (unsigned)number(argv[3]));
+    long killed = storm(number(argv[2]), processes);
     printf("storm: connections=%ld killed=%ld failed=%ld interrupted=%ld\n",
            atomic_load(&counts->connections), killed, atomic_load(&counts->failed),
            atomic_load(&counts->interrupted));
