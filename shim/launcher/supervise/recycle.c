@@ -185,6 +185,30 @@ static bool fill(struct peer *peer, uint8_t family, int64_t now, int64_t least_m
     return peer_fill(peer, &wanted, now);
 }
 
+static void put_port(const struct diag_socket *socket, void *set)
+{
+    port_put(set, ntohs(socket->id.local_port));
+}
+
+/** How many ports have a socket to the peer, of any state, or are left out. False: the kernel
+ * does not tell. */
+static bool count_taken(const struct outlook *outlook, struct peer *peer, uint8_t family,
+                        int64_t now, unsigned *count)
+{
+    unsigned all = (1u << STATES) - 1;
+    struct port_set taken = {0}; /* a port may be both */
+    int diag = diag_open();
+    if (diag < 0)
+        return false;
+    put_left_out(outlook, now, &taken);
+    bool told = diag_each_to(diag, &peer->wanted, family, all & ~(1u << STATE_LISTEN), put_port,
+                             &taken);
+    diag_close(diag);
+    if (told)
+        *count = count_in_range(&taken);
+    return told;
+}
+
 /** How scarce ports are, and when that is to be looked at again. */
 static void look(struct outlook *outlook, struct peer *peer, uint8_t family, int64_t now)
 {
@@ -196,34 +220,22 @@ static void look(struct outlook *outlook, struct peer *peer, uint8_t family, int
     put_left_out(outlook, now, &others);
     unsigned entries = peer->blocks->entries + count_in_range(&others);
     unsigned most = threshold(peer);
+    /* Where the peer is slow to close, most may be on their way to TIME_WAIT. */
+    if (entries < most && outlook->scarce)
+        (void)count_taken(outlook, peer, family, now, &entries);
     outlook->scarce = entries >= most;
     outlook->until_look = outlook->scarce ? ports_in_range() : (most - entries) / 2 + 16;
 }
 
-static void put_port(const struct diag_socket *socket, void *set)
-{
-    port_put(set, ntohs(socket->id.local_port));
-}
-
-/** Counts the ports that connect() can choose: that have no socket to the peer, of any state.
- */
+/** Counts the ports that connect() can choose. */
 static void count_left(struct outlook *outlook, struct peer *peer, uint8_t family, int64_t now)
 {
-    unsigned all = (1u << STATES) - 1;
-    struct port_set taken = {0}; /* a port may be both */
+    unsigned count;
     if (now < outlook->counted_ms + FILL_TIGHT_MS)
         return;
     outlook->counted_ms = now;
-    put_left_out(outlook, now, &taken);
-    int diag = diag_open();
-    if (diag < 0)
-        return;
-    bool told = diag_each_to(diag, &peer->wanted, family, all & ~(1u << STATE_LISTEN), put_port,
-                             &taken);
-    unsigned count = count_in_range(&taken);
-    if (told)
+    if (count_taken(outlook, peer, family, now, &count))
         outlook->left = count < ports_in_range() ? (ports_in_range() - count) / SHARERS : 0;
-    diag_close(diag);
 }
 
 /** connect() would say EADDRNOTAVAIL, or soon: next to all ports have a socket to the peer. */
