@@ -114,3 +114,18 @@ killed_under_load() {
 @test "the launcher is killed among thousands of connections: no connect() fails" {
     killed_under_load launcher
 }
+
+# All ports are in TIME_WAIT without SO_REUSEADDR: a call waits in the worker's hands for 240 ms.
+@test "the worker is killed while a call waits for a port: the call goes on" {
+    ports 20
+    serve "$PORT" quiet loop:20 accept readall close end
+    act quiet loop:20 "connect:$PORT" write:1 close end
+    settle "$PORT"
+    start parent "$START" --by supervise "$ACT" say:ready loop:6 "connect:$PORT" end say:over
+    wait_output parent '^say ready'
+    pause 0.3
+    kill -KILL "$(worker parent)"
+    wait_output parent '^say over' 10000
+    output_of parent
+    [[ $(output_of parent) == *'errors=6 first=connect:EADDRNOTAVAIL'* ]]
+}
