@@ -170,8 +170,7 @@ static long kill_one(unsigned number)
 static long storm(long connections, unsigned processes)
 {
     long killed = 0;
-    for (unsigned number = 0;
-         count > 0 || atomic_load(&counts->connections) < connections;) {
+    for (unsigned number = 0; count > 0 || atomic_load(&counts->connections) < connections;) {
         if (count == processes || atomic_load(&counts->connections) >= connections) {
             forget(wait(NULL));
             continue;
