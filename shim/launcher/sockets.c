@@ -44,6 +44,7 @@ static struct process_socket ask(int copy, int number)
     (void)getsockopt(copy, SOL_SOCKET, SO_COOKIE, &socket.cookie, &len);
     socket.linger2 = option(copy, IPPROTO_TCP, TCP_LINGER2);
     socket.reusable = option(copy, SOL_SOCKET, SO_REUSEADDR) != 0;
+    socket.late_port = option(copy, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) != 0;
     socket.seen_from_inside = option(copy, SOL_SOCKET, SO_NO_CHECK) != 0;
     ask_addresses(&socket);
     return socket;

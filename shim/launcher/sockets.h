@@ -23,6 +23,7 @@ struct process_socket {
     int linger2;           /* TCP_LINGER2: -1 armed, otherwise s */
     bool lingers;          /* SO_LINGER is on */
     bool reusable;         /* SO_REUSEADDR */
+    bool late_port;        /* IP_BIND_ADDRESS_NO_PORT */
     bool seen_from_inside; /* the library has marked it (lever_mark_as_seen()) */
 };
 

@@ -126,7 +126,7 @@ static void say_socket(struct say *to, const struct process_socket *socket)
 static void say_unknown_sockets(struct say *to, int error)
 {
     static const char *const names[] = {"listeners", "armed_listeners", "connections",
-                                        "passed_by"};
+                                        "passed_by", "not_judged"};
     say_as(to, "sockets", "sockets", "null", "%s", sockets_why_not(error));
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         say_string(to, names[i], NULL);
@@ -149,6 +149,12 @@ static void say_sockets(struct say *to, const struct seen *seen)
     say_as(to, "its own connections", "connections", say_number(seen->clients),
            "%u open, of which %u pass it by", seen->clients, seen->passed_by);
     say_member(to, "passed_by", say_number(seen->passed_by));
+    if (seen->not_judged > 0)
+        say_as(to, "  not judged", "not_judged", say_number(seen->not_judged),
+               "%u: they bound their ports, or nothing is set on them that shows",
+               seen->not_judged);
+    else
+        say_member(to, "not_judged", "0");
 }
 
 /** Of another run of the same program. */

@@ -1,6 +1,7 @@
 #include "launcher/check/seen.h"
 
 #include "launcher/board/switch.h"
+#include "launcher/check/judge.h"
 #include "launcher/memory.h"
 
 #include <errno.h>
@@ -9,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LIBRARY "libnotimewait.so"
-#define OURS    "NOTIMEWAIT_"
+#define OURS "NOTIMEWAIT_"
 
 /** The whole of a file of /proc, and two NULs; "" where it cannot be read. */
 static char *read_file(pid_t process, const char *name)
@@ -69,26 +69,27 @@ static bool was_accepted(const struct seen *seen, const struct process_socket *s
     return false;
 }
 
-/** By its environment, or by the board's word: then nothing is set, which is not being passed
- * by. */
-static bool is_off(const struct seen *seen)
+/** By whatever reaches the process: there are none where nothing does. */
+static void count_judged(struct seen *seen, const struct process_socket *socket)
 {
-    const char *policy = seen_variable(seen, OURS "POLICY");
-    if (seen->board && !seen->why_no_word && seen->word[0])
-        policy = seen->word;
-    return policy && strcmp(policy, "off") == 0;
+    enum judgement judgement = judge(socket);
+    seen->passed_by += judgement == JUDGED_PASSED_BY;
+    seen->not_judged += judgement == JUDGED_NOT;
 }
 
 static void count(struct seen *seen)
 {
-    bool acts = (seen->loaded || seen->supervised) && !is_off(seen);
+    bool reached = seen->loaded || seen->supervised;
+    if (reached)
+        judge_begin(seen);
     for (size_t i = 0; i < seen->count; i++) {
         const struct process_socket *socket = &seen->sockets[i];
         bool client = is_open(socket) && !was_accepted(seen, socket);
         seen->listeners += socket->state == STATE_LISTEN;
         seen->armed_listeners += socket->state == STATE_LISTEN && socket->linger2 < 0;
         seen->clients += client;
-        seen->passed_by += acts && client && !socket->reusable && socket->linger2 >= 0;
+        if (client && reached)
+            count_judged(seen, socket);
     }
 }
 
@@ -139,7 +140,7 @@ static void look_at_mapped(struct seen *seen)
     char path[PATH_MAX];
     for (char *line = strtok_r(maps, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         char *file = strchr(line, '/');
-        if (!file || !strstr(line, " r-xp ") || strstr(file, LIBRARY))
+        if (!file || !strstr(line, " r-xp ") || strstr(file, SEEN_LIBRARY))
             continue;
         its_path(seen->process, file, path);
         bypass_look_at(file, path, seen->found);
@@ -153,7 +154,7 @@ void seen_begin(pid_t process, struct seen *seen)
     sockets_process_name(process, seen->name, sizeof(seen->name));
     seen->began = began_at(process);
     seen->environment = read_file(process, "environ");
-    seen->loaded = file_has(process, "maps", LIBRARY);
+    seen->loaded = file_has(process, "maps", SEEN_LIBRARY);
     seen->supervised = file_has(process, "status", "Seccomp:\t2") &&
                        seen_variable(seen, OURS "SUPERVISOR") != NULL;
     seen->error = sockets_each(process, keep, seen);

@@ -13,6 +13,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#define SEEN_LIBRARY "libnotimewait.so"
+
 struct seen {
     pid_t process;
     char name[32];
@@ -22,7 +24,8 @@ struct seen {
     struct process_socket *sockets;
     size_t count, room;
     int error; /* why its sockets are not known, or 0 */
-    unsigned listeners, armed_listeners, clients, passed_by;
+    unsigned listeners, armed_listeners, clients;
+    unsigned passed_by, not_judged; /* of the clients (judge.h) */
     struct bypass_found
         found[BYPASSES];            /* of what it has mapped, where the library is loaded */
     const char *board;              /* the board that it names, or NULL */
