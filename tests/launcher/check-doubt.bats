@@ -1,5 +1,5 @@
 # notimewait check: what cannot be looked at is said to be unknown, and never to work.
-# shellcheck disable=SC2016 # the loader's own variables
+# shellcheck disable=SC2016 # the loader's own variables, and scripts'
 # shellcheck disable=SC2153 # BUILD is the helper's
 load ../lib/helper
 bats_require_minimum_version 1.5.0
@@ -114,4 +114,49 @@ int main(void) { struct sigaction a = {.sa_handler = f, .sa_flags = $flags}; ret
             [[ $output == *"signals             $dir/program: calls sigaction(), and SA_RESTART is not seen"*EINTR* ]]
         fi
     done
+}
+
+# script LINE...: a script with these lines.
+script() {
+    printf '%s\n' "$@" >"$dir/script"
+    chmod 755 "$dir/script"
+    run "$START" check "$dir/script"
+    echo "$output"
+}
+
+@test "a shell's script may start anything: as far as is known; an exec is followed, by variables and PATH" {
+    compiled plain 'int main(void) { return 0; }'
+    compiled static 'int main(void) { return 0; }' -static
+    compiled filter '#include <stdio.h>
+#include <sys/prctl.h>
+int main(void) { if (prctl(PR_SET_SECCOMP, 2, 0) != 0) puts("seccomp"); }'
+    script '#!/bin/sh' "$dir/static"
+    [[ $status -eq 0 && ${lines[0]} == 'works by preload, as far as is known: /bin/sh: '*'; what the script starts is not looked at' ]]
+    [[ $("$START" check --json "$dir/script" | jq -c '[.verdict,.known]') == '["preload",false]' ]]
+    script '#!/bin/sh' "DIR=$dir" 'NAME="static" # of it' "export FILE='filter'" "if true; then" '  exec "${DIR}/$FILE" "$@"'
+    [[ ${lines[0]} == "works in part, as far as is known: $dir/filter: installs a seccomp"* ]]
+    [[ $output == *"$dir/script: a script, run by /bin/sh"*"$dir/filter: dynamically linked ("* ]]
+    script '#!/bin/sh' 'exec 3>&1' "exec $dir/static"
+    [[ ${lines[0]} == "works by supervision, as far as is known: $dir/static: "* ]]
+    PATH=$dir:$PATH script '#!/bin/sh' 'exec plain -E "$@"'
+    [[ ${lines[0]} == "works by preload, as far as is known: $dir/plain: dynamically linked; what else"* ]]
+    for line in 'exec "$(cat name)"' 'exec $UNSET/static' 'exec /none/static' "exec $dir" 'echo exec' 'exec'; do
+        script '#!/bin/sh' "$line"
+        [[ ${lines[0]} == 'works by preload, as far as is known: /bin/sh: '* ]]
+    done
+    script '#!/bin/sh' "exec $dir/script"
+    [[ ${lines[0]} == 'works by preload, as far as is known: /bin/sh: '* ]]
+}
+
+@test "of several things that are not seen the filter is said first" {
+    [[ $(uname -m) == x86_64 ]] || skip 'flags are read from the code of a 64-bit PC'
+    compiled both '#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+int main(int c, char **v) { if (prctl(PR_SET_SECCOMP, 2, 0) != 0) puts("seccomp");
+    return dlopen(v[c - 1], RTLD_NOW | RTLD_DEEPBIND) == 0; }'
+    run "$START" check "$dir/both"
+    echo "$output"
+    [[ ${lines[0]} == "works in part: $dir/both: installs a seccomp filter"* && ${lines[3]} == *RTLD_DEEPBIND* ]]
 }

@@ -1,5 +1,7 @@
 #include "launcher/check/verdict.h"
 
+#include "launcher/check/script.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +50,9 @@ static const char *why_reached(const struct inspection *inspection,
         return "dynamically linked; notimewait preloads the sanitizer's runtime first, which "
                "LD_PRELOAD alone does not";
     if (inspection->count > 1)
-        return "dynamically linked; what the script starts is not looked at";
+        return last[-1].finding == FINDING_SCRIPT
+                   ? "dynamically linked; what the script starts is not looked at"
+                   : "dynamically linked; what else the script starts is not looked at";
     return "dynamically linked";
 }
 
@@ -68,9 +72,42 @@ static void judge_reached(struct verdict *verdict, const struct inspected *last)
     }
 }
 
+/** `last` is a shell that runs a script. */
+static bool runs_script(const struct inspection *inspection, const struct inspected *last)
+{
+    return inspection->count > 1 && last[-1].finding == FINDING_SCRIPT &&
+           findings[last->finding].reach == REACH_REACHED && script_is_of_shell(last->path);
+}
+
+/** Where a shell's script ends in another program, that is looked at, too, as the chain's last;
+ * *known: there is no such script, which may start anything. */
+static const struct inspected *follow(struct inspection *inspection,
+                                      const struct inspected *last,
+                                      const struct library *library, bool *known)
+{
+    static struct inspection next;
+    char program[PATH_MAX];
+    *known = true;
+    while (runs_script(inspection, last)) {
+        *known = false;
+        if (!script_find_exec(last[-1].path, program) ||
+            findings[inspect(program, library, &next)->finding].reach == REACH_NOT_STARTED ||
+            inspection->count + next.count > CHAIN_MAX)
+            break;
+        memcpy(&inspection->chain[inspection->count], next.chain,
+               next.count * sizeof(next.chain[0]));
+        inspection->count += next.count;
+        last = &inspection->chain[inspection->count - 1];
+    }
+    return last;
+}
+
 static void judge_command(struct verdict *verdict, const struct library *library)
 {
-    const struct inspected *last = inspect(verdict->command, library, &verdict->inspection);
+    bool known;
+    const struct inspected *last = follow(
+        &verdict->inspection, inspect(verdict->command, library, &verdict->inspection), library,
+        &known);
     bypass_find_remarks(last->path, verdict->remarks);
     switch (findings[last->finding].reach) {
     case REACH_REACHED:
@@ -88,7 +125,7 @@ static void judge_command(struct verdict *verdict, const struct library *library
         set(verdict, NOT_REACHED, last->path, findings[last->finding].what,
             findings[last->finding].advice);
     }
-    verdict->known = findings[last->finding].reach != REACH_NOT_KNOWN;
+    verdict->known = known && findings[last->finding].reach != REACH_NOT_KNOWN;
 }
 
 /** A remark is for whoever it may surprise: of what the library does not see, where it is
