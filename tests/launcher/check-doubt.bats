@@ -116,6 +116,29 @@ int main(void) { struct sigaction a = {.sa_handler = f, .sa_flags = $flags}; ret
     done
 }
 
+@test "modules that only configuration names, beside the program: what one does that is not seen leaves doubt" {
+    [[ $(uname -m) == x86_64 ]] || skip 'flags are read from the code of a 64-bit PC'
+    local deep='#define _GNU_SOURCE
+#include <dlfcn.h>
+int deep(const char *name) { return dlopen(name, RTLD_NOW | RTLD_DEEPBIND) == 0; }' place
+    mkdir "$dir/sbin"
+    compiled sbin/server '#include <dlfcn.h>
+int main(int c, char **v) { return dlopen(v[c - 1], RTLD_NOW) == 0; }'
+    for place in lib lib/some-linux-gnu; do
+        mkdir -p "$dir/$place/server/modules"
+        compiled "$place/server/modules/mod_plain.so" 'int f(void) { return 0; }' -shared -fPIC
+        run "$START" check "$dir/sbin/server"
+        [[ ${lines[0]} == 'works by preload: '* ]]
+        compiled "$place/server/modules/mod_deep.so" "$deep" -shared -fPIC
+        run "$START" check "$dir/sbin/server"
+        echo "$output"
+        [[ ${lines[0]} == 'works by preload, as far as is known: '* ]]
+        [[ $output == *"not known           $dir/$place/server/modules/mod_deep.so: is loaded where its configuration"* ]]
+        [[ $("$START" check --json "$dir/sbin/server" | jq -c '[.known,.module]') == "[false,\"$dir/$place/server/modules/mod_deep.so\"]" ]]
+        rm -r "$dir/lib"
+    done
+}
+
 # script LINE...: a script with these lines.
 script() {
     printf '%s\n' "$@" >"$dir/script"

@@ -15,7 +15,7 @@ import json, sys
 names = {'what to do': 'advice', 'not seen': 'what', 'where loaded': 'loads', 'command': 'path',
          'names': 'resolves', 'modules': 'opens', '  signals': 'wait_killable_recv', 'turns': 'sync_wake_up',
          'running since': 'since', 'socket': 'fd', 'listening': 'listeners', 'its own connections': 'connections'}
-several = {'signals': ['interrupts', 'omits_restart'], 'not known': ['missed', 'flags_unread']}
+several = {'signals': ['interrupts', 'omits_restart'], 'not known': ['missed', 'flags_unread', 'module']}
 begins = {'preload': 'works by preload', 'supervision': 'works by supervision', 'part': 'works in part',
           'no': 'does not work'}
 fields = {}

@@ -1,5 +1,6 @@
 #include "launcher/check/bypass.h"
 
+#include "launcher/check/modules.h"
 #include "launcher/check/needed.h"
 #include "policy/text.h"
 
@@ -222,16 +223,6 @@ static bool remark(const char *path, const struct elf *elf, void *context)
     return false;
 }
 
-void bypass_find_remarks(const char *program, char found[REMARKS][PATH_MAX])
-{
-    for (int i = 0; i < REMARKS; i++)
-        found[i][0] = '\0';
-    (void)needed_each(program, remark, found);
-    struct needed_missed missed;
-    needed_find_missed(program, &missed);
-    snprintf(found[REMARK_MISSED], PATH_MAX, "%s", missed.missing);
-}
-
 /** Also in what it may load by a name that stands in a file (dlopen(3)). */
 static bool look_for_deepbind(const char *path, const struct elf *elf, void *context)
 {
@@ -260,10 +251,15 @@ bool bypass_any(const struct bypass_found found[BYPASSES])
     return false;
 }
 
-bool bypass_look(const char *program, struct bypass_found found[BYPASSES])
+static void forget(struct bypass_found found[BYPASSES])
 {
     for (int i = 0; i < BYPASSES; i++)
         found[i].path[0] = found[i].detail[0] = '\0';
+}
+
+bool bypass_look(const char *program, struct bypass_found found[BYPASSES])
+{
+    forget(found);
     (void)needed_each(program, look_at_file, found);
     look_at_parts(program, found);
     struct needed_missed missed;
@@ -275,4 +271,25 @@ bool bypass_look(const char *program, struct bypass_found found[BYPASSES])
     if (found[BYPASS_DEEPBIND].path[0])
         find_extensions(&found[BYPASS_DEEPBIND]);
     return bypass_any(found);
+}
+
+/** It is a library that does something which a preloaded one does not see. */
+static bool passes_by(const char *module)
+{
+    static struct bypass_found found[BYPASSES];
+    forget(found);
+    bypass_look_at(module, module, found);
+    return bypass_any(found);
+}
+
+void bypass_find_remarks(const char *program, char found[REMARKS][PATH_MAX])
+{
+    for (int i = 0; i < REMARKS; i++)
+        found[i][0] = '\0';
+    (void)needed_each(program, remark, found);
+    struct needed_missed missed;
+    needed_find_missed(program, &missed);
+    snprintf(found[REMARK_MISSED], PATH_MAX, "%s", missed.missing);
+    if (found[REMARK_OPENS][0])
+        modules_find(program, passes_by, found[REMARK_MODULE]);
 }

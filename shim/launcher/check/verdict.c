@@ -147,7 +147,8 @@ static void drop_remarks(struct verdict *verdict)
 static bool all_is_known(const struct verdict *verdict)
 {
     return verdict->known && !verdict->found[BYPASS_UNREAD].path[0] &&
-           !verdict->remarks[REMARK_FLAGS][0] && !verdict->remarks[REMARK_MISSED][0];
+           !verdict->remarks[REMARK_FLAGS][0] && !verdict->remarks[REMARK_MISSED][0] &&
+           !verdict->remarks[REMARK_MODULE][0];
 }
 
 /** Of no command: what could be done here. */
