@@ -135,7 +135,7 @@ int main(int c, char **v) { return dlopen(v[c - 1], RTLD_NOW) == 0; }'
         [[ ${lines[0]} == 'works by preload, as far as is known: '* ]]
         [[ $output == *"not known           $dir/$place/server/modules/mod_deep.so: is loaded where its configuration"* ]]
         [[ $("$START" check --json "$dir/sbin/server" | jq -c '[.known,.module]') == "[false,\"$dir/$place/server/modules/mod_deep.so\"]" ]]
-        rm -r "$dir/lib"
+        rm -r "${dir:?}/lib"
     done
 }
 

@@ -94,7 +94,8 @@ static bool connects_from(uint16_t port)
                 setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) == 0 &&
                 setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)) == 0 &&
                 connect(fd, (struct sockaddr *)&to, len) == 0 &&
-                getsockname(fd, (struct sockaddr *)&to, &len) == 0 && ntohs(to.sin_port) == port;
+                getsockname(fd, (struct sockaddr *)&to, &len) == 0 &&
+                ntohs(to.sin_port) == port;
     close(fd);
     close(listener);
     return does;

@@ -1,6 +1,5 @@
 #include "launcher/check/script.h"
 
-
 #include <stdio.h>
 #include <string.h>
 

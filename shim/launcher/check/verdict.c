@@ -105,9 +105,9 @@ static const struct inspected *follow(struct inspection *inspection,
 static void judge_command(struct verdict *verdict, const struct library *library)
 {
     bool known;
-    const struct inspected *last = follow(
-        &verdict->inspection, inspect(verdict->command, library, &verdict->inspection), library,
-        &known);
+    const struct inspected *last =
+        follow(&verdict->inspection, inspect(verdict->command, library, &verdict->inspection),
+               library, &known);
     bypass_find_remarks(last->path, verdict->remarks);
     switch (findings[last->finding].reach) {
     case REACH_REACHED:
