@@ -19,6 +19,26 @@ php_row() {
     row "$1" php once php "$PUBLIC/client.php" "$2" @HOST @PORT @COUNT
 }
 
+# fpm_row NAME HOW: the same in a worker of php-fpm.
+fpm_row() {
+    local fpm=(/usr/sbin/php-fpm*)
+    need "${fpm[-1]}" cgi-fcgi
+    row "$1" php once "$PUBLIC/fpm" "${fpm[-1]}" "$PUBLIC/client.php" "$2" @HOST @PORT @COUNT
+}
+
+serve_ldap() {
+    need slapd
+    echo 'include /etc/ldap/schema/core.schema' >"$DIR/slapd.conf"
+    start_server slapd slapd -d 0 -f "$DIR/slapd.conf" -h "ldap://0.0.0.0:$PORT"
+    until_true 20000 listening
+}
+
+serve_memcached() {
+    need memcached
+    start_server memcached memcached -u root -l 0.0.0.0 -p "$PORT"
+    until_true 20000 listening
+}
+
 @test "PHP's curl" {
     serve_python eof
     php_row 'PHP curl' curl
@@ -34,12 +54,14 @@ php_row() {
     php_row 'PHP streams' stream
 }
 
-@test "a worker of php-fpm" {
-    local fpm=(/usr/sbin/php-fpm*)
-    need "${fpm[-1]}"
-    need cgi-fcgi
+@test "a worker of php-fpm, by curl" {
     serve_python eof
-    row 'PHP-FPM curl' php once "$PUBLIC/fpm" "${fpm[-1]}" "$PUBLIC/client.php" curl @HOST @PORT @COUNT
+    fpm_row 'PHP-FPM curl' curl
+}
+
+@test "a worker of php-fpm, by sockets" {
+    serve_python eof
+    fpm_row 'PHP-FPM sockets' sockets
 }
 
 @test "Apache's mod_php" {
@@ -56,6 +78,13 @@ php_row() {
     php_row 'PHP mysqli' mysqli
 }
 
+@test "a worker of php-fpm, by mysqli" {
+    all_only
+    need mariadbd
+    serve_mariadb
+    fpm_row 'PHP-FPM mysqli' mysqli
+}
+
 @test "PHP's pgsql" {
     all_only
     make_database
@@ -63,19 +92,33 @@ php_row() {
     php_row 'PHP pgsql' pgsql
 }
 
+@test "a worker of php-fpm, by pgsql" {
+    all_only
+    make_database
+    serve_postgres
+    fpm_row 'PHP-FPM pgsql' pgsql
+}
+
 @test "PHP's ldap" {
     all_only
-    need slapd
-    echo 'include /etc/ldap/schema/core.schema' >"$DIR/slapd.conf"
-    start_server slapd slapd -d 0 -f "$DIR/slapd.conf" -h "ldap://0.0.0.0:$PORT"
-    until_true 20000 listening
+    serve_ldap
     php_row 'PHP ldap' ldap
+}
+
+@test "a worker of php-fpm, by ldap" {
+    all_only
+    serve_ldap
+    fpm_row 'PHP-FPM ldap' ldap
 }
 
 @test "PHP's memcached" {
     all_only
-    need memcached
-    start_server memcached memcached -u root -l 0.0.0.0 -p "$PORT"
-    until_true 20000 listening
+    serve_memcached
     php_row 'PHP memcached' memcached
+}
+
+@test "a worker of php-fpm, by memcached" {
+    all_only
+    serve_memcached
+    fpm_row 'PHP-FPM memcached' memcached
 }
