@@ -36,13 +36,12 @@ static bool read_variables(const char *environment)
     return read;
 }
 
-static bool read_word(const struct seen *seen)
+static bool read_word(const char *text)
 {
     struct refusal refusal;
     word.count = 0;
-    return !seen->board || (!seen->why_no_word &&
-                            (!seen->word[0] || split_parse(seen->word, strlen(seen->word),
-                                                           &config.policies, &word, &refusal)));
+    return text &&
+           (!text[0] || split_parse(text, strlen(text), &config.policies, &word, &refusal));
 }
 
 static bool is_in_our_network(pid_t process)
@@ -54,17 +53,17 @@ static bool is_in_our_network(pid_t process)
            its.st_ino == ours.st_ino;
 }
 
-void judge_begin(const struct seen *seen)
+void judge_begin(pid_t process, bool supervised, const char *environment, const char *text)
 {
     char program[256];
-    bool own = seen->supervised; /* a program may have overwritten them, as for its title */
-    for (const char *at = seen->environment; *at && !own; at += strlen(at) + 1)
-        own = strncmp(at, "LD_PRELOAD=", 11) == 0 && strstr(at, SEEN_LIBRARY);
-    known = own && read_variables(seen->environment) && read_word(seen);
-    here = is_in_our_network(seen->process);
+    bool own = supervised; /* a program may have overwritten them, as for its title */
+    for (const char *at = environment; *at && !own; at += strlen(at) + 1)
+        own = strncmp(at, "LD_PRELOAD=", 11) == 0 && strstr(at, LIBRARY_FILE);
+    known = own && read_variables(environment) && read_word(text);
+    here = is_in_our_network(process);
     if (!known)
         return;
-    target_program(seen->process, program, sizeof(program));
+    target_program(process, program, sizeof(program));
     rules_for_program(&config.rules, program);
 }
 

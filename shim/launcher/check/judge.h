@@ -7,7 +7,12 @@
 #ifndef JUDGE_H
 #define JUDGE_H
 
-#include "launcher/check/seen.h"
+#include "launcher/sockets.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define LIBRARY_FILE "libnotimewait.so"
 
 enum judgement {
     JUDGED_ACTED_ON,
@@ -15,8 +20,9 @@ enum judgement {
     JUDGED_NOT, /* not known */
 };
 
-/** Reads the process's variables; judge() is about this process from now on. */
-void judge_begin(const struct seen *seen);
+/** judge() is about this process from now on. `environment`: strings, a NUL behind each, and
+ * one more. `text`: what the switch of its board says; "": nothing, NULL: not known. */
+void judge_begin(pid_t process, bool supervised, const char *environment, const char *text);
 
 /** Of a connection that did not come out of a listener of the process's. */
 enum judgement judge(const struct process_socket *socket);

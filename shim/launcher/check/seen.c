@@ -81,7 +81,8 @@ static void count(struct seen *seen)
 {
     bool reached = seen->loaded || seen->supervised;
     if (reached)
-        judge_begin(seen);
+        judge_begin(seen->process, seen->supervised, seen->environment,
+                    seen->why_no_word ? NULL : seen->word);
     for (size_t i = 0; i < seen->count; i++) {
         const struct process_socket *socket = &seen->sockets[i];
         bool client = is_open(socket) && !was_accepted(seen, socket);
@@ -140,7 +141,7 @@ static void look_at_mapped(struct seen *seen)
     char path[PATH_MAX];
     for (char *line = strtok_r(maps, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         char *file = strchr(line, '/');
-        if (!file || !strstr(line, " r-xp ") || strstr(file, SEEN_LIBRARY))
+        if (!file || !strstr(line, " r-xp ") || strstr(file, LIBRARY_FILE))
             continue;
         its_path(seen->process, file, path);
         bypass_look_at(file, path, seen->found);
@@ -154,7 +155,7 @@ void seen_begin(pid_t process, struct seen *seen)
     sockets_process_name(process, seen->name, sizeof(seen->name));
     seen->began = began_at(process);
     seen->environment = read_file(process, "environ");
-    seen->loaded = file_has(process, "maps", SEEN_LIBRARY);
+    seen->loaded = file_has(process, "maps", LIBRARY_FILE);
     seen->supervised = file_has(process, "status", "Seccomp:\t2") &&
                        seen_variable(seen, OURS "SUPERVISOR") != NULL;
     seen->error = sockets_each(process, keep, seen);

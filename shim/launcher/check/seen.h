@@ -13,8 +13,6 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define SEEN_LIBRARY "libnotimewait.so"
-
 struct seen {
     pid_t process;
     char name[32];
