@@ -60,7 +60,7 @@ nothing_leaks() {
     worker=$(worker "$1")
     pause 1 # what is held for some ms is gone
     find_size "$worker"
-    before=($children_count $rss)
+    before=("$children_count" "$rss")
     touch "$BATS_TEST_TMPDIR/go"
     all_well "$1" "$2"
     pause 1
