@@ -343,4 +343,12 @@ clean:
 .PHONY: force help all lib32 examples tests demo peer-view techniques check check-programs \
         check-stacks stacks check-kernels results check-arches check-sanitize check-packages \
         check-installed fuzz bench soak plot lint install install-lib deb uninstall clean
+
+# A goal by its absolute path is the one of that spelling.
+ABSOLUTE = $(filter $(CURDIR)/%,$(MAKECMDGOALS))
+ifneq ($(ABSOLUTE),)
+.PHONY: $(ABSOLUTE)
+$(ABSOLUTE): $(CURDIR)/%: %
+endif
+
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

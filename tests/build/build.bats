@@ -26,6 +26,7 @@ table() {
     for spelling in "$relative" "./$relative" "$(realpath "$BUILD")"; do
         run make -n -o "$relative/flags" -W shim/kernel/lease.h BUILD="$spelling"
         [[ $output == *' shim/kernel/ports.c'* && $output != *' shim/policy/config.c'* ]]
+        make -n "$spelling/libnotimewait.so" BUILD="$spelling" >/dev/null
     done
 }
 
