@@ -92,8 +92,8 @@ help:
 # Rewritten when the compiler or its flags are others than last time: everything depends on it.
 $(BUILD)/flags: force
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), $(BUILD)' | cmp -s - $@ || \
-	    echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), $(BUILD)' >$@
+	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), its own headers known' | cmp -s - $@ || \
+	    echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), its own headers known' >$@
 
 # What this libc has of the hooks' names, in which versions: so much is exported, and no more.
 NAMES   = $(BUILD)/libc-names.h
