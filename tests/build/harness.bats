@@ -191,6 +191,13 @@ unreasoned() {
         }' "$1"
 }
 
+@test "off and auto stand in the same rows of what peers see, on every stack" {
+    run awk '/ [|] / && (/^([^|]* )?off / != /^([^|]* )?auto /) { print FILENAME ": " $0 }' \
+        tests/peers/peer-view.expected tests/stacks/stacks.expected
+    echo "$output"
+    [[ -z $output ]]
+}
+
 @test "a claim names tests that the guests run" {
     local claim kernels machines _
     while IFS='|' read -r claim kernels machines _; do

@@ -1,15 +1,15 @@
 # notimewait check: what cannot be looked at is said to be unknown, and never to work.
 # shellcheck disable=SC2016 # the loader's own variables, and scripts'
-# shellcheck disable=SC2153 # BUILD is the helper's
+# shellcheck disable=SC2153,SC2154 # BUILD is the helper's; publish sets public
 load ../lib/helper
+load ../lib/user
 bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
 
 prepare() {
-    dir=$(mktemp -d -p /tmp) # where another user may read
-    chmod 755 "$dir"
-    cp "$START" "$LIB" "$dir"
+    publish "$START" "$LIB"
+    dir=$public
 }
 
 clean_up() {

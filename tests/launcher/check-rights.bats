@@ -1,15 +1,15 @@
 # notimewait check: programs that gain rights, what withholds these (nosuid), and snaps.
 # shellcheck disable=SC2016 # the inner shells' own variables
-# shellcheck disable=SC2153 # BUILD is the helper's
+# shellcheck disable=SC2153,SC2154 # BUILD is the helper's; publish sets public
 load ../lib/helper
+load ../lib/user
 bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
 
 prepare() {
-    dir=$(mktemp -d -p /tmp) # where another user may read
-    chmod 755 "$dir"
-    cp "$START" "$LIB" "$dir"
+    publish "$START" "$LIB"
+    dir=$public
     gcc -O2 -x c -o "$dir/program" - <<<'#include <stdio.h>
 #include <unistd.h>
 int main(void) { printf("%d\n", (int)getegid()); return 0; }'
