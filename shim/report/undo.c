@@ -1,6 +1,5 @@
 #include "report/undo.h"
 
-#include "kernel/libc.h"
 #include "kernel/raw.h"
 #include "policy/text.h"
 
@@ -63,7 +62,7 @@ bool undo_append(int fd, const char *line, size_t part)
         return false;
     off64_t at = end - (off64_t)part;
     /* With O_APPEND, Linux's pwrite() appends (pwrite(2), "Bugs"). */
-    return next.fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+    return raw_call(SYS_fcntl, fd, F_SETFL, O_NONBLOCK) == 0 &&
            (blank(fd, part, at) || cut(fd, part, at));
 }
 

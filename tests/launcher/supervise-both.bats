@@ -81,7 +81,7 @@ gone() {
 @test "a static command and a policy that needs the library: refused; one that does not: done" {
     local words
     serve_legacy
-    for words in '-p last-read' '-p off|drain' '-r role=client=>linger:1' "--log $LOG" '--stats x'; do
+    for words in '-p last-read' '-p off|drain' '-r role=client=>linger:1' "--log $LOG"; do
         # shellcheck disable=SC2086 # words
         run "$START" --by both $words "$(client)" --port "$PORT" --reply --connections 1
         echo "$words: $output"

@@ -231,7 +231,7 @@ print(s.getsockname()[1], s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))"
 
 @test "refused with status 2: a second listener, policies and records that need the library" {
     local words
-    for words in '-p last-read' '-p drain' '-p off|abort' '-r port=1=>linger:1' '--log x' '--stats x'; do
+    for words in '-p last-read' '-p drain' '-p off|abort' '-r port=1=>linger:1' '--log x'; do
         # shellcheck disable=SC2086 # options
         run "$START" --by supervise $words touch "$BATS_TEST_TMPDIR/started"
         echo "$output"

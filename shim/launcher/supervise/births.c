@@ -1,6 +1,7 @@
 #include "launcher/supervise/births.h"
 
 #include "launcher/line.h"
+#include "launcher/supervise/processes.h"
 #include "launcher/supervise/target.h"
 #include "policy/settings.h"
 #include "report/tally.h"
@@ -9,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-static bool counting;
+static bool counting; /* on the board */
 
 bool births_begin(void)
 {
@@ -21,6 +22,7 @@ bool births_begin(void)
                  errno ? strerror(errno) : "");
         return false;
     }
+    processes_begin(settings.config.stats);
     counting = path != NULL;
     if (counting)
         tally_use(&view);
@@ -32,9 +34,12 @@ void births_count(pid_t thread, const struct policy *arm, const union address *p
 {
     static char last[256];
     char program[256];
-    if (!counting)
+    if (!counting && !settings.config.stats)
         return;
     target_program(thread, program, sizeof(program));
+    processes_count(thread, program, arm, recycled);
+    if (!counting)
+        return;
     if (strcmp(program, last) != 0) {
         memcpy(last, program, sizeof(last));
         tally_for(last);

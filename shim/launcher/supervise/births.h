@@ -1,8 +1,9 @@
 /*
- * births: which connections began under supervision, on the board; and the word of its switch.
+ * births: which connections began under supervision: on the board, and by process
+ * (processes.h); and the word of the board's switch.
  *
  * Owns: the supervisor's part of the board (NOTIMEWAIT_BOARD). What connect() returned, and
- * closes, are not seen from outside: a cell's connections here are those that began.
+ * closes, are not seen from outside: the connections here are those that began.
  */
 #ifndef BIRTHS_H
 #define BIRTHS_H
@@ -11,7 +12,8 @@
 
 #include <sys/types.h>
 
-/** Opens the board of settings.config. Complains and returns false where it cannot. */
+/** Opens the board and the statistics of settings.config. Complains and returns false where the
+ * board cannot be opened. */
 bool births_begin(void);
 
 /** A client's connection begins under this arm of the split; `recycled`: from a port that was

@@ -198,7 +198,7 @@ static bool act_for_client(const struct notified *notified)
         attempt->tries++;
         return false;
     }
-    if (config->board)
+    if (config->board || config->stats)
         births_count(notified->thread, attempt->policy, &notified->peer,
                      !bound && is_bound(notified->fd));
     return true;

@@ -4,6 +4,7 @@
 #include "kernel/clock.h"
 #include "launcher/supervise/filter.h"
 #include "launcher/supervise/notified.h"
+#include "launcher/supervise/processes.h"
 #include "launcher/supervise/recycle.h"
 
 #include <errno.h>
@@ -137,6 +138,7 @@ void serve(int signals, int ms)
         struct pollfd fds[] = {{.fd = listener, .events = POLLIN},
                                {.fd = signals, .events = POLLIN}};
         int next = sooner(go_on_waiting(now), recycle_expire(now / NS_PER_MS));
+        next = sooner(next, processes_expire(now / NS_PER_MS));
         if (poll(fds, 2, sooner(next, until(deadline, now))) <= 0)
             continue;
         if (fds[0].revents & POLLIN)

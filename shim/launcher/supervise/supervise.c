@@ -11,6 +11,7 @@
 #include "launcher/supervise/filter.h"
 #include "launcher/supervise/notified.h"
 #include "launcher/supervise/possible.h"
+#include "launcher/supervise/processes.h"
 #include "launcher/supervise/serve.h"
 #include "launcher/supervise/target.h"
 
@@ -39,15 +40,14 @@ bool supervise_accepts(const struct config *config, bool library)
         policy_text(&text, &config->policies.all[i]);
         if (!notified_needs_library(&config->policies.all[i]))
             continue;
-        complain("-p: '%s' needs the library; supervision does off, auto, fin-rst, reap "
+        complain("-p, -r: '%s' needs the library; supervision does off, auto, fin-rst, reap "
                  "(--by preload or both does it, where a preload reaches the program)",
                  name);
         return false;
     }
-    if (library || (!config->log && !config->stats))
+    if (library || !config->log)
         return true;
-    complain("--%s: closes are not seen from outside (--by preload or both has them)",
-             config->log ? "log" : "stats");
+    complain("--log: closes are not seen from outside (--by preload or both has them)");
     return false;
 }
 
@@ -128,6 +128,7 @@ static int work(char *const command[])
     if (supervision->reap && !reaper_begin())
         return EXIT_FAILED;
     struct child_result result = child_run(command, &options);
+    processes_end();
     if (supervision->reap)
         reaper_end();
     if (result.refused)
@@ -150,7 +151,9 @@ static int take_over(void)
         return 128 + SIGKILL;
     options.tick = NULL; /* the cookies were in the worker's memory */
     serve_begin(listener);
-    return child_adopt(&options).status;
+    int status = child_adopt(&options).status;
+    processes_end();
+    return status;
 }
 
 /** Processes that share what is in hand, and how the command is known to both. */
