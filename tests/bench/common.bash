@@ -61,11 +61,12 @@ has_policy() {
 # come before the client. Prints what the client printed, and then errors at the server and the
 # TIME_WAIT entries of both. Variables: ports (a range), reuse (tcp_tw_reuse), delay
 # (tcp_tw_reuse_delay, ms), time_limit (s); crowd: others hold so many connections open, `each` per
-# process; foreign: others leave so many TIME_WAIT entries on ports from 40000 on.
+# process; foreign: others leave so many TIME_WAIT entries on ports from 40000 on; client: the
+# program, in place of client.c's.
 one_run() {
     # shellcheck disable=SC2086 # words
     "${enter[@]}" env build="$build" ports="${ports-10000 65535}" reuse="${reuse-0}" delay="${delay-1000}" \
-        crowd="${crowd-0}" each="${each-0}" foreign="${foreign-0}" \
+        crowd="${crowd-0}" each="${each-0}" foreign="${foreign-0}" client="${client-}" \
         timeout "${time_limit-120}" $pin tests/bench/one "$@"
 }
 

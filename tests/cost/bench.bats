@@ -47,6 +47,21 @@ row() {
     grep -Eq '^auto +[0-9]+\.[0-9]+ +[0-9]+\.[0-9]+$' <<<"$output"
 }
 
+@test "a static Go client, by its source and supervised, or that there is none" {
+    run bench static
+    echo "$output"
+    [[ $status -eq 0 && $output == *'left out: static (apt-get'* ]]
+    command -v go >/dev/null || return 0
+    make -s BUILD="$BUILD" "$BUILD/tests/bench/client-go"
+    run bench static
+    rm "$BUILD/tests/bench/client-go"
+    echo "$output"
+    [[ $status -eq 0 ]]
+    for arm in 'plain client' 'TCP_LINGER2 in its source' 'auto, supervised' 'fin-rst, supervised'; do
+        grep -Eq "^$arm +[1-9][0-9]+ " <<<"$output"
+    done
+}
+
 @test "more open connections than one process may hold" {
     ulimit -n 300
     run bench open
