@@ -67,6 +67,28 @@ logged() {
     [[ $status -eq 2 && $output == *none.so* ]]
 }
 
+@test "what drop breaks: a function of the plugin's own that the program has, too, is the program's" {
+    built clash.so -shared -fPIC <<'END'
+const char *whose(void) { return "the plugin's"; }
+const char *once(void) { return whose(); }
+END
+    built clashing -rdynamic <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+const char *whose(void) { return "the program's"; }
+int main(int c, char **v)
+{
+    void *plugin = dlopen(v[c - 1], RTLD_NOW | RTLD_DEEPBIND);
+    return puts(((const char *(*)(void))dlsym(plugin, "once"))()) < 0;
+}
+END
+    NOTIMEWAIT_DEEPBIND=keep run preload auto "$BATS_TEST_TMPDIR/clashing" "$BATS_TEST_TMPDIR/clash.so"
+    [[ $status -eq 0 && $output == "the plugin's" ]]
+    NOTIMEWAIT_DEEPBIND=drop run preload auto "$BATS_TEST_TMPDIR/clashing" "$BATS_TEST_TMPDIR/clash.so"
+    [[ $status -eq 0 && $output == "the program's" ]]
+}
+
 @test "another value is refused" {
     NOTIMEWAIT_DEEPBIND=no run preload auto /bin/true
     echo "$output"

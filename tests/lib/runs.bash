@@ -22,7 +22,8 @@ SERVER_VERSION= # its name and version
 plain_text=     # what the program printed without the library
 unset -v LD_PRELOAD "${!NOTIMEWAIT_@}"
 
-# Arms: without the library, by preload, by supervision; and the same as an ordinary user.
+# Arms: without the library, by preload, by supervision; and the same as an ordinary user. With
+# PROGRAMS_ALL every row has supervise:auto, too.
 ARMS=(none auto fin-rst last-read supervise:fin-rst user:fin-rst user:supervise:fin-rst)
 
 # use_arm ARM: sets `under`, which stands before a program, and its parts: rights, variables, way.
@@ -165,10 +166,11 @@ settled() {
 row() {
     local name=$1 program=$2 arm bad=0 number=0 words held alive
     local status plain_status same complained client server reasons goal
-    local output=$BATS_TEST_TMPDIR/output
+    local output=$BATS_TEST_TMPDIR/output arms=("${ARMS[@]}")
     shift 2
     rm -f "$output".*
-    for arm in "${ARMS[@]}"; do
+    [[ -z ${PROGRAMS_ALL-} || " ${arms[*]} " == *' supervise:auto '* ]] || arms+=(supervise:auto)
+    for arm in "${arms[@]}"; do
         number=$((number + 1))
         [[ $arm != user:* || -n $OTHER_USER ]] || continue
         HOST=127.0.0.$((number + 1))

@@ -20,12 +20,18 @@ fetch() {
     SERVER=serve_apache row 'Apache httpd' apache2 fetch index.html
 }
 
+# serve_behind: what a proxy connects to, at the row's address and $behind; it closes last.
+serve_behind() {
+    behind=$(port)
+    MORE_PORTS=("$behind")
+    start behind python3 tests/programs/server.py eof "$behind"
+    wait_output behind '^ready' 20000
+}
+
 @test "HAProxy, which connects to a server itself" {
     local behind
     need haproxy
-    behind=$(port)
-    start behind python3 tests/programs/server.py now "$behind"
-    wait_output behind '^ready' 20000
+    serve_behind
     serve_haproxy() {
         cat >"$DIR/haproxy.cfg" <<END
 defaults
@@ -36,7 +42,7 @@ defaults
     option httpclose
 listen all
     bind :$PORT
-    server one 127.0.0.1:$behind
+    server one $HOST:$behind
 END
         start_server haproxy haproxy -db -f "$DIR/haproxy.cfg"
         SERVER_LOG=$DIR/server.out
@@ -48,13 +54,11 @@ END
 @test "squid, which connects to a server itself" {
     local behind
     need squid
-    behind=$(port)
-    start behind python3 tests/programs/server.py now "$behind"
-    wait_output behind '^ready' 20000
+    serve_behind
     serve_squid() {
         cat >"$DIR/squid.conf" <<END
 http_port $PORT accel defaultsite=test
-cache_peer 127.0.0.1 parent $behind 0 no-query originserver
+cache_peer $HOST parent $behind 0 no-query originserver
 http_access allow all
 cache deny all
 client_persistent_connections off

@@ -39,6 +39,34 @@ serve_memcached() {
     until_true 20000 listening
 }
 
+# bindings KEEP_OR_DROP PROGRAM: "FILE SYMBOL WHERE" of all that the loader binds (ld.so(8)) when the
+# program loads its extensions.
+bindings() {
+    rm -f "$DIR"/bindings.*
+    LD_DEBUG=bindings LD_DEBUG_OUTPUT=$DIR/bindings LD_BIND_NOW=1 NOTIMEWAIT_DEEPBIND=$1 preload off "$2" -m >"$DIR/$1.modules"
+    sed -n "s/.*binding file \([^ ]*\) \[0\] to \([^ ]*\) \[0\]: normal symbol .\([^']*\)'.*/\1 \3 \2/p" \
+        "$DIR"/bindings.* | sort -u
+}
+
+# What DEEPBIND=drop may break is what binds elsewhere then.
+@test "DEEPBIND=drop: what the extensions here bind to is the library, or the same function as before" {
+    local program programs=("$(command -v php)" /usr/sbin/php-fpm*) real
+    for program in "${programs[@]}"; do
+        [[ -x $program ]] || continue
+        bindings keep "$program" >"$DIR/keep"
+        bindings drop "$program" >"$DIR/drop"
+        diff "$DIR"/{keep,drop}.modules
+        comm -13 "$DIR/keep" "$DIR/drop" >"$DIR/moved"
+        echo "$program: $(grep -c . "$DIR/drop.modules") lines of modules, $(wc -l <"$DIR/drop") bindings," \
+            "$(grep -c "libnotimewait.so$" "$DIR/moved") to the library; others that moved:"
+        grep -q "libnotimewait.so$" "$DIR/moved" # it has dropped it
+        # libm and libc share some.
+        run grep -vE '(libnotimewait\.so|/lib[cm]\.so\.6)$' "$DIR/moved"
+        echo "$output"
+        [[ -z $output ]]
+    done
+}
+
 @test "PHP's curl" {
     serve_python eof
     php_row 'PHP curl' curl
