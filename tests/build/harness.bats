@@ -204,6 +204,7 @@ unreasoned() {
         kernels=$(xargs <<<"$kernels") machines=$(xargs <<<"$machines")
         echo "$claim: $kernels, $machines"
         case $kernels in
+        -) ;;
         'fact '*) grep -q "^@test \"$kernels:" tests/kernels/facts.bats ;;
         *) grep -qE "tests_of [a-z]+/$kernels '" tests/kernels/inside ;;
         esac

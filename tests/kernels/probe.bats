@@ -58,3 +58,13 @@ apart() {
         [[ $output == *'recycled ports '*'used by connect() towards other peers'* ]]
     fi
 }
+
+@test "reaper: the launcher refuses --reap where TIME_WAIT cannot be removed" {
+    run "$BUILD/notimewait" --reap -- echo began
+    echo "$output"
+    if differs 'fact 8'; then
+        [[ $status -eq 2 && $output == *TIME_WAIT* && $output != *began* && ${#lines[@]} -eq 1 ]]
+    else
+        [[ $status -eq 0 && $output == began ]]
+    fi
+}

@@ -39,13 +39,14 @@ connects() {
     echo "# ${BATS_TEST_DESCRIPTION%%:*} on $(uname -r), ${ARM:-$1}: $(figures) resets=$resets" >&3
 }
 
-# record ARM: a line for tests/update-results: the file, the peer, the arm; connects, failures, their
+# record ARM: a line for tests/update-results: the file, the peer (PEER, or the name's first word),
+# the arm; connects, failures, their
 # error; connect()'s times in us: median, 99 of 100, longest.
 record() {
     local file=${BATS_TEST_FILENAME##*/} name value
     local -A figure=()
     while IFS='=' read -r name value; do figure[$name]=$value; done <"$BATS_TEST_TMPDIR/recorded"
-    echo "${file%.bats} | ${BATS_TEST_DESCRIPTION%%[ :]*} | $1 | ${figure[connects]} ${figure[failed]}" \
+    echo "${file%.bats} | ${PEER:-${BATS_TEST_DESCRIPTION%%[ :]*}} | $1 | ${figure[connects]} ${figure[failed]}" \
         "${figure[error]} ${figure[p50]} ${figure[p99]} ${figure[p100]}"
 }
 

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The tables of tests/update-results that put kernels, machines or stacks into columns: made from
 # kernels.expected and stacks.expected, which the tests demand, and from what the last run of `make
-# results` has measured: kernels.measured, machines.measured and connects.measured. In tests/.
+# results` has measured: kernels.measured, ipvs.measured, machines.measured and connects.measured. In
+# tests/.
 
 # Functions for awk: a table's heading; what kernels do otherwise.
 # shellcheck disable=SC2016 # awk's
@@ -21,9 +22,14 @@ TABLE_WORDS='
     }
     # What kernels.expected says holds where the file passed: so it says of a kernel whose file did.
     function on_kernel(name, test) {
+        if (test == "-") return "-"
         if (!((name, file_of(test)) in measured)) return "-"
         if (measured[name, file_of(test)] != "ok") return "FAILED"
         return (name, test) in otherwise ? "no: " otherwise[name, test] : "yes"
+    }
+    function ms(us) {
+        us /= 1000
+        return sprintf(us < 0.1 ? "%.2f" : us < 10 ? "%.1f" : "%.0f", us)
     }
     /^#/ { next }
     FILENAME ~ /kernels.measured$/ { split($0, word, " "); measured[word[1], word[3]] = word[2]; files[word[3]]; next }
@@ -96,10 +102,6 @@ machines() {
 # connect() through few ports, a column for each stack: failures; the times in ms.
 connects() {
     awk -F ' [|] ' "$TABLE_WORDS"'
-        function ms(us) {
-            us /= 1000
-            return sprintf(us < 0.1 ? "%.2f" : us < 10 ? "%.1f" : "%.0f", us)
-        }
         # The last of each is that which counts: before it the ports were fresh.
         { split($4, n, " ")
           cell[$1, $2, $3] = n[2] " of " n[1] (n[2] > 0 ? " (" n[3] ")" : "") "; " ms(n[4]) ", " ms(n[6]) }
@@ -120,9 +122,26 @@ connects() {
         }' stacks/connects.measured
 }
 
-# A row for each claim. What a stack is asked: equal (the policy stands in a row with off,
-# everywhere), whole (all bytes and EOF, for a peer that is behind), free (no TIME_WAIT), connects
-# (none fails).
+# IPVS in between, a column for each kernel: failures; connect()'s times in ms.
+ipvs() {
+    awk -F ' [|] ' -v names="$(kernel_names)" "$TABLE_WORDS"'
+        { split($4, n, " "); cell[$2, $3] = n[2] " of " n[1] "; " ms(n[4]) ", " ms(n[6]) }
+        END {
+            count = split(names, all, " ")
+            heading("", all, count)
+            split("off auto", arm, " ")
+            for (i = 1; i <= 2; i++) {
+                line = "| `" arm[i] "`" (i == 1 ? ", fresh ports |" : " |")
+                for (k = 1; k <= count; k++)
+                    line = line " " ((all[k], arm[i]) in cell ? cell[all[k], arm[i]] : "-") " |"
+                print line
+            }
+        }' kernels/ipvs.measured
+}
+
+# A row for each claim. What a stack is asked, of POLICY and, but for equal and connects, of the
+# peer-view SITUATION: equal (POLICY stands in a row with off, everywhere), whole (all bytes, and
+# EOF), bytes (all bytes, whatever comes then), free (no TIME_WAIT), connects (none fails).
 claims() {
     awk -F ' [|] ' -v names="$(kernel_names)" "$TABLE_WORDS"'
         function on_machine(name, test) {
@@ -134,13 +153,14 @@ claims() {
             if (cell ~ /^no: / && index(line, cell)) return "no"
             return cell
         }
+        # In between there is no stack, and what is asked is whether connects fail.
         function on_stack(name, question) {
-            if (question == "-") return "-"
+            if (question == "-" || (name == "NAT" || name == "IPVS") && !((name, question) in asked)) return "-"
             return (name, question) in against ? "no: " against[name, question] : "yes"
         }
         BEGIN {
             kernels = split(names, all, " ")
-            count = split(names " arm64 s390x lwIP gVisor libslirp", columns, " ")
+            count = split(names " arm64 s390x lwIP gVisor libslirp NAT IPVS", columns, " ")
             stack_of["lwip"] = "lwIP"; stack_of["netstack"] = "gVisor"
             stack_of["slirp"] = stack_of["slirp4k"] = "libslirp"
             heading("", columns, count)
@@ -150,23 +170,28 @@ claims() {
                 guest[substr($0, 8, RSTART - 8), substr($0, RSTART + RLENGTH)] = /^ok/ ? "yes" : "FAILED"
             next
         }
-        FILENAME ~ /connects.measured$/ {
+        FILENAME ~ /(connects|ipvs).measured$/ {
             split($4, n, " ")
-            if ($1 == "stack-recycling" && n[2] > 0)
-                against[$2, "connects " $3] = n[2] " of " n[1] " failed"
+            name = $1 == "ipvs" ? "IPVS" : $2 == "Linux" ? "NAT" : $2
+            if ($1 != "stack-recycling" && $1 != "ipvs") next
+            asked[name, "connects " $3]
+            if (n[2] > 0) against[name, "connects " $3] = n[2] " of " n[1] " failed"
             next
         }
-        /^\[/ { stack = substr($0, 2); sub(/_.*/, "", stack); behind = /_queued/; next }
+        /^\[/ { situation = stack = substr($0, 2, length($0) - 2); sub(/_.*/, "", stack); sub(/[^_]*_/, "", situation); next }
         FILENAME ~ /stacks.expected$/ && NF == 3 {
             some = split($1, policy, " ")
             for (i = 1; i <= some && stack in stack_of; i++) {
                 name = stack_of[stack]
                 if (!index(" " $1 " ", " off "))
                     against[name, "equal " policy[i]] = "differs"
-                if (behind && $2 != "read 16000, EOF")
-                    against[name, "whole " policy[i]] = $2 ~ /part/ ? "bytes are lost" : "all bytes, then " \
-                        substr($2, index($2, ", ") + 2)
-                if (behind && $3 != "-") against[name, "free " policy[i]] = $3
+                sub(/:.*/, "", policy[i])
+                asks = policy[i] " " situation
+                if ($2 !~ /^read [0-9]+, /) against[name, "bytes " asks] = "bytes are lost"
+                if ($2 !~ /^read [0-9]+, EOF$/)
+                    against[name, "whole " asks] = $2 !~ /^read [0-9]+, / ? "bytes are lost" : \
+                        "all bytes, then " substr($2, index($2, ", ") + 2)
+                if ($3 != "-") against[name, "free " asks] = $3
             }
         }
         FILENAME ~ /claims.def$/ {
@@ -175,6 +200,6 @@ claims() {
                 line = line " " once(i <= kernels ? on_kernel(columns[i], $2) : \
                     i <= kernels + 2 ? on_machine(columns[i], $3) : on_stack(columns[i], $4)) " |"
             print line
-        }' kernels/kernels.measured kernels/kernels.expected arches/machines.measured stacks/connects.measured \
-        stacks/stacks.expected claims.def
+        }' kernels/kernels.measured kernels/kernels.expected arches/machines.measured \
+        stacks/connects.measured kernels/ipvs.measured stacks/stacks.expected claims.def
 }
