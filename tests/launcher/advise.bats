@@ -22,6 +22,16 @@ START=$BUILD/notimewait
 }
 
 # Before others, which leave more entries.
+@test "entries of a server that has ended are a server's still" {
+    serve "$PORT" loop:30 accept write:1 close end
+    act quiet loop:30 "connect:$PORT" readall close end
+    finish server
+    run "$START" advise --seconds 1
+    echo "$output"
+    [[ $(time_wait_server "$PORT") -eq 30 ]]
+    [[ ! $output =~ 127\.0\.0\.1:[3-6][0-9]{4} ]] # a client's port
+}
+
 @test "several services: the busiest decides, the next five have a line each" {
     local count entries
     ports 2000

@@ -106,13 +106,22 @@ static bool both_ended(const struct ends *ends)
     return bsearch(&other, look.ends, look.count, sizeof(other), compare_ends) != NULL;
 }
 
+/** Of a server here; of one that has ended, by its port, which connect() does not give, where
+ * the peer's is one that it does. */
+static bool is_servers(uint16_t port, uint16_t peer_port)
+{
+    return look.listens[port] ||
+           (!range_has(&look.sysctls, port) && range_has(&look.sysctls, peer_port));
+}
+
 static void count_both(struct watched *watched)
 {
     qsort(look.ends, look.count, sizeof(look.ends[0]), compare_ends);
     for (size_t i = 0; i < look.count; i++) {
         const struct ends *ends = &look.ends[i];
         struct diag_socket socket = {.family = (uint8_t)ends->family};
-        if (look.listens[ntohs((uint16_t)ends->local.port)] || !both_ended(ends))
+        if (is_servers(ntohs((uint16_t)ends->local.port), ntohs((uint16_t)ends->peer.port)) ||
+            !both_ended(ends))
             continue;
         socket.id.peer_port = (uint16_t)ends->peer.port;
         memcpy(socket.id.peer, ends->peer.address, sizeof(socket.id.peer));
@@ -136,7 +145,7 @@ static void note(const struct diag_socket *socket, void *unused)
     bool here = is_here(&plain);
     if (here && socket->state == STATE_TIME_WAIT)
         keep_ends(&plain);
-    if (look.listens[port]) {
+    if (is_servers(port, ntohs(socket->id.peer_port))) {
         note_server(socket, port);
         return;
     }
