@@ -4,17 +4,20 @@
 # results` has measured: kernels.measured, ipvs.measured, machines.measured and connects.measured. In
 # tests/.
 
-# Functions for awk: a table's heading; what kernels do otherwise.
+# shellcheck source=tests/lib/kernels.bash
+. lib/kernels.bash
+
+# Functions for awk: a table's heading; what kernels do otherwise, of those in `known`.
 # shellcheck disable=SC2016 # awk's
-TABLE_WORDS='
+TABLE_WORDS=$KERNEL_WORDS'
     function heading(first, names, count, line, rule, i) {
         line = "| " first "|"; rule = "|---|"
         for (i = 1; i <= count; i++) { line = line " " names[i] " |"; rule = rule "---|" }
         print line; print rule
     }
     function no(list, test, reason, some, count, i) {
-        count = split(list, some, " ")
-        for (i = 1; i <= count; i++) otherwise[some[i], test] = reason
+        count = split(known, some, " ")
+        for (i = 1; i <= count; i++) if (names_it(some[i], list)) otherwise[some[i], test] = reason
     }
     # The file of tests/kernels, or of the names of tests/kernels/inside, that has the test.
     function file_of(test) {
@@ -43,8 +46,8 @@ kernel_names() {
 # A row for each test of a kernel, a column for each kernel.
 kernels() {
     sed -n 's/^@test "\(.*\)" {/\1/p' kernels/{probe,facts,ipvs}.bats |
-        awk -F ' [|] ' -v names="$(kernel_names)" "$TABLE_WORDS"'
-            BEGIN { count = split(names, all, " "); heading("", all, count) }
+        awk -F ' [|] ' -v known="$(kernel_names)" "$TABLE_WORDS"'
+            BEGIN { count = split(known, all, " "); heading("", all, count) }
             { test = $0; sub(/:.*/, "", test)
               line = "| " $0 " |"
               for (i = 1; i <= count; i++) line = line " " on_kernel(all[i], test) " |"
@@ -85,7 +88,7 @@ machines() {
           test = substr($0, length(where) + 3)
           machine = where; sub(/,.*/, "", machine)
           if (where ~ /Linux/) test = "guest: " (test ~ /^fact [0-9]/ ? "the facts but 6 and 15b, as above" : test)
-          if (!(machine in known)) { known[machine] = 1; names[++columns] = machine }
+          if (!(machine in has)) { has[machine] = 1; names[++columns] = machine }
           if (!(test in listed)) { listed[test] = 1; rows[++count] = test }
           if (cell[test, machine] != "FAILED") cell[test, machine] = result }
         END {
@@ -124,10 +127,10 @@ connects() {
 
 # IPVS in between, a column for each kernel: failures; connect()'s times in ms.
 ipvs() {
-    awk -F ' [|] ' -v names="$(kernel_names)" "$TABLE_WORDS"'
+    awk -F ' [|] ' -v known="$(kernel_names)" "$TABLE_WORDS"'
         { split($4, n, " "); cell[$2, $3] = n[2] " of " n[1] "; " ms(n[4]) ", " ms(n[6]) }
         END {
-            count = split(names, all, " ")
+            count = split(known, all, " ")
             heading("", all, count)
             split("off auto", arm, " ")
             for (i = 1; i <= 2; i++) {
@@ -143,7 +146,7 @@ ipvs() {
 # peer-view SITUATION: equal (POLICY stands in a row with off, everywhere), whole (all bytes, and
 # EOF), bytes (all bytes, whatever comes then), free (no TIME_WAIT), connects (none fails).
 claims() {
-    awk -F ' [|] ' -v names="$(kernel_names)" "$TABLE_WORDS"'
+    awk -F ' [|] ' -v known="$(kernel_names)" "$TABLE_WORDS"'
         function on_machine(name, test) {
             if ((name, test " does not hold") in guest) return "no"
             return (name, test) in guest ? guest[name, test] : "-"
@@ -161,8 +164,8 @@ claims() {
             return "no: " against[name, question] (plain ? ", as under `off`" : "")
         }
         BEGIN {
-            kernels = split(names, all, " ")
-            count = split(names " arm64 s390x lwIP gVisor libslirp NAT IPVS", columns, " ")
+            kernels = split(known, all, " ")
+            count = split(known " arm64 s390x lwIP gVisor libslirp NAT IPVS", columns, " ")
             stack_of["lwip"] = "lwIP"; stack_of["netstack"] = "gVisor"
             stack_of["slirp"] = stack_of["slirp4k"] = "libslirp"
             heading("", columns, count)
