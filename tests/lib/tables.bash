@@ -144,7 +144,8 @@ ipvs() {
 
 # A row for each claim. What a stack is asked, of POLICY and, but for equal and connects, of the
 # peer-view SITUATION: equal (POLICY stands in a row with off, everywhere), whole (all bytes, and
-# EOF), bytes (all bytes, whatever comes then), free (no TIME_WAIT), connects (none fails).
+# EOF), bytes (all bytes, whatever comes then), free (no TIME_WAIT), connects (none fails); more than
+# one between "; ".
 claims() {
     awk -F ' [|] ' -v known="$(kernel_names)" "$TABLE_WORDS"'
         function on_machine(name, test) {
@@ -156,12 +157,16 @@ claims() {
             if (cell ~ /^no: / && index(line, cell)) return "no"
             return cell
         }
-        # In between there is no stack, and what is asked is whether connects fail.
-        function on_stack(name, question, plain) {
-            if (question == "-" || (name == "NAT" || name == "IPVS") && !((name, question) in asked)) return "-"
-            if (!((name, question) in against)) return "yes"
-            plain = question ~ /^connects / && against[name, question] == against[name, "connects off"]
-            return "no: " against[name, question] (plain ? ", as under `off`" : "")
+        # Yes is what was asked, and found nothing against it.
+        function on_stack(name, questions, some, count, plain, i) {
+            count = split(questions, some, "; ")
+            for (i = 1; i <= count; i++) {
+                if (!((name, some[i]) in asked)) return "-"
+                if (!((name, some[i]) in against)) continue
+                plain = some[i] ~ /^connects / && against[name, some[i]] == against[name, "connects off"]
+                return "no: " against[name, some[i]] (plain ? ", as under `off`" : "")
+            }
+            return "yes"
         }
         BEGIN {
             kernels = split(known, all, " ")
@@ -188,10 +193,12 @@ claims() {
             some = split($1, policy, " ")
             for (i = 1; i <= some && stack in stack_of; i++) {
                 name = stack_of[stack]
+                asked[name, "equal " policy[i]]
                 if (!index(" " $1 " ", " off "))
                     against[name, "equal " policy[i]] = "differs"
                 sub(/:.*/, "", policy[i])
                 asks = policy[i] " " situation
+                asked[name, "bytes " asks]; asked[name, "whole " asks]; asked[name, "free " asks]
                 if ($2 !~ /^read [0-9]+, /) against[name, "bytes " asks] = "bytes are lost"
                 if ($2 !~ /^read [0-9]+, EOF$/)
                     against[name, "whole " asks] = $2 !~ /^read [0-9]+, / ? "bytes are lost" : \
