@@ -132,6 +132,14 @@ both_armed() {
     finish server
 }
 
+@test "the supervisor asks the kernel for short turns, and to be preferred, as far as it may" {
+    serve "$PORT" accept readall close
+    strace -f -e trace=sched_setattr -o "$BATS_TEST_TMPDIR/trace" "$START" --by supervise "$ACT" "connect:$PORT" close
+    finish server
+    cat "$BATS_TEST_TMPDIR/trace"
+    grep -q 'sched_setattr(.*sched_policy=SCHED_OTHER.*sched_runtime=100000,.* = 0$' "$BATS_TEST_TMPDIR/trace"
+}
+
 # What fact 18 of the design says is measured here, too: INTERRUPT_CONNECTS=10000
 # INTERRUPT_EVERY_US=200 bats --tap. On a busy machine more are interrupted: it is no bound of ours.
 # An ordinary user's supervisor cannot have the kernel prefer it (nice -20): more are, there.
