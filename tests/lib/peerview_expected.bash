@@ -23,9 +23,11 @@ listed() {
 }
 
 # as_expected SITUATION [POLICY...]: measures it, and sets ROWS; every row is listed, and every
-# listed policy measured.
+# listed policy measured. VIEW: the policies, where none is named.
 as_expected() {
     local unexpected policies
+    # shellcheck disable=SC2086 # words
+    [[ $# -gt 1 || -z ${VIEW-} ]] || set -- "$1" $VIEW
     ROWS=$(view "$@") || { echo "$ROWS" && return 1; }
     unexpected=$(grep -vxFf <(accepted "$1") <<<"$ROWS") || true
     policies=$(diff <(listed "$@" | sort -u) <(cut -d ' ' -f 1 <<<"$ROWS" | sort -u)) || true
