@@ -91,3 +91,40 @@ os.execv('$BUILD/examples/legacy-client', '$(client 2)'.split())" >/dev/null
     echo "$output"
     [[ $status -eq 0 && $output == *"--stats: '/dev/full' cannot be written: No space left on device"* ]]
 }
+
+@test "stderr: a pipe that nobody reads holds up no call; a socket gets no records" {
+    mkfifo "$STATS.full"
+    exec 9<>"$STATS.full"
+    dd if=/dev/zero of="$STATS.full" bs=4096 oflag=nonblock status=none 2>/dev/null || true
+    local file
+    for file in stderr /dev/full; do
+        timeout -k 1 20 "$START" --by supervise --stats $file sh -c "$(client 1); sleep 1; $(client 1); echo end" >"$STATS.out" 2>&9
+        [[ $(tail -n 1 "$STATS.out") == end ]]
+    done
+    python3 -c "
+import socket, subprocess, sys
+ours, its = socket.socketpair()
+subprocess.run(sys.argv[1:], stderr=its, stdout=subprocess.DEVNULL, check=True)
+print(ours.recv(9999).decode())" "$START" --by supervise --stats stderr $(client 1) >"$STATS"
+    [[ $(<"$STATS") == "notimewait: --stats: 'stderr' is a socket, to which records are not written; policies still apply"* ]]
+}
+
+@test "few files may be open: every process is reached, and has its object" {
+    cat >"$STATS.py" <<END
+import os, socket, time
+for i in range(300):
+    if os.fork() == 0:
+        s = socket.create_connection(('127.0.0.1', $PORT))
+        os.write(1, b'%d\n' % s.getsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2))
+        time.sleep(6)
+        os._exit(0)
+for i in range(300):
+    os.wait()
+END
+    (
+        ulimit -n 400
+        "$START" --by supervise --stats "$STATS" -p fin-rst python3 "$STATS.py" >"$STATS.out"
+    )
+    [[ $(sort "$STATS.out" | uniq -c | tr -d ' ') == 300-1 ]]
+    written 300
+}

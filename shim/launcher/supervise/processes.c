@@ -16,8 +16,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
 
 #define LOOK_MS 500
 
@@ -56,6 +62,12 @@ static bool to_stderr(void)
     return strcmp(file, "stderr") == 0;
 }
 
+static bool is_kind(int fd, mode_t kind)
+{
+    struct stat what;
+    return fstat(fd, &what) == 0 && (what.st_mode & S_IFMT) == kind;
+}
+
 static void complain_of_file(void)
 {
     complain("--stats: '%s' cannot be written: %s; policies still apply", file,
@@ -66,6 +78,11 @@ void processes_begin(const char *value)
 {
     char path[PATH_MAX];
     file = value;
+    if (file && to_stderr() && is_kind(STDERR_FILENO, S_IFSOCK)) { /* inetd's connection? */
+        complain("--stats: 'stderr' is a socket, to which records are not written; policies "
+                 "still apply");
+        file = NULL;
+    }
     if (file && !to_stderr() &&
         (!name_for(getpid(), path) || !file_can_be_appended_to(path, close)))
         complain_of_file();
@@ -110,15 +127,36 @@ static void add_policy(struct text *text, const struct process *process, unsigne
     text_char(text, '}');
 }
 
+static bool stderr_takes(void)
+{
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&ready, 1, 0) == 1;
+}
+
+/** Never waits for a reader of stderr, whose flags are the program's: every notified call would
+ * wait, too. (RWF_NOWAIT would fail on some file systems.) */
+static ssize_t put(int fd, const char *line, size_t len)
+{
+    struct iovec part = {(void *)(uintptr_t)line, len};
+    if (is_kind(fd, S_IFREG))
+        return write(fd, line, len);
+    ssize_t r = raw_call(SYS_pwritev2, fd, &part, 1L, -1L, -1L, RWF_NOWAIT);
+    if (r >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
+        return r;
+    if (fd != STDERR_FILENO || stderr_takes()) /* others are O_NONBLOCK */
+        return write(fd, line, len);
+    errno = EAGAIN;
+    return -1;
+}
+
 /** False with errno. Whole, or not at all. */
 static bool append(int fd, const char *line, size_t len)
 {
-    struct stat what;
-    if (fstat(fd, &what) == 0 && S_ISFIFO(what.st_mode) && len > PIPE_BUF) {
+    if (is_kind(fd, S_IFIFO) && len > PIPE_BUF) {
         errno = EMSGSIZE;
         return false;
     }
-    ssize_t written = write(fd, line, len);
+    ssize_t written = put(fd, line, len);
     if (written > 0 && written < (ssize_t)len) {
         (void)undo_append(fd, line, (size_t)written);
         errno = ENOSPC;
@@ -156,6 +194,8 @@ static void record(const struct process *process)
     text_str(&text, "]}\n");
     if (append_to_file(process->pid, line, text.len) || complained)
         return;
+    if (!stderr_takes()) /* the complaint would wait */
+        return;
     complain_of_file();
     complained = true;
 }
@@ -180,6 +220,15 @@ static bool has_ended(const struct process *process)
     return poll(&ended, 1, 0) == 1;
 }
 
+/** Half of the files that may be open is left for what the calls need. */
+static int hold(pid_t pid)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || count > files.rlim_cur / 2)
+        return -1;
+    return (int)raw_call(SYS_pidfd_open, pid, 0);
+}
+
 static struct process *find(pid_t pid, const char *program)
 {
     for (size_t i = 0; i < count; i++) {
@@ -192,7 +241,7 @@ static struct process *find(pid_t pid, const char *program)
     }
     all = grow(all, &room, count + 1, sizeof(*all));
     struct process *process = &all[count++];
-    *process = (struct process){.pid = pid, .pidfd = (int)raw_call(SYS_pidfd_open, pid, 0)};
+    *process = (struct process){.pid = pid, .pidfd = hold(pid)};
     snprintf(process->program, sizeof(process->program), "%s", program);
     return process;
 }

@@ -69,7 +69,7 @@ static void forget(unsigned place)
     places[place].thread = 0;
 }
 
-int target_fd(pid_t thread, int fd, bool *known)
+static int copy_of(pid_t thread, int fd, bool *known)
 {
     unsigned place = (unsigned)thread % PLACES;
     bool lasting;
@@ -100,6 +100,15 @@ void target_forget(void)
 {
     for (unsigned place = 0; place < PLACES; place++)
         forget(place);
+}
+
+int target_fd(pid_t thread, int fd, bool *known)
+{
+    int copy = copy_of(thread, fd, known);
+    if (copy >= 0 || errno != EMFILE)
+        return copy;
+    target_forget();
+    return copy_of(thread, fd, known);
 }
 
 bool target_read(pid_t thread, uint64_t address, void *to, size_t size)
