@@ -27,7 +27,7 @@
 
 #define LOOK_MS 500
 
-/* A program, in the process that runs it: an exec() makes another of it. */
+/* A program, in the process that runs it: an exec() of another makes another of it. */
 struct process {
     pid_t pid;
     int pidfd; /* -1: there was none to be had */
@@ -250,9 +250,10 @@ void processes_count(pid_t thread, const char *program, const struct policy *pol
                      bool recycled)
 {
     size_t i = (size_t)(policy - settings.config.policies.all);
-    if (!file)
+    pid_t pid = file ? target_process(thread) : 0;
+    if (pid == 0) /* nobody asks, or it has been killed */
         return;
-    struct process *process = find(target_process(thread), program);
+    struct process *process = find(pid, program);
     process->connections[i]++;
     process->recycled[i] += recycled;
 }
