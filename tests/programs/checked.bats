@@ -21,6 +21,11 @@ on_a_pc() {
     [[ $(uname -m) == x86_64 ]] || skip 'flags are read from the code of a 64-bit PC'
 }
 
+@test "libmount, which all of GLib's programs need, loads what makes no connection" {
+    need findmnt
+    says 'works by preload: */findmnt: dynamically linked' '["preload",true,null]' "$(command -v findmnt)"
+}
+
 @test "php, and php-fpm: in part; their extensions that connect are named" {
     local php
     on_a_pc
