@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -118,13 +119,26 @@ static struct pair connected(void)
     return p;
 }
 
-/** Writes until no more fits, here and at the peer. */
-static void fill(int fd)
+/** Writes until no more fits, here and at the peer: the number of bytes. */
+static size_t fill(int fd)
 {
+    size_t sum = 0;
     HOLDS(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0);
     for (int i = 0; i < 10; i++, sleep_ms(10)) /* the peer's kernel takes some later */
-        while (write(fd, buf, sizeof(buf)) > 0)
-            i = 0;
+        for (ssize_t n; (n = write(fd, buf, sizeof(buf))) > 0; i = 0)
+            sum += (size_t)n;
+    return sum;
+}
+
+/** Reads to the end: the number of bytes. errno is 0 at EOF, or what ended the connection. */
+static size_t received(int fd)
+{
+    size_t sum = 0;
+    ssize_t n;
+    while ((n = read(fd, buf, sizeof(buf))) > 0)
+        sum += (size_t)n;
+    errno = n < 0 ? errno : 0;
+    return sum;
 }
 
 static int state_of(int fd)
@@ -141,6 +155,52 @@ static uint64_t cookie_of(int fd)
     socklen_t len = sizeof(cookie);
     HOLDS(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0);
     return cookie;
+}
+
+/* --- other processes --- */
+
+/** fork(); the child does not outlive us. */
+static pid_t child(void)
+{
+    pid_t pid = fork();
+    HOLDS(pid >= 0);
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return pid;
+}
+
+static bool ended_well(pid_t pid)
+{
+    int status = -1;
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void end(pid_t pid)
+{
+    HOLDS(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+}
+
+/** Another user without any capability; where no other user is mapped, this one without. */
+static void drop_privilege(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}};
+    HOLDS(setresgid(65534, 65534, 65534) == 0 || errno == EINVAL);
+    HOLDS(setresuid(65534, 65534, 65534) == 0 || errno == EINVAL);
+    HOLDS(syscall(SYS_capset, &head, none) == 0);
+    prctl(PR_SET_DUMPABLE, 1); /* its children may be looked at by itself */
+}
+
+/** The check holds for a process without privilege, too. */
+static void without_privilege(void (*check)(void))
+{
+    pid_t pid = child();
+    if (pid == 0) {
+        drop_privilege();
+        check();
+        _exit(0);
+    }
+    HOLDS(ended_well(pid));
 }
 
 /* --- what the kernel keeps --- */

@@ -7,6 +7,8 @@
 
 #include "facts.h"
 
+#include "facts_uring.h"
+
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -33,8 +35,8 @@ static void fact_8(void)
     HOLDS(becomes(kept_here, &p, 0) && resets() == before);
 }
 
-/** A filter that notifies of connect(); its listener, or -1. */
-static int notify(void)
+/** A filter that notifies of connect(); its listener, or -1. No right is asked for first. */
+static int notify_as_is(void)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -43,9 +45,14 @@ static int notify(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-    HOLDS(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
                         &program);
+}
+
+static int notify(void)
+{
+    HOLDS(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    return notify_as_is();
 }
 
 /** In a child, until it has ended: what it does under the filter, whose listener has a known
@@ -86,12 +93,6 @@ static struct notified notified_child(struct pair *p, void (*connects)(struct pa
     return child;
 }
 
-static bool ended_well(pid_t pid)
-{
-    int status = -1;
-    return waitpid(pid, &status, 0) == pid && status == 0;
-}
-
 static long connect_call(struct pair *p)
 {
     return syscall(SYS_connect, p->ours, &p->to, sizeof(p->to));
@@ -125,9 +126,13 @@ static void is_refused(struct pair *p)
     int local = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un nowhere = {.sun_family = AF_UNIX, .sun_path = "/nowhere"};
     HOLDS(syscall(SYS_connect, local, &nowhere, sizeof(nowhere)) == -1 && errno == ENOSYS);
+    int error = connect_by_ring(p->ours, &p->to);
+    printf("connect() by io_uring: %s\n", error < 0 ? "there is none" : strerrorname_np(error));
+    HOLDS(error <= 0 && (error < 0 || state_of(p->ours) == TCP_ESTABLISHED));
 }
 
-/** The supervisor is gone: every notified call fails, whatever its family. */
+/** The supervisor is gone: every notified call fails, whatever its family. What io_uring does
+ * is no call, and connects. */
 static void without_supervisor(void)
 {
     struct pair p = listening();
@@ -154,9 +159,32 @@ static void interrupted(void)
     close(child.filter);
 }
 
+/** Without CAP_SYS_ADMIN no filter is taken from a process that may still gain privileges by
+ * exec. */
+static void needs_no_new_privs(void)
+{
+    HOLDS(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0);
+    HOLDS(notify_as_is() == -1 && errno == EACCES);
+    HOLDS(notify() >= 0);
+}
+
+/** With CAP_SYS_ADMIN it is, and the process may gain them as before. */
+static void by_capability(void)
+{
+    pid_t pid = child();
+    if (pid == 0) {
+        HOLDS(notify_as_is() >= 0 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0);
+        _exit(0);
+    }
+    HOLDS(ended_well(pid));
+}
+
+/** A notified connect() is supervised by any user; who is notified, and who is not. */
 static void fact_18(void)
 {
-    option_from_outside();
+    without_privilege(needs_no_new_privs);
+    by_capability();
+    without_privilege(option_from_outside);
     without_supervisor();
     interrupted();
     int first = notify();

@@ -30,82 +30,6 @@ static int take_over(struct pair *p)
     return try_connect(p, fd);
 }
 
-/** bind() with SO_REUSEADDR, or without, then connect(): 0 or an errno. */
-static int bind_connect(const struct sockaddr_in6 *from, const struct sockaddr_in6 *to,
-                        const char *device, int reuse)
-{
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    set(fd, SOL_SOCKET, SO_REUSEADDR, reuse);
-    HOLDS(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) == 0);
-    bool done = bind(fd, (const struct sockaddr *)from, sizeof(*from)) == 0 &&
-                connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
-    int error = done ? 0 : errno;
-    close(fd);
-    return error;
-}
-
-/** The same by a socket of IPv6, which may have a v4-mapped address or belong to a device. */
-static void taken_over_too(const char *address, const char *device)
-{
-    struct sockaddr_in6 to = {.sin6_family = AF_INET6}, from;
-    socklen_t len = sizeof(to);
-    int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    HOLDS(inet_pton(AF_INET6, address, &to.sin6_addr) == 1);
-    HOLDS(bind(listener, (struct sockaddr *)&to, len) == 0 && listen(listener, 8) == 0);
-    HOLDS(getsockname(listener, (struct sockaddr *)&to, &len) == 0);
-    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    HOLDS(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) == 0);
-    HOLDS(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
-    HOLDS(getsockname(fd, (struct sockaddr *)&from, &len) == 0);
-    int peers = accept(listener, NULL, NULL);
-    close(fd);
-    HOLDS(read(peers, buf, 1) == 0);
-    close(peers);
-    sleep_ms(50);
-    HOLDS(bind_connect(&from, &to, device, 0) == EADDRINUSE); /* the entry is there */
-    HOLDS(bind_connect(&from, &to, device, 1) == 0);
-    close(listener);
-}
-
-/** Two sockets bound to one entry's port: one takes it over, the other cannot. */
-static void taken_over_once(void)
-{
-    struct pair p = in_time_wait(true);
-    int first = tcp_socket(), second = tcp_socket();
-    set(first, SOL_SOCKET, SO_REUSEADDR, 1), set(second, SOL_SOCKET, SO_REUSEADDR, 1);
-    sleep_ms(5);
-    HOLDS(bind(first, (struct sockaddr *)&p.from, sizeof(p.from)) == 0);
-    HOLDS(bind(second, (struct sockaddr *)&p.from, sizeof(p.from)) == 0);
-    HOLDS(try_connect(&p, first) == 0 && try_connect(&p, second) == EADDRNOTAVAIL);
-}
-
-/** TIME_WAIT is taken over at once, and the new connection works, whatever tcp_tw_reuse says.
- */
-static void fact_15(void)
-{
-    struct pair p = in_time_wait(true);
-    char byte = 1;
-    sysctl("tcp_tw_reuse", "0");
-    sleep_ms(5);
-    HOLDS(take_over(&p) == 0);
-    HOLDS(write(p.ours, &byte, 1) == 1 && read(p.peers, &byte, 1) == 1);
-    taken_over_too("::1", "");
-    taken_over_too("::ffff:127.0.0.1", "");
-    taken_over_too("::1", "lo");
-    taken_over_once();
-    struct pair other = in_time_wait(false), live = listening();
-    HOLDS(take_over(&other) == EADDRINUSE);
-    HOLDS(try_connect(&live, tcp_socket()) == 0); /* without SO_REUSEADDR, to whatever peer */
-    HOLDS(take_over(&(struct pair){.from = live.from, .to = p.to, .listener = p.listener}) ==
-          EADDRINUSE);
-    sysctl("tcp_timestamps", "0");
-    struct pair bare = in_time_wait(true);
-    int error = take_over(&bare);
-    sysctl("tcp_timestamps", "1");
-    HOLDS(error == EADDRNOTAVAIL);
-}
-
 /** A port that was taken over may be bound again for a connection to another peer. */
 static void fact_15c(void)
 {
@@ -206,22 +130,6 @@ static void fact_11b(void)
         HOLDS(try_connect(&p, tcp_socket()) == 0);
         close(p.ours), close(p.peers);
     }
-}
-
-/** Any user may ask sock_diag for one socket; it tells TIME_WAIT from FIN_WAIT2. */
-static void fact_17(void)
-{
-    struct pair p = in_time_wait(true), orphan = connected();
-    int status;
-    close(orphan.ours);
-    HOLDS(becomes(kept_here, &orphan, TCP_FIN_WAIT2));
-    pid_t pid = fork();
-    if (pid == 0) {
-        HOLDS(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
-        HOLDS(kept_here(&p) == TCP_TIME_WAIT && kept_here(&orphan) == TCP_FIN_WAIT2);
-        _exit(0);
-    }
-    HOLDS(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /** connect() gives ports of the low end's parity until those are used up. */
