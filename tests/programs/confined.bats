@@ -71,7 +71,7 @@ serve_vsftpd() {
     chown root "$DIR/srv" # where nobody may write
     mounted :
     start_server vsftpd /usr/sbin/vsftpd "$DIR/conf"
-    until_true 10000 listening
+    until_true 20000 listening || { output_of server && return 1; }
 }
 
 @test "vsftpd: control and data connections" {
