@@ -169,7 +169,7 @@ row() {
     local output=$BATS_TEST_TMPDIR/output arms=("${ARMS[@]}")
     shift 2
     rm -f "$output".*
-    [[ -z ${PROGRAMS_ALL-} || " ${arms[*]} " == *' supervise:auto '* ]] || arms+=(supervise:auto)
+    [[ -z ${PROGRAMS_ALL-} || " ${arms[*]} " == *' supervise:auto '* ]] || arms=(none supervise:auto "${ARMS[@]:1}")
     for arm in "${arms[@]}"; do
         number=$((number + 1))
         [[ $arm != user:* || -n $OTHER_USER ]] || continue
