@@ -2,6 +2,7 @@
 # does, and tests/kernels/kernels.expected where it does not. tests/tools/facts.c measures them.
 # Fact 14 is about other stacks, 22 about libc: tests/stacks/stack-*.bats and
 # tests/launcher/deepbind.bats have them, under these numbers.
+# shellcheck disable=SC2034,SC2154 # for fact, and of holds
 load ../lib/helper
 load ../lib/kernels
 load ../lib/outcome

@@ -3,7 +3,6 @@
 load ../lib/helper
 load ../lib/board
 load ../lib/clock
-load ../lib/recycling
 
 says() {
     jq -c "$1" <<<"$output"
@@ -22,7 +21,6 @@ turns() {
     before=$(<$limits)
     export NOTIMEWAIT_SPLIT=slot:10
     serve "$PORT" loop:2000 accept readall close end
-    keep_order
     echo '40000 40049' >$limits
     turns 100 14 'off|auto' loop:60 "connect:$PORT" close end
     echo "$before" >$limits
