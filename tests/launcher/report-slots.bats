@@ -3,6 +3,7 @@
 load ../lib/helper
 load ../lib/board
 load ../lib/clock
+load ../lib/recycling
 
 says() {
     jq -c "$1" <<<"$output"
@@ -21,6 +22,7 @@ turns() {
     before=$(<$limits)
     export NOTIMEWAIT_SPLIT=slot:10
     serve "$PORT" loop:2000 accept readall close end
+    keep_order
     echo '40000 40049' >$limits
     turns 100 14 'off|auto' loop:60 "connect:$PORT" close end
     echo "$before" >$limits

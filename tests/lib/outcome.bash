@@ -204,13 +204,20 @@ same() {
 }
 
 # outcome POLICY ROLE VARIANT OURS PEERS EXPECTED [LISTENER]: the connection, until its end, and
-# what is to be seen of it.
+# what is to be seen of it. A reset that is not expected has to come again: on a busy machine an ACK
+# that waits in another CPU's queue finds its socket gone, once in some thousand connections, and is
+# answered by one, which takes a TIME_WAIT away (see keep_order in recycling.bash).
 outcome() {
-    meet "${@:1:5}" "${7-}"
-    ended
-    if [[ $3 == *-unlogged ]]; then
-        same "${*:1:3}" "$(seen)" "${6%does=*}does=no record"
-    else
-        same "${*:1:3}" "$(seen)" "$6"
-    fi
+    local try seen expected=$6
+    [[ $3 != *-unlogged ]] || expected="${6%does=*}does=no record"
+    for try in first second; do
+        meet "${@:1:5}" "${7-}"
+        ended
+        seen=$(seen)
+        # shellcheck disable=SC2053 # a pattern
+        [[ $seen != $expected ]] || return 0
+        [[ $try == first && $expected == *rst=no* && $seen == *rst=yes* ]] || break
+        echo "again: $seen"
+    done
+    same "${*:1:3}" "$seen" "$expected"
 }
