@@ -249,7 +249,7 @@ check-kernels:
 	@$(MAKE) --no-print-directory -s $(CPUS) tests
 	@tests/kernels/check $(BUILD)
 
-# The tables of tests/RESULTS.md and README.md, after all that they stand on was run (three quarters of an hour).
+# The tables of tests/RESULTS.md and README.md, after all that they stand on was run (half an hour).
 results:
 	@tests/update-results --run '$(abspath $(BUILD))'
 

@@ -26,16 +26,6 @@ listener() {
     ss -Htlnp "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -n | head -n 1
 }
 
-# is_left COUNT LEFT: of all, a tenth may end otherwise: on a busy machine some closes cross. Of none,
-# FEW may be there: a server that calls shutdown() and then close() may get the peer's FIN in between.
-is_left() {
-    if [[ $2 -eq 0 ]]; then
-        [[ $1 -le ${FEW:-0} ]]
-    else
-        [[ $1 -le $2 && $1 -ge $(($2 * 9 / 10)) ]]
-    fi
-}
-
 # leave LEFT: so many entries are left at the server by COUNT connections, which it closes first.
 leave() {
     local before left answer address
@@ -45,8 +35,7 @@ leave() {
     settle "$PORT" 10000
     left=$(($(time_wait_server "$PORT") - before))
     echo "$answer, $left left"
-    [[ $answer == "whole $COUNT" ]]
-    is_left "$left" "$1"
+    [[ $answer == "whole $COUNT" && $left -eq $1 ]]
 }
 
 # attaches OPTION...: attach, whose lines are in $output.
@@ -108,8 +97,7 @@ open_ones() {
     settle "$PORT"
     left=$(($(time_wait_server "$PORT") - left))
     echo "$output, $left left"
-    [[ $output == *'whole 20' ]]
-    is_left "$left" "$expected"
+    [[ $output == *'whole 20' && $left -eq $expected ]]
     attaches -p off --tree
 }
 
@@ -165,7 +153,7 @@ END
     echo hello >"$BATS_TEST_TMPDIR/index.html"
     start_server python3 python3 -m http.server --bind 127.0.0.1 --directory "$BATS_TEST_TMPDIR" "$PORT"
     until_true 20000 listening
-    FEW=$((COUNT / 10)) attached_and_back 0
+    attached_and_back 0
 }
 
 # It half-closes and waits for the client's end (ap_lingering_close()), which makes the entry.

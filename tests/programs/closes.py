@@ -2,7 +2,8 @@
 """A client that lets an HTTP server close first: `closes.py PORT COUNT ADDRESS [FILE]`.
 
 It makes COUNT requests by HTTP/1.0, each on a connection of its own, reads to the end, and closes
-some milliseconds later, so that the server's close is over by then: TIME_WAIT belongs there. With
+50 ms later, while others are made, so that the server's close is over by then, also of one that calls
+shutdown() before: TIME_WAIT belongs there. With
 FILE it opens them all and lets them live (keep-alive), prints `open`, and asks for their end
 once FILE exists. It prints how many answers were whole.
 
@@ -37,12 +38,20 @@ def read_answer(connection):
         left -= len(connection.recv(4096))
 
 
+ended = []
+
+
+def close_ended(now):
+    while ended and ended[0][0] <= now:
+        ended.pop(0)[1].close()
+
+
 def read_end(connection):
     text = b""
     while piece := connection.recv(4096):
         text += piece
-    time.sleep(0.003)
-    connection.close()
+    ended.append((time.monotonic() + 0.05, connection))
+    close_ended(time.monotonic())
     return b" 200 OK\r\n" in text.split(b"\n", 1)[0] + b"\n"
 
 
@@ -65,4 +74,7 @@ def kept():
     return [read_end(connection) for connection in connections]
 
 
-print("whole", sum(kept() if file else map(fresh, range(count))))
+whole = sum(kept() if file else map(fresh, range(count)))
+time.sleep(0.05)
+close_ended(time.monotonic() + 1)
+print("whole", whole)
