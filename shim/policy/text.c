@@ -62,6 +62,18 @@ void text_number(struct text *text, uint64_t number, unsigned digits)
     in_base(text, number, 10, digits);
 }
 
+void text_name_for(struct text *text, const char *s, uint64_t pid)
+{
+    for (; *s; s++) {
+        if (s[0] == '%' && s[1] == 'p') {
+            text_number(text, pid, 1);
+            s++;
+        } else {
+            text_char(text, *s);
+        }
+    }
+}
+
 void text_hex(struct text *text, unsigned number)
 {
     in_base(text, number, 16, 1);

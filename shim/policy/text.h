@@ -37,6 +37,9 @@ bool text_is(const char *s, const char *word);
 void text_number(struct text *text, uint64_t number, unsigned digits);
 void text_hex(struct text *text, unsigned number);
 
+/** s, with the pid in the place of each %p: the name of a process's file. */
+void text_name_for(struct text *text, const char *s, uint64_t pid);
+
 /**
  * A JSON string with its quotes (RFC 8259, section 7); control characters, C1's included, and
  * bytes that are no UTF-8 as \\u00XX.

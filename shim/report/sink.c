@@ -184,14 +184,9 @@ static bool put_whole(struct sink *sink, int fd, const char *line, size_t len)
 static bool file_name(const struct sink *sink, char path[SINK_PATH_SIZE])
 {
     struct text name = text_in(path, SINK_PATH_SIZE);
-    for (const char *p = sink->path; *p; p++) {
-        if (p >= sink->path + sink->own && p[0] == '%' && p[1] == 'p') {
-            text_number(&name, (uint64_t)process_pid(), 1);
-            p++;
-        } else {
-            text_char(&name, *p);
-        }
-    }
+    for (size_t i = 0; i < sink->own; i++)
+        text_char(&name, sink->path[i]);
+    text_name_for(&name, sink->path + sink->own, (uint64_t)process_pid());
     errno = name.cut ? ENAMETOOLONG : errno;
     return !name.cut;
 }

@@ -34,8 +34,6 @@ void births_count(pid_t thread, const struct policy *arm, const union address *p
 {
     static char last[256];
     char program[256];
-    if (!counting && !settings.config.stats)
-        return;
     target_program(thread, program, sizeof(program));
     processes_count(thread, program, arm, recycled);
     if (!counting)

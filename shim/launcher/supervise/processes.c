@@ -45,14 +45,7 @@ static int64_t next_look_ms;
 static bool name_for(pid_t pid, char path[PATH_MAX])
 {
     struct text name = text_in(path, PATH_MAX);
-    for (const char *p = file; *p; p++) {
-        if (p[0] == '%' && p[1] == 'p') {
-            text_number(&name, (uint64_t)pid, 1);
-            p++;
-        } else {
-            text_char(&name, *p);
-        }
-    }
+    text_name_for(&name, file, (uint64_t)pid);
     errno = name.cut ? ENAMETOOLONG : errno;
     return !name.cut;
 }
