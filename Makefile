@@ -220,7 +220,7 @@ check:
 check-sanitize:
 	@tests/need check
 	@$(MAKE) --no-print-directory -s $(CPUS) tests
-	@BATS_TEST_TIMEOUT=300 FILE_TIME_LIMIT=900 tests/run $(BUILD) $(filter-out %/sanitize.bats,$(wildcard tests/sanitize/*.bats))
+	@tests/run $(BUILD) $(filter-out %/sanitize.bats,$(wildcard tests/sanitize/*.bats))
 
 # Peers whose TCP is lwIP's, gVisor's and libslirp's, and NAT in between (two minutes). STACKS=small:
 # one situation on each.

@@ -167,6 +167,24 @@ serve_preload() {
     wait_output server '^listen '
 }
 
+# share_cpu: from here on the processes of this test, or of the file, are on one CPU. Packets on lo go
+# through a queue of their sender's: one that waited in another CPU's, or was sent again because others
+# had overtaken it, finds the socket gone, once in some thousand connections of a busy machine, and is
+# answered by an RST, which takes a TIME_WAIT away. For tests that count each TIME_WAIT.
+share_cpu() {
+    local word list part cpu cpus=()
+    [[ -z ${CPU_IS_SHARED-} ]] || return 0
+    while read -r word list; do
+        [[ $word != Cpus_allowed_list: ]] || break
+    done </proc/self/status
+    IFS=, read -ra list <<<"$list"
+    for part in "${list[@]}"; do
+        for ((cpu = ${part%-*}; cpu <= ${part#*-}; cpu++)); do cpus+=("$cpu"); done
+    done
+    taskset -cp "${cpus[$$ % ${#cpus[@]}]}" $$ >/dev/null 2>&1 || true
+    CPU_IS_SHARED=yes
+}
+
 # --- the kernel's sockets ---
 
 # new_port: sets PORT to one that no test of this file has used, as setup does.

@@ -203,24 +203,10 @@ same() {
     return 1
 }
 
-# share_cpu: from here on the processes of this test are on one CPU. Packets on lo go through a queue
-# of their sender's: an ACK that waited in another CPU's would find the socket gone, once in some
-# thousand connections of a busy machine, and be answered by an RST, which takes a TIME_WAIT away.
-share_cpu() {
-    local list part cpu cpus=()
-    list=$(taskset -cp $$ 2>/dev/null) || list=
-    IFS=, read -ra list <<<"${list##*: }"
-    for part in "${list[@]}"; do
-        for ((cpu = ${part%-*}; cpu <= ${part#*-}; cpu++)); do cpus+=("$cpu"); done
-    done
-    [[ ${#cpus[@]} -eq 0 ]] || taskset -cp "${cpus[$$ % ${#cpus[@]}]}" $$ >/dev/null 2>&1 || true
-    CPU_IS_SHARED=yes
-}
-
 # outcome POLICY ROLE VARIANT OURS PEERS EXPECTED [LISTENER]: the connection, until its end, and
 # what is to be seen of it.
 outcome() {
-    [[ -n ${CPU_IS_SHARED-} ]] || share_cpu
+    share_cpu
     meet "${@:1:5}" "${7-}"
     ended
     if [[ $3 == *-unlogged ]]; then

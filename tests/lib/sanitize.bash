@@ -62,7 +62,7 @@ watched() {
     TSAN_OPTIONS="$TSAN suppressions=$PWD/tests/sanitize/thread.supp" \
         ASAN_OPTIONS='detect_leaks=0 verify_asan_link_order=0' \
         UBSAN_OPTIONS='print_stacktrace=1' \
-        "${no_aslr[@]}" timeout 300 env "$@" 2>>"$REPORTS/stderr" 3>&-
+        "${no_aslr[@]}" timeout 600 env "$@" 2>>"$REPORTS/stderr" 3>&-
 }
 
 # preloaded POLICY CMD...: the same under the library.
@@ -185,7 +185,7 @@ passes() {
     local to="log_path=$REPORTS/report"
     TSAN_OPTIONS="$to $TSAN" \
         ASAN_OPTIONS="$to detect_leaks=0 verify_asan_link_order=0" \
-        UBSAN_OPTIONS="$to print_stacktrace=1" JOBS=1 BATS_TEST_TIMEOUT=100 FILE_TIME_LIMIT=280 \
+        UBSAN_OPTIONS="$to print_stacktrace=1" JOBS=1 BATS_TEST_TIMEOUT=250 FILE_TIME_LIMIT=560 \
         run "${no_aslr[@]}" tests/run "$BUILD" tests/*/"$1".bats 3>&-
     echo "$output"
     [[ $status -eq 0 ]]

@@ -12,10 +12,8 @@ load ../lib/badnet
 DRAIN_MS=200
 DRAIN_EOF_MS=2000
 
-# For tests/run's limit of a test: the kernel waits long for an acknowledgement under 20 % loss.
 setup_file() {
-    export BATS_TEST_TIMEOUT=180
-    [[ ${BAD_NETWORK-} != long ]] || BATS_TEST_TIMEOUT=1800
+    [[ ${BAD_NETWORK-} != long ]] || export BATS_TEST_TIMEOUT=1800
 }
 
 if [[ ${BAD_NETWORK-} == long ]]; then

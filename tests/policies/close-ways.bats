@@ -5,6 +5,8 @@
 load ../lib/helper
 load ../lib/each-policy
 
+share_cpu
+
 # ends POLICY STEP...: a client sends 1000 bytes and ends by the steps; prints what it printed.
 # Afterwards the server has read to the end, and the log is in $LOG.
 ends() {

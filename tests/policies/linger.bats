@@ -5,6 +5,8 @@
 load ../lib/helper
 load ../lib/each-policy
 
+share_cpu
+
 # shellcheck disable=SC2034 # for each_policy
 ONLY=${ALL[*]:1} # but off
 GO=$BATS_TEST_TMPDIR/go

@@ -6,6 +6,8 @@
 load ../lib/helper
 load ../lib/host
 
+share_cpu
+
 # --- other constructors, plugins, destructors ---
 
 # A library that opens, uses and closes at its constructor, and keeps a connection for exit.

@@ -7,6 +7,8 @@ load ../lib/helper
 load ../lib/each-policy
 load ../lib/holders
 
+share_cpu
+
 # --- copies in the same process ---
 
 copy() {

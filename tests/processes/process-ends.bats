@@ -17,6 +17,7 @@ UNTOLD=(exit_group abort KILL TERM SEGV exec)
 # and printed it to $BATS_TEST_TMPDIR/read. The client's status is in $ended.
 ends() {
     local i steps=()
+    share_cpu
     new_port
     rm -f "$LOG"
     for ((i = 0; i < CONNECTIONS; i++)); do

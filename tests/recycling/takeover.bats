@@ -18,7 +18,7 @@ SECONDS_LONG=12 # begin no connection after that
 [[ ${TAKEOVER-} != long ]] || COUNT=4000 SECONDS_LONG=280
 
 setup_file() {
-    export BATS_TEST_TIMEOUT=$((${BATS_TEST_TIMEOUT:-150} + (${#TAKEOVER} ? 600 : 0)))
+    [[ ${TAKEOVER-} != long ]] || export BATS_TEST_TIMEOUT=1800
 }
 
 # values PREFIX NAME: sets variables PREFIX_KEY to the numbers that NAME's last line has.

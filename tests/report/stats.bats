@@ -29,6 +29,7 @@ stat() {
 }
 
 @test "time_wait_left under off is what ss counts; fin-rst avoids as many" {
+    share_cpu
     serve "$PORT" loop:60 accept readn:1 write:1 readall close end
     counted off act loop:30 "connect:$PORT" write:1 readn:1 close end
     settle "$PORT"

@@ -52,6 +52,7 @@ client() {
 }
 
 @test "off stops the levers at the close of living connections, armed ones too" {
+    share_cpu
     local policy
     serve "$PORT" loop:3 "${answer[@]}" end
     for policy in abort fin-rst drain; do
