@@ -84,7 +84,7 @@ static int duplicate(int old, int new, int flags, bool three)
 {
     share_copying(old);
     struct ending ending;
-    bool matters = ending_matters(new);
+    bool matters = ending_matters(new) && process_is_ours();
     bool sealed = matters && process_is_sealed();
     bool ends = matters && !sealed && replaces(old, new, flags) &&
                 !share_same_socket(old, new) &&

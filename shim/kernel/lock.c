@@ -96,8 +96,11 @@ void lock_let_signals(const struct lock_signals *before)
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &before->mask, NULL, sizeof(before->mask));
 }
 
+/** Nobody takes the lock where no system call may be made; to tell the time may be one. */
 void lock_forking(void)
 {
+    if (process_is_sealed())
+        return;
     enum lock_hold hold = lock_take(FORK_WAIT_MS);
     if (hold != LOCK_NOT_HELD) {
         fork_hold = hold;

@@ -2,6 +2,7 @@
 load ../lib/helper
 load ../lib/each-policy
 load ../lib/board
+load ../lib/clock
 
 # shellcheck disable=SC2154 # $policy is of each_policy
 sealed() {
@@ -15,6 +16,20 @@ sealed() {
         [[ $status -eq 0 && ${lines[-1]} == alive ]]
         kill "$(pid_of server)" || true
     done
+}
+
+# zygote WAY...: in a child that is made so, in its other threads, and in a child of its own.
+# shellcheck disable=SC2154 # $policy is of each_policy
+zygote() {
+    local way
+    serve "$PORT" time-limit:30 loop:6 accept readall close end
+    for way; do
+        NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG.stats run preload "$policy" \
+            "$BUILD/tests/inside" zygote "$PORT" "$way"
+        echo "$policy, $way: $status $output"
+        [[ $status -eq 0 && ${lines[-1]} == 'child 0' ]]
+    done
+    finish server >/dev/null
 }
 
 @test "a filter that kills at any other call lets the program live, under every policy" {
@@ -51,16 +66,10 @@ sealed() {
 }
 
 @test "the same in a child that clone() makes, as Chromium's are, and in its other threads" {
-    zygote() {
-        local way
-        serve "$PORT" time-limit:30 loop:6 accept readall close end
-        for way in clone number; do
-            NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG.stats run preload "$policy" \
-                "$BUILD/tests/inside" zygote "$PORT" "$way"
-            echo "$policy, $way: $status $output"
-            [[ $status -eq 0 && ${lines[-1]} == 'child 0' ]]
-        done
-        finish server >/dev/null
-    }
-    each_policy zygote
+    each_policy zygote clone number
+}
+
+@test "the same where the kernel tells no time without a system call" {
+    clock_at 0
+    LIB=$LIB:$BATS_FILE_TMPDIR/clock.so ONLY='auto abort' each_policy zygote clone number
 }

@@ -6,28 +6,25 @@
  * connection of the parent. sealed: the program installs a filter (WAY: prctl, syscall, bare,
  * probe) that kills it at any call but its own, bare: which sets no option, either. zygote: so
  * does a child that clone() or (WAY: number) syscall() made as fork() does, whose other threads
- * go on (WAY: open: without a filter). jump, cancel: a close() that waits is left by
- * siglongjmp() (WAY: what closes), or by pthread_cancel(). It is the host program, and knows
- * nothing of the library.
+ * go on, and that forks (WAY: open: without a filter). jump, cancel: a close() that waits is
+ * left by siglongjmp() (WAY: what closes), or by pthread_cancel(). It is the host program, and
+ * knows nothing of the library.
  */
+#include "inside_filter.h"
 #include "pass.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -49,56 +46,6 @@ static int connected(void)
 }
 
 /* --- vfork, clone --- */
-
-#define ALLOW(number)                                                                          \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),                                         \
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-
-/* What the program itself calls from here on; all else kills. */
-static struct sock_filter own_calls[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    ALLOW(SYS_setsockopt), /* see sealed() */
-    ALLOW(SYS_read),
-    ALLOW(SYS_write),
-    ALLOW(SYS_close),
-    ALLOW(SYS_exit_group),
-    ALLOW(SYS_dup),
-    ALLOW(SYS_socket),
-    ALLOW(SYS_connect),
-    ALLOW(SYS_shutdown),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-};
-
-#define KILL(number)                                                                           \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),                                         \
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
-
-/* What the program itself does not call, where it has threads, for which libc calls more. */
-static struct sock_filter other_calls[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    KILL(SYS_getsockopt),
-    KILL(SYS_setsockopt),
-    KILL(SYS_getsockname),
-    KILL(SYS_getpeername),
-    KILL(SYS_ioctl),
-    KILL(SYS_openat),
-    KILL(SYS_statx),
-    KILL(SYS_bind),
-    KILL(SYS_getpid),
-    KILL(SYS_process_vm_readv),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-};
-static struct sock_fprog filter = {.len = sizeof(own_calls) / sizeof(own_calls[0]),
-                                   .filter = own_calls};
-
-static int install(int by_prctl)
-{
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return -1;
-    if (by_prctl)
-        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
-    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
-}
 
 /* To a listener of the parent's. */
 static int connect_to_self(void)
@@ -171,6 +118,7 @@ static int harm(void *unused)
     else if (strcmp(way, "prctl") == 0 || strcmp(way, "syscall") == 0) {
         if (install(strcmp(way, "prctl") == 0) != 0)
             _exit(3);
+        dup3(other, fd, O_CLOEXEC);
         close(fd);
         (void)!dup(other);
         (void)!write(other, "", 1);
@@ -282,6 +230,11 @@ static int seal_and_go_on(void *unused)
     if ((seals && install(0) != 0) || pthread_create(&thread, NULL, go_on, NULL) != 0)
         _exit(3);
     pthread_join(thread, NULL);
+    pid_t pid = seals ? fork() : -1;
+    if (pid == 0)
+        _exit(0);
+    if (seals && child_status(pid) != 0)
+        _exit(4);
     close(fd);
     _exit(0);
 }
