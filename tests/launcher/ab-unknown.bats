@@ -58,12 +58,18 @@ if __name__ == "__main__":
     public=$(mktemp -d -p /tmp) # where another user can read the library
     chmod 755 "$public"
     cp "$START" "$LIB" "$ACT" "$public"
-    serve "$PORT" loop:5 "${answer[@]}" end
+    serve "$PORT" loop:7 "${answer[@]}" end
     run --separate-stderr env -u TMPDIR "$public/notimewait" ab --json -n 1 -p off -- \
         setpriv --reuid=65534 --clear-groups "$public/act" loop:5 "connect:$PORT" "${exchange[@]}" end
-    rm -r "$public"
     echo "$output" "$stderr"
     [[ $(figures '.arms[0]|.connections.median,.connect_errors.median,.time_wait_left.median' | xargs) == '5 0 5' ]]
+    # Its failed connects, too, beside a process that the board has all of.
+    run --separate-stderr env -u TMPDIR "$public/notimewait" ab --json -n 1 -p off -- \
+        sh -c '"$0" loop:2 "connect:$1" write:1 readn:1 close end
+            setpriv --reuid=65534 --clear-groups "$0" quiet loop:3 connect:1 close end' "$public/act" "$PORT"
+    rm -r "$public"
+    echo "$output" "$stderr"
+    [[ $(figures '.arms[0]|.connections.median,.connect_errors.median,.connect_errors_by_errno' | xargs) == '2 3 {ECONNREFUSED:3}' ]]
 }
 
 @test "the files: another user can neither list them nor read them, and they are new in each run" {

@@ -168,7 +168,8 @@ void records_add_board(struct records *records, const struct row *row)
 bool records_board_is_complete(const struct records *records)
 {
     double seen = records->board.connections + records->board.connect_errors;
-    return records->board.connections >= records->connections && seen > 0;
+    return records->board.connections >= records->connections &&
+           records->board.connect_errors >= records->connect_errors && seen > 0;
 }
 
 void records_take_board(struct records *records)
