@@ -87,6 +87,14 @@ two_arms() {
         <(grep -h '"ts"' "$LOG")) == true ]]
 }
 
+@test "control characters in a log do not get to the terminal" {
+    two_arms
+    sed -i $'s/"policy":"abort"/"policy":"a\e[31mb\xc2\x9b32m"/' "$LOG"
+    report "$LOG"
+    [[ $status -eq 0 && $(grep -c '^a?\[31mb?32m against off, ' <<<"$output") -eq 4 ]]
+    run ! env LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output"
+}
+
 @test "a log of any size takes no more memory: 200,000 records in 40 MB" {
     two_arms
     # 60 records, doubled

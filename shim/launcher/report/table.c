@@ -1,5 +1,6 @@
 #include "launcher/report/show.h"
 
+#include "launcher/line.h"
 #include "policy/text.h"
 
 #include <math.h>
@@ -151,9 +152,9 @@ void show_verdicts(const struct shown *shown, FILE *file)
 {
     const struct data *all = shown->all;
     for (size_t i = 0; i < shown->differences_count; i++)
-        fprintf(file, "%s against %s, %s: %s\n", shown->differences[i].policy,
-                shown->differences[i].against, shown->differences[i].measure,
-                shown->differences[i].verdict);
+        line_print(file, "%s against %s, %s: %s", shown->differences[i].policy,
+                   shown->differences[i].against, shown->differences[i].measure,
+                   shown->differences[i].verdict);
     if (compares_slots(all))
         fprintf(
             file,

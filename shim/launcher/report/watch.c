@@ -152,7 +152,7 @@ static void print_times(FILE *file, const char *label, const uint64_t times[HIST
 
 static void print_arm(FILE *file, const struct looks *looks, const struct row *arm)
 {
-    fprintf(file, "%-26s%12s%10s%10s\n", arm->policy, "value", "now/s", "since/s");
+    line_print(file, "%-26s%12s%10s%10s", arm->policy, "value", "now/s", "since/s");
     print_figure(file, looks, "connections", connections, arm->policy);
     print_figure(file, looks, "closes", closes, arm->policy);
     print_figure(file, looks, "failed connects", row_failed, arm->policy);
