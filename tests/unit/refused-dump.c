@@ -1,11 +1,11 @@
 /*
  * refused-dump: a dump of the kernel's sockets that cannot begin is an error, not a dump of
- * none: the kernel says why in NLMSG_DONE (netlink_dump_done()). Asks for DCCP's, of which no
- * kernel of these days knows a handler.
+ * none: the kernel says why in NLMSG_DONE (netlink_dump_done()). Asks for those of a protocol
+ * that is for experiments (RFC 3692), of which no kernel has a handler.
  */
 #include <netinet/in.h>
 #undef IPPROTO_TCP
-#define IPPROTO_TCP 33
+#define IPPROTO_TCP 253
 #include "kernel/diag.c" // NOLINT(bugprone-suspicious-include)
 
 #include <stdio.h>
