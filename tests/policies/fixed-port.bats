@@ -6,10 +6,10 @@ load ../lib/each-policy
 policy=off # each_policy sets it
 
 # again REPLY STEP...: 10 connections to a server of these steps; sets `late`, how many of them did
-# not get the port at once.
+# not get the port at once, or ($ACKED) once the FIN of the last one was acknowledged.
 again() {
     serve "$PORT" quiet loop:10 accept readn:1 "${@:2}" end
-    run "${under[@]}" "$BUILD/tests/rebind" "$PORT" "$((PORT + 20000))" 10 "$1"
+    run "${under[@]}" "$BUILD/tests/rebind" "$PORT" "$((PORT + 20000))" 10 "$1" ${ACKED:+acked}
     echo "$1: $output"
     [[ $output =~ connections=10' late='([0-9]+) ]]
     late=${BASH_REMATCH[1]}
@@ -33,6 +33,9 @@ with_policy() {
 @test "the client closes first: late until its FIN is acknowledged, as without the library" {
     until_acknowledged() {
         with_policy reply write:1 readall close
+        new_port
+        ACKED=1 with_policy reply write:1 readall close
+        [[ $late -eq 0 ]]
     }
     ONLY='plain off auto fin-rst drain-eof:10 reap' each_policy until_acknowledged
 }
