@@ -259,18 +259,31 @@ static void complain(const struct sink *sink, const char *value, const char *wha
     sink_message(buf);
 }
 
+/** What the file is, where it is there. */
+static void look_at_file(struct sink *sink, const char *path)
+{
+    struct identity now;
+    if (raw_call(SYS_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, ASK_TYPE, &now) == 0)
+        sink->kind = kind_of(now.mode);
+}
+
+void sink_look_again(struct sink *sink)
+{
+    char path[SINK_PATH_SIZE];
+    if (sink->to_file && file_name(sink, path))
+        look_at_file(sink, path);
+}
+
 /**
  * The file can be opened, or made where it is not there yet; sets errno if not. A FIFO that
  * nobody reads yet, or a socket, is neither, and may become a pipe (open(2): ENXIO).
  */
 static bool can_open(struct sink *sink)
 {
-    struct identity now;
     char path[SINK_PATH_SIZE];
     if (!file_name(sink, path))
         return false;
-    if (raw_call(SYS_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, ASK_TYPE, &now) == 0)
-        sink->kind = kind_of(now.mode);
+    look_at_file(sink, path);
     if (file_can_be_appended_to(path, next.close))
         return true;
     if (errno == ENXIO)

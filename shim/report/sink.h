@@ -45,6 +45,12 @@ void sink_size_limited(void);
  */
 bool sink_open(struct sink *sink, const char *value);
 
+/**
+ * A file may be of another kind than at start: a FIFO that was made since. For what is long
+ * enough to be taken in part.
+ */
+void sink_look_again(struct sink *sink);
+
 /** The longest record, in bytes, that it takes as a whole (pipe(7), PIPE_BUF). */
 size_t sink_most(const struct sink *sink);
 

@@ -215,6 +215,7 @@ void stats_write(void)
     static char line[1 << 16];
     if (!settings.config.stats || atomic_exchange(&written, true))
         return;
+    sink_look_again(&sink_stats);
     struct text text = text_in(line, sizeof(line));
     text_process(&text, true);
     if (text.cut || text.len > sink_most(&sink_stats)) {

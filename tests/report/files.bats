@@ -112,6 +112,26 @@ END
     [[ $status -eq 0 && $output == 'libnotimewait: NOTIMEWAIT_STATS: the statistics are longer than a pipe takes as a whole, and are not written; name a file' ]]
 }
 
+@test "statistics in a FIFO that is made after the start: the same as in a pipe" {
+    run python3 - "$LIB" "$ACT" "$BATS_TEST_TMPDIR" <<'END'
+import fcntl, os, subprocess, sys
+lib, act, directory = sys.argv[1:]
+fifo, go = directory + '/fifo', directory + '/go'
+env = dict(os.environ, LD_PRELOAD=lib, NOTIMEWAIT_STATS=fifo,
+           NOTIMEWAIT_POLICY='|'.join('linger:%d' % (1000 + i) for i in range(16)))
+p = subprocess.Popen([act, 'say:begun', 'wait-file:%s:10000' % go], env=env, stdout=subprocess.PIPE)
+p.stdout.readline()
+os.mkfifo(fifo)
+r = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+os.write(r, b'x' * (fcntl.fcntl(r, 1031, 16384) - 4096))  # F_SETPIPE_SZ
+open(go, 'w').close()
+p.wait()
+sys.stdout.buffer.write(os.read(r, 65536).lstrip(b'x'))
+END
+    echo "$output"
+    [[ $status -eq 0 && ${#lines[@]} -eq 1 && $(jq -c .policies <<<"$output") == '[]' ]]
+}
+
 @test "statistics of many policies are complete in a file" {
     serve "$PORT" accept readall close
     NOTIMEWAIT_STATS=$LOG preload "$(printf 'linger:%d|' {1000..1014})off" act "connect:$PORT" close
