@@ -3,8 +3,8 @@
 #include "kernel/clock.h"
 #include "kernel/process.h"
 #include "kernel/raw.h"
+#include "kernel/signals.h"
 
-#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -87,13 +87,12 @@ void lock_release(enum lock_hold hold)
 
 void lock_hold_signals(struct lock_signals *before)
 {
-    uint64_t all = ~UINT64_C(0);
-    raw_call(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before->mask, sizeof(all));
+    before->mask = signals_hold();
 }
 
 void lock_let_signals(const struct lock_signals *before)
 {
-    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &before->mask, NULL, sizeof(before->mask));
+    signals_let(before->mask);
 }
 
 /** Nobody takes the lock where no system call may be made; to tell the time may be one. */

@@ -2,10 +2,10 @@
 
 #include "kernel/pages.h"
 #include "kernel/raw.h"
+#include "kernel/signals.h"
 
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -125,16 +125,15 @@ bool process_is_copying(void)
 
 void process_hold(struct process_hold *hold)
 {
-    uint64_t all = ~UINT64_C(0);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &hold->cancel);
-    raw_call(SYS_rt_sigprocmask, SIG_BLOCK, &all, &hold->signals, sizeof(all));
+    hold->signals = signals_hold();
     atomic_fetch_add(&process_holders, 1);
 }
 
 void process_let_go(const struct process_hold *hold)
 {
     atomic_fetch_sub(&process_holders, 1);
-    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, &hold->signals, NULL, sizeof(hold->signals));
+    signals_let(hold->signals);
     pthread_setcancelstate(hold->cancel, NULL);
 }
 

@@ -1,15 +1,13 @@
 #include "report/guard.h"
 
 #include "kernel/raw.h"
+#include "kernel/signals.h"
 
-#include <signal.h>
 #include <stddef.h>
 #include <time.h>
 
-/* Sets of signals as the kernel has them: bit N-1 for signal N (sigprocmask(2)). */
-#define BIT(signal) (UINT64_C(1) << ((signal)-1))
-#define OURS        (BIT(SIGPIPE) | BIT(SIGXFSZ) | BIT(SIGTTOU))
-#define SET_SIZE    ((long)sizeof(uint64_t))
+#define OURS     (SIGNALS_BIT(SIGPIPE) | SIGNALS_BIT(SIGXFSZ) | SIGNALS_BIT(SIGTTOU))
+#define SET_SIZE ((long)sizeof(uint64_t))
 
 void guard_begin(struct guard *guard)
 {
@@ -27,7 +25,7 @@ static void take_signals(const struct guard *guard)
     raw_call(SYS_rt_sigpending, &now, SET_SIZE);
     now &= OURS & ~guard->pending;
     for (int signal = 1; now; signal++, now >>= 1) {
-        uint64_t one = BIT(signal);
+        uint64_t one = SIGNALS_BIT(signal);
         struct timespec at_once = {0};
         if (now & 1)
             raw_call(SYS_rt_sigtimedwait, &one, NULL, &at_once, SET_SIZE);

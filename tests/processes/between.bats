@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# What comes between the beginning of a close and its end: a signal of the thread's own, a handler
+# that closes, another thread's filter, a copy in a table of fds that another process shares. The
+# program fares as without the library, and no byte is lost.
+
+load ../lib/helper
+load ../lib/host
+
+# --- signals that an instruction of the thread's own causes ---
+
+@test "free() in fclose() touches a page that a handler makes writable" {
+    not_sanitized
+    compile barrier <<-'C'
+	#include "host.h"
+	#include <signal.h>
+	#include <sys/mman.h>
+	static char *page;
+	static int armed;
+	void __libc_free(void *);
+	void free(void *p)
+	{
+	    if (armed)
+	        *(volatile char *)page = 1;
+	    __libc_free(p);
+	}
+	static void mend(int s)
+	{
+	    (void)s;
+	    mprotect(page, 4096, PROT_READ | PROT_WRITE);
+	}
+	int main(void)
+	{
+	    page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	    signal(SIGSEGV, mend);
+	    FILE *stream = fdopen(dial(), "w");
+	    armed = 1;
+	    int r = fclose(stream);
+	    armed = 0;
+	    printf("fclose %d, written %d\n", r, page[0]);
+	    return 0;
+	}
+	C
+    for policy in abort drain; do
+        new_port
+        readers 1
+        run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/barrier"
+        echo "$policy: $output"
+        [[ $status -eq 0 && $output == 'fclose 0, written 1' && $(logged) == 'fclose rst' ]]
+        was_read
+    done
+}
+
+@test "an inherited filter traps setsockopt(), of which a handler makes an error" {
+    compile trapped <<-'C'
+	#include "host.h"
+	#include <linux/filter.h>
+	#include <linux/seccomp.h>
+	#include <signal.h>
+	#include <stddef.h>
+	#include <sys/prctl.h>
+	#include <sys/syscall.h>
+	static int trapped;
+	static void refuse(int s)
+	{
+	    (void)s;
+	    trapped++; /* the call returns what is in its register: not 0 */
+	}
+	int main(int argc, char **argv)
+	{
+	    struct sock_filter filter[] = {
+	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 1),
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+	    struct sock_fprog program = {4, filter};
+	    if (argc == 1) {
+	        REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	        REQUIRE(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);
+	        return execl(argv[0], argv[0], "again", NULL);
+	    }
+	    signal(SIGSYS, refuse);
+	    int fd = dial();
+	    put(fd, 1000);
+	    printf("close %d, ", close(fd));
+	    puts(trapped ? "trapped" : "not trapped");
+	    return 0;
+	}
+	C
+    for policy in abort drain; do
+        new_port
+        readers 1
+        run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/trapped"
+        echo "$policy: $output"
+        [[ $status -eq 0 && $output == 'close 0, trapped' ]]
+        [[ $(was_read) =~ ^'1000 ' ]]
+    done
+}
