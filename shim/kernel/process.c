@@ -1,9 +1,11 @@
 #include "kernel/process.h"
 
+#include "kernel/clock.h"
 #include "kernel/pages.h"
 #include "kernel/raw.h"
 #include "kernel/signals.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sys/auxv.h>
@@ -14,8 +16,8 @@
 #include <unistd.h>
 
 #define YIELDS 100 /* before a waiter sleeps */
-#define NAPS   10000
-#define NAP_NS 100000 /* NAPS of them are a second */
+#define NAP_NS 100000
+#define SPINS  10000
 
 static _Atomic pid_t owner;
 static _Atomic uint32_t epoch = 1;
@@ -72,17 +74,29 @@ uint32_t process_first_epoch(void)
     return atomic_load(&first_epoch);
 }
 
+/** Lets others run, a thread of lower priority, too. */
+static void let_run(int waited)
+{
+    struct timespec nap = {.tv_nsec = NAP_NS}; /* the kernel writes what is left of it there */
+    if (waited < YIELDS)
+        raw_call(SYS_sched_yield);
+    else
+        raw_call(SYS_ppoll, NULL, 0, &nap, NULL, 0);
+}
+
+/** Without system calls, where none may be made, only for as long as a close() takes. */
 void process_wait_while_held(void)
 {
-    struct timespec nap = {.tv_nsec = NAP_NS};
-    for (int i = 0; i < NAPS && atomic_load(&process_holders) > 0; i++) {
-        if (process_is_sealed())
-            continue;
-        if (i < YIELDS)
-            raw_call(SYS_sched_yield);
-        else /* a thread of lower priority has to run, too */
-            raw_call(SYS_ppoll, NULL, 0, &nap, NULL, 0);
+    int saved = errno;
+    int64_t deadline = process_is_sealed() ? 0 : clock_now() + NS_PER_S;
+    for (int i = 0; atomic_load(&process_holders) > 0; i++) {
+        bool sealed = process_is_sealed();
+        if (sealed ? i >= SPINS : clock_now() >= deadline)
+            break;
+        if (!sealed)
+            let_run(i);
     }
+    errno = saved;
 }
 
 /*

@@ -95,3 +95,41 @@ load ../lib/host
         [[ $(was_read) =~ ^'1000 ' ]]
     done
 }
+
+@test "whoever copies a connection waits for a close that takes its time" {
+    compile slow.so <<-'C' # behind ours
+	#include "host.h"
+	#include <sys/syscall.h>
+	int close(int fd)
+	{
+	    if (linger2(fd) != -2)
+	        usleep(400000);
+	    return (int)syscall(SYS_close, fd);
+	}
+	C
+    compile copier <<-'C'
+	#include "host.h"
+	#include <pthread.h>
+	static int fd;
+	static void *closer(void *unused)
+	{
+	    REQUIRE(close(fd) == 0);
+	    return unused;
+	}
+	int main(void)
+	{
+	    pthread_t thread;
+	    fd = dial();
+	    put(fd, 1000);
+	    REQUIRE(pthread_create(&thread, NULL, closer, NULL) == 0);
+	    usleep(150000);
+	    puts(dup(fd) < 0 ? "closed" : "copied");
+	    return pthread_join(thread, NULL);
+	}
+	C
+    readers 1
+    run beside "$LIB:$BATS_TEST_TMPDIR/slow.so" abort "$BATS_TEST_TMPDIR/copier"
+    echo "$output"
+    [[ $status -eq 0 && $output == closed ]]
+    was_read
+}
