@@ -169,7 +169,7 @@ int hook_close_range(unsigned first, unsigned last, int flags)
     if (certain)
         wait_for_connections(first, last);
     if (((unsigned)flags & CLOSE_RANGE_UNSHARE) && !certain)
-        process_sharing(); /* other threads keep what this one parts from */
+        process_parts_from_fds(); /* other threads keep what this one parts from */
     bool held = certain && hold_and_end(&hold, first, last);
     errno = saved;
     int r = next.close_range(first, last, flags);

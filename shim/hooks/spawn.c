@@ -129,10 +129,12 @@ int hook_setns(int fd, int type)
     return r;
 }
 
-/** With CLONE_FILES the thread gets copies of all fds. */
+/** With CLONE_FILES the thread gets copies of all fds, in a table of its own. */
 int hook_unshare(int flags)
 {
     process_copying();
+    if (flags & CLONE_FILES)
+        process_parts_from_fds();
     int r = next.unshare(flags);
     process_copied();
     if (r == 0 && (flags & CLONE_NEWNET))
@@ -152,8 +154,8 @@ int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, un
     return r;
 }
 
-/** Unless it is a thread, sharing our table of fds for good: others may part from it, by exec.
- */
+/** Unless it is a thread, sharing our table of fds for good: others may part from it, by exec,
+ * and copy what is in it, which is not seen here. */
 static inline bool copies_fds(unsigned flags)
 {
     return (flags & (CLONE_FILES | CLONE_THREAD)) != (CLONE_FILES | CLONE_THREAD);
@@ -167,6 +169,8 @@ static inline void before_clone(const void *function, const void *stack, unsigne
         process_has_thread();
         return;
     }
+    if (flags & CLONE_FILES)
+        process_divides_fds();
     process_sharing();
     if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
         process_sharing_memory();

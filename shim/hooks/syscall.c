@@ -106,6 +106,10 @@ static void *before_call(long number, long first, long second)
         ending_at_exit();
     if (number == SYS_clone && ((unsigned)first & CLONE_THREAD))
         process_has_thread();
+    if (number == SYS_clone && (first & (CLONE_FILES | CLONE_THREAD)) == CLONE_FILES)
+        process_divides_fds();
+    if (number == SYS_unshare && (first & CLONE_FILES))
+        process_parts_from_fds();
     if (copies_fds(number, first, second))
         process_sharing();
     if (makes_children(number))

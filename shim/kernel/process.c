@@ -25,6 +25,7 @@ static _Atomic uint32_t first_epoch = 1;
 static _Atomic uint32_t copying;
 static _Atomic bool threads;
 static _Atomic bool elsewhere;
+static _Atomic bool divided;
 static char program[100];
 
 /*
@@ -134,7 +135,22 @@ void process_copied(void)
 
 bool process_is_copying(void)
 {
-    return atomic_load(&copying) > 0;
+    return atomic_load(&copying) > 0 || atomic_load_explicit(&divided, memory_order_relaxed);
+}
+
+void process_divides_fds(void)
+{
+    if (process_is_ours())
+        atomic_store(&divided, true);
+    process_sharing();
+}
+
+void process_parts_from_fds(void)
+{
+    if (process_is_one_thread())
+        process_sharing();
+    else
+        process_divides_fds();
 }
 
 void process_hold(struct process_hold *hold)

@@ -49,8 +49,20 @@ void process_shared(void);
 void process_copying(void);
 void process_copied(void);
 
-/** Some thread is between those two. */
+/** Some thread is between those two, or the table of fds is not this process's alone. */
 bool process_is_copying(void);
+
+/**
+ * From now on another process has our table of fds, too (clone(2), CLONE_FILES): what it copies
+ * there is not seen here. For good, also in children: no socket counts as ours alone.
+ */
+void process_divides_fds(void);
+
+/**
+ * This thread gets a table of fds of its own (unshare(2)): where there are others, one fd may
+ * be two sockets from now on, and the same follows.
+ */
+void process_parts_from_fds(void);
 
 extern _Atomic uint32_t process_holders __attribute__((visibility("hidden")));
 

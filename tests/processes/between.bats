@@ -96,6 +96,105 @@ load ../lib/host
     done
 }
 
+# --- tables of fds ---
+
+# A child with the same table of fds, and with $VM the same memory, copies the connection, which
+# is closed then, and writes to its copy.
+@test "a process that shares the table of fds copies a connection: what it writes arrives" {
+    compile sharer <<-'C'
+	#include "host.h"
+	#include <sched.h>
+	#include <signal.h>
+	#include <sys/mman.h>
+	#include <sys/wait.h>
+	static volatile int *fds; /* the connection, its copy, and whether the first is closed */
+	static int child(void *unused)
+	{
+	    (void)unused;
+	    while (!fds[0])
+	        usleep(1000);
+	    int copy = dup(fds[0]);
+	    fds[1] = copy;
+	    while (!fds[2])
+	        usleep(1000);
+	    put(copy, 100000);
+	    close(copy);
+	    _exit(0);
+	}
+	int main(void)
+	{
+	    static char stack[65536] __attribute__((aligned(16)));
+	    int flags = CLONE_FILES | SIGCHLD | (*getenv("VM") ? CLONE_VM : 0);
+	    fds = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	    int pid = clone(child, stack + sizeof(stack), flags, NULL);
+	    int fd = dial();
+	    put(fd, 1000);
+	    fds[0] = fd;
+	    while (!fds[1])
+	        usleep(1000);
+	    REQUIRE(close(fd) == 0);
+	    fds[2] = 1;
+	    return waitpid(pid, NULL, 0) != pid;
+	}
+	C
+    for policy in abort delay:0 drain last-read; do
+        for vm in '' 1; do
+            new_port
+            readers 1
+            VM=$vm run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/sharer"
+            echo "$policy $vm: $output"
+            [[ $status -eq 0 && $(was_read) == '101000 EOF' ]]
+        done
+    done
+}
+
+@test "a thread parts from the table of fds, and has a connection of its own at the same number" {
+    compile parted <<-'C'
+	#include "host.h"
+	#include <pthread.h>
+	#include <sched.h>
+	static int fd, copy;
+	static volatile int step;
+	static void *part(void *unused)
+	{
+	    REQUIRE(unshare(CLONE_FILES) == 0);
+	    REQUIRE(close(fd) == 0);
+	    int other = dial();
+	    REQUIRE(other == fd);
+	    step = 1;
+	    while (step != 2)
+	        usleep(1000);
+	    put(other, 1000);
+	    close(other);
+	    return unused;
+	}
+	int main(void)
+	{
+	    char bytes[2000];
+	    pthread_t thread;
+	    fd = dial();
+	    REQUIRE((copy = dup(fd)) >= 0);
+	    REQUIRE(recv(fd, bytes, 1, MSG_PEEK) == 1); /* what the server says has come */
+	    REQUIRE(pthread_create(&thread, NULL, part, NULL) == 0);
+	    while (step != 1)
+	        usleep(1000);
+	    REQUIRE(close(fd) == 0);
+	    printf("%zd bytes\n", recv(copy, bytes, sizeof(bytes), MSG_DONTWAIT));
+	    close(copy);
+	    step = 2;
+	    return pthread_join(thread, NULL);
+	}
+	C
+    for policy in fin-rst abort; do
+        new_port
+        serve "$PORT" accept@b write:1000@b accept@c readall@c close@c close@b
+        run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/parted"
+        echo "$policy: $output"
+        [[ $status -eq 0 && $output == '1000 bytes' ]]
+        [[ $(was_read) == '1000 EOF' ]] || [[ $policy == abort && $(was_read) == '1000 '* ]]
+    done
+}
+
 @test "whoever copies a connection waits for a close that takes its time" {
     compile slow.so <<-'C' # behind ours
 	#include "host.h"
