@@ -149,6 +149,49 @@ static enum prepare to_prepare(const struct conn *c, const struct facts *facts)
     return word_is_off() ? PREPARE_NONE : policy_prepare(c->policy, facts);
 }
 
+/** What the record says of the connection itself. */
+static void describe(struct record *record, const struct conn *c)
+{
+    record->policy = c->policy;
+    record->role = c->role;
+    record->local = c->local;
+    record->peer = c->peer;
+    record->slot = c->slot;
+    record->recycled = (atomic_load(&c->flags) & CONN_RECYCLED) != 0;
+    record->connect_ns = c->connect_ns;
+}
+
+/** No system call may be made: what is counted in memory is counted, and that is all. */
+static void count_only(int fd, struct conn *c)
+{
+    struct record record = {.fd = fd, .state = STATE_CLOSE, .close_ns = -1};
+    struct facts facts = {.state = STATE_CLOSE, .app_linger = arming_app_lingers(c)};
+    if (!table_remove(fd, c) || !conn_put(c))
+        return;
+    if (conn_is(c, CONN_COUNTED)) {
+        record.decision = policy_decide(c->policy, &facts);
+        describe(&record, c);
+        count_close(&record);
+    }
+    conn_free(c);
+}
+
+/** After a wait: a handler or another thread may have closed the fd, or installed a filter. */
+static bool goes_on(struct ending *e)
+{
+    struct conn *c = e->c;
+    int fd = e->record.fd;
+    if (process_is_sealed()) {
+        count_only(fd, c);
+        return false;
+    }
+    bool same = table_find(fd) == c && conn_generation(c) == e->generation;
+    e->gone = !same || !conn_is_behind(c, fd);
+    if (e->gone && same)
+        forget(fd, c);
+    return !e->gone;
+}
+
 static bool prepare_close(struct ending *e, int fd, struct conn *c, struct ending_way way)
 {
     uint32_t generation = conn_generation(c);
@@ -170,6 +213,8 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
     enum prepare what = ends == ENDS_HERE ? to_prepare(c, &facts) : PREPARE_NONE;
     if (!way.waited || what == PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
+    if (facts.waited && !goes_on(e))
+        return false;
     decide(e, &facts);
     if (!remove_from_table(e)) {
         let_go(e);
@@ -201,36 +246,10 @@ void ending_wait(int fd)
     errno = saved;
 }
 
-/** What the record says of the connection itself. */
-static void describe(struct record *record, const struct conn *c)
-{
-    record->policy = c->policy;
-    record->role = c->role;
-    record->local = c->local;
-    record->peer = c->peer;
-    record->slot = c->slot;
-    record->recycled = (atomic_load(&c->flags) & CONN_RECYCLED) != 0;
-    record->connect_ns = c->connect_ns;
-}
-
-/** No system call may be made: what is counted in memory is counted, and that is all. */
-static void count_only(int fd, struct conn *c)
-{
-    struct record record = {.fd = fd, .state = STATE_CLOSE, .close_ns = -1};
-    struct facts facts = {.state = STATE_CLOSE, .app_linger = arming_app_lingers(c)};
-    if (!table_remove(fd, c) || !conn_put(c))
-        return;
-    if (conn_is(c, CONN_COUNTED)) {
-        record.decision = policy_decide(c->policy, &facts);
-        describe(&record, c);
-        count_close(&record);
-    }
-    conn_free(c);
-}
-
 bool ending_begin(struct ending *ending, int fd, struct ending_way way)
 {
     struct conn *c = table_find(fd);
+    ending->gone = false;
     if (!c || !process_is_ours())
         return false;
     if (needs_nothing(c)) {

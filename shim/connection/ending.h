@@ -18,6 +18,7 @@ struct ending {
     struct record record;
     int64_t begun; /* ns, CLOCK_MONOTONIC */
     bool held;     /* `hold` is in force until ending_finish() */
+    bool gone;     /* while the policy waited, something else has closed the fd */
     struct process_hold hold;
 };
 
@@ -37,7 +38,9 @@ void ending_wait(int fd);
 
 /**
  * The call that follows is certain to close fd. Returns false when that ends no connection of
- * ours; otherwise ending_finish() must follow it at once.
+ * ours; otherwise ending_finish() must follow it at once. Where false and ending->gone, a
+ * close() must not be made any more: a signal handler, or another thread, has closed the fd,
+ * which may be another file by now.
  */
 bool ending_begin(struct ending *ending, int fd, struct ending_way way);
 

@@ -29,10 +29,10 @@ static long close_by_number(long number, int fd)
     struct conn *c = table_peek(fd);
     if (c == TABLE_NO_TCP && process_is_ours())
         table_remove(fd, c);
-    struct ending ending;
+    struct ending ending = {.gone = false};
     bool ends =
         table_is_conn(c) && ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE});
-    long r = raw_call(number, fd);
+    long r = ending.gone ? 0 : raw_call(number, fd);
     if (ends)
         ending_finish(&ending, true);
     return r;

@@ -3,6 +3,7 @@
 #include "kernel/clock.h"
 #include "kernel/facts.h"
 #include "kernel/libc.h"
+#include "kernel/process.h"
 #include "kernel/raw.h"
 
 #include <netinet/in.h>
@@ -122,17 +123,24 @@ static bool drained(const struct facts *facts, bool to_eof)
            (!facts->unacked && (!to_eof || facts->state == STATE_CLOSE_WAIT));
 }
 
-/** An acknowledgement wakes nobody: asks again after 100 us, 200 us, ... 4 ms. */
+/**
+ * An acknowledgement wakes nobody: asks again after 100 us, 200 us, ... 4 ms. Ends where a
+ * handler, or another thread, has put another socket behind fd, or a filter in our way.
+ */
 static void drain(int fd, bool to_eof, uint32_t ms, struct facts *facts)
 {
     int64_t deadline = clock_now() + ms * NS_PER_MS;
     int64_t step = 100 * NS_PER_US;
-    for (;;) {
+    for (uint64_t cookie = 0;;) {
         bool at_eof = discard(fd, 4, facts) == 0;
         int64_t left = deadline - clock_now();
         if (drained(facts, to_eof) || left <= 0)
             return;
+        facts->waited = true;
+        cookie = cookie ? cookie : facts_cookie(fd);
         wait_for(at_eof ? -1 : fd, left < step ? left : step);
+        if (process_is_sealed() || facts_cookie(fd) != cookie)
+            return;
         step = step < 2 * NS_PER_MS ? 2 * step : 4 * NS_PER_MS;
         ask_again(fd, facts);
     }
@@ -141,8 +149,12 @@ static void drain(int fd, bool to_eof, uint32_t ms, struct facts *facts)
 static void sleep_for(int fd, uint32_t ms, struct facts *facts)
 {
     int64_t deadline = clock_now() + ms * NS_PER_MS;
-    for (int64_t left = deadline - clock_now(); left > 0; left = deadline - clock_now())
+    for (int64_t left = deadline - clock_now(); left > 0; left = deadline - clock_now()) {
+        facts->waited = true;
         wait_for(-1, left);
+        if (process_is_sealed())
+            return;
+    }
     /* From the other states, only a reset leads to one in which SO_LINGER would not be right.
      */
     if (facts->state == STATE_FIN_WAIT1 || facts->state == STATE_FIN_WAIT2)

@@ -75,6 +75,7 @@ struct facts {
     bool sole;            /* this process holds the socket, alone and by one fd */
     bool app_linger;      /* the application set a linger, and it is respected */
     bool stdio_output;    /* the stream over the fd holds output that is not written yet */
+    bool waited;          /* a while has passed since all this was asked */
 };
 
 /** What has to happen before the decision. */

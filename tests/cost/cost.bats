@@ -77,12 +77,13 @@ echo_server() {
 
 @test "the others: 2 at birth (SO_REUSEADDR, SO_COOKIE), at most 8 at close" {
     echo_server
-    # getpid, SO_COOKIE, TCP_INFO, SO_LINGER, sigprocmask twice around RST; drain looks and discards, too
+    # getpid, SO_COOKIE, TCP_INFO, SO_LINGER, sigprocmask twice around RST; drain looks and discards,
+    # too; after a wait SO_COOKIE once more
     adds 8 last-read "connect:$PORT" write:10 readn:10 close
     adds 5 last-read "connect:$PORT" write:10 readn:10 write:1 close # no lever
     adds 10 drain "connect:$PORT" write:10 readn:10 close
     adds 8 abort "connect:$PORT" write:10 readn:10 close
-    adds 9 delay:1 "connect:$PORT" write:10 readn:10 close
+    adds 10 delay:1 "connect:$PORT" write:10 readn:10 close
     adds 6 linger:1 "connect:$PORT" write:10 readn:10 close
 }
 

@@ -96,6 +96,110 @@ load ../lib/host
     done
 }
 
+# --- while a close waits ---
+
+@test "a handler closes the fd and gets it again: the close that it interrupted leaves it alone" {
+    compile again <<-'C'
+	#include "host.h"
+	#include <signal.h>
+	#include <sys/syscall.h>
+	static int fd, new;
+	/* More than the peer takes now. */
+	static void fill(int fd)
+	{
+	    static char bytes[1 << 20];
+	    fcntl(fd, F_SETFL, O_NONBLOCK);
+	    while (write(fd, bytes, sizeof(bytes)) > 0)
+	        ;
+	    fcntl(fd, F_SETFL, 0);
+	}
+	static void again(int s)
+	{
+	    (void)s;
+	    close(fd);
+	    new = dial();
+	    put(new, 1000);
+	}
+	int main(int argc, char **argv)
+	{
+	    (void)argv;
+	    signal(SIGALRM, again);
+	    fd = dial();
+	    fill(fd);
+	    ualarm(50000, 0);
+	    int r = argc > 1 ? (int)syscall(SYS_close, fd) : close(fd);
+	    while (new == 0)
+	        usleep(1000);
+	    printf("close %d, %s fd\n", r, new == fd ? "the same" : "another");
+	    put(new, 1000);
+	    shutdown(new, SHUT_WR);
+	    return 0;
+	}
+	C
+    for policy in delay:300 drain:300 drain-eof:300; do
+        for way in '' number; do
+            new_port
+            serve "$PORT" accept@b accept@c readall@c close@c close@b
+            run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/again" $way
+            echo "$policy $way: $output"
+            [[ $status -eq 0 && $output == 'close 0, the same fd' ]]
+            [[ $(was_read) == '2000 EOF' ]]
+        done
+    done
+}
+
+@test "another thread installs a filter for all threads: no system call of ours follows" {
+    compile filter <<-'C'
+	#include "host.h"
+	#include <linux/filter.h>
+	#include <linux/seccomp.h>
+	#include <pthread.h>
+	#include <stddef.h>
+	#include <sys/prctl.h>
+	#include <sys/syscall.h>
+	#define KILL(number) \
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), \
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+	static void *install(void *unused)
+	{
+	    struct sock_filter filter[] = {
+	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	        KILL(SYS_getsockopt), KILL(SYS_setsockopt), KILL(SYS_ppoll), KILL(SYS_recvmsg),
+	        KILL(SYS_ioctl), KILL(SYS_rt_sigprocmask),
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+	    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+	    usleep(100000);
+	    REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	    REQUIRE(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
+	                    &program) == 0);
+	    pause(); /* a thread's end needs what is forbidden */
+	    return unused;
+	}
+	int main(int argc, char **argv)
+	{
+	    pthread_t thread;
+	    int r, fd = dial(), way = argc > 1 ? argv[1][0] : 0;
+	    put(fd, 1000);
+	    REQUIRE(pthread_create(&thread, NULL, install, NULL) == 0);
+	    if (way == 'd')
+	        r = dup2(1, fd) == fd ? 0 : -1;
+	    else
+	        r = way == 'r' ? close_range((unsigned)fd, (unsigned)fd, 0) : close(fd);
+	    printf("%d\n", r);
+	    fflush(stdout);
+	    _exit(0);
+	}
+	C
+    for way in close dup2 range; do
+        new_port
+        readers 1
+        run beside "$LIB" delay:600 "$BATS_TEST_TMPDIR/filter" $way
+        echo "$way: $output"
+        [[ $status -eq 0 && $output == 0 ]]
+        [[ $(was_read) == '1000 EOF' ]]
+    done
+}
+
 # --- tables of fds ---
 
 # A child with the same table of fds, and with $VM the same memory, copies the connection, which
