@@ -4,6 +4,7 @@
  * Each proves first that the call is certain to close the fd; a lever pulled for a call that
  * then fails would stay on a living socket.
  */
+#include "connection/arming.h"
 #include "connection/birth.h"
 #include "connection/ending.h"
 #include "connection/share.h"
@@ -122,9 +123,9 @@ static void wait_for_connections(unsigned first, unsigned last)
  * all. (Not one by one here: what another thread opens meanwhile would be closed, too.) The
  * caller holds.
  */
-static bool end_connections(unsigned first, unsigned last)
+static bool end_connections(unsigned first, unsigned last, bool may_wait)
 {
-    static const struct ending_way way = {.via = VIA_CLOSE_RANGE, .waited = true};
+    struct ending_way way = {.via = VIA_CLOSE_RANGE, .may_wait = may_wait, .waited = true};
     bool any_rst = false;
     for (int fd = table_next(first, last); fd >= 0; fd = table_next((unsigned)fd + 1, last)) {
         struct ending ending;
@@ -136,16 +137,27 @@ static bool end_connections(unsigned first, unsigned last)
     return any_rst;
 }
 
+static bool any_lingers(unsigned first, unsigned last)
+{
+    for (int fd = table_next(first, last); fd >= 0; fd = table_next((unsigned)fd + 1, last)) {
+        struct conn *c = table_find(fd);
+        if (c && arming_may_linger(c))
+            return true;
+    }
+    return false;
+}
+
 /**
- * Returns whether it holds, for the real call. Not where no connection is reset: a close that
- * lingers waits, and must take signals.
+ * Returns whether it holds, for the real call. Not where no connection is reset, and none is
+ * beside one whose close lingers, which waits and must take signals.
  */
 static bool hold_and_end(struct process_hold *hold, unsigned first, unsigned last)
 {
     if (process_is_sealed()) /* while the policy waited: only counts */
-        return end_connections(first, last);
+        return end_connections(first, last, false);
+    bool lingers = any_lingers(first, last);
     process_hold(hold);
-    bool any_rst = end_connections(first, last);
+    bool any_rst = end_connections(first, last, lingers);
     if (!any_rst)
         process_let_go(hold);
     return any_rst;

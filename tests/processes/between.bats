@@ -200,6 +200,42 @@ load ../lib/host
     done
 }
 
+@test "close_range() over a connection to be reset and one that lingers takes signals" {
+    compile range <<-'C'
+	#include "host.h"
+	#include <signal.h>
+	#include <time.h>
+	static time_t begun;
+	static void handler(int s)
+	{
+	    (void)s;
+	    REQUIRE(write(1, time(NULL) - begun < 4 ? "soon\n" : "late\n", 5) == 5);
+	}
+	int main(void)
+	{
+	    static char bytes[1 << 20];
+	    struct linger linger = {1, 6};
+	    int first = dial(), last = dial();
+	    signal(SIGALRM, handler);
+	    put(first, 1000);
+	    REQUIRE(setsockopt(last, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
+	    fcntl(last, F_SETFL, O_NONBLOCK);
+	    while (write(last, bytes, sizeof(bytes)) > 0)
+	        ;
+	    fcntl(last, F_SETFL, 0);
+	    begun = time(NULL);
+	    alarm(1);
+	    printf("close_range %d\n", close_range((unsigned)first, (unsigned)last, 0));
+	    return 0;
+	}
+	C
+    serve "$PORT" accept@b accept@c readall@b sleep:8000 close@c
+    run beside "$LIB" abort "$BATS_TEST_TMPDIR/range"
+    echo "$output"
+    [[ $status -eq 0 && $output == $'soon\nclose_range 0' ]]
+    [[ $(logged) == $'close_range none\nclose_range none' ]]
+}
+
 # --- tables of fds ---
 
 # A child with the same table of fds, and with $VM the same memory, copies the connection, which
