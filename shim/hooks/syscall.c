@@ -56,6 +56,9 @@ static bool copies_fds(long number, long first, long second)
     case SYS_sendmsg: /* what it passes is not looked at */
     case SYS_sendmmsg:
 #endif
+#ifdef SYS_io_uring_register
+    case SYS_io_uring_register: /* a registered file outlives its fd */
+#endif
         return true;
     case SYS_clone:
         return !((unsigned)first & CLONE_THREAD);

@@ -335,6 +335,46 @@ load ../lib/host
     done
 }
 
+@test "a connection is registered with io_uring, and goes on without its fd" {
+    compile ring <<-'C'
+	#include "host.h"
+	#include <linux/io_uring.h>
+	#include <sys/mman.h>
+	#include <sys/syscall.h>
+	int main(void)
+	{
+	    static char bytes[100000];
+	    struct io_uring_params params = {0};
+	    int ring = (int)syscall(SYS_io_uring_setup, 1, &params);
+	    if (ring < 0)
+	        return 77;
+	    char *queue = mmap(NULL, params.sq_off.array + sizeof(unsigned), PROT_READ | PROT_WRITE,
+	                       MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	    struct io_uring_sqe *request = mmap(NULL, sizeof(*request), PROT_READ | PROT_WRITE,
+	                                        MAP_SHARED, ring, IORING_OFF_SQES);
+	    int fd = dial();
+	    put(fd, 1000);
+	    REQUIRE(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &fd, 1) == 0);
+	    REQUIRE(close(fd) == 0);
+	    *request = (struct io_uring_sqe){.opcode = IORING_OP_SEND,
+	                                     .flags = IOSQE_FIXED_FILE,
+	                                     .addr = (unsigned long)bytes,
+	                                     .len = sizeof(bytes)};
+	    *(unsigned *)(queue + params.sq_off.array) = 0;
+	    __atomic_store_n((unsigned *)(queue + params.sq_off.tail), 1, __ATOMIC_RELEASE);
+	    return syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1;
+	}
+	C
+    for policy in abort drain; do
+        new_port
+        readers 1
+        run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/ring"
+        [[ $status -ne 77 ]] || skip 'this kernel has no io_uring'
+        echo "$policy: $output"
+        [[ $status -eq 0 && $(was_read) == '101000 EOF' ]]
+    done
+}
+
 @test "whoever copies a connection waits for a close that takes its time" {
     compile slow.so <<-'C' # behind ours
 	#include "host.h"
