@@ -272,7 +272,10 @@ static void report(struct ending *e)
         return;
     e->record.close_ns = clock_now() - e->begun;
     describe(&e->record, e->c);
-    report_close(&e->record);
+    if (process_is_sealed())
+        count_close(&e->record);
+    else
+        report_close(&e->record);
 }
 
 /** The fd lives on: takes the lever back, and puts c, which has no reference, behind it. */

@@ -34,7 +34,8 @@ bool lever_linger_off(int fd);
 
 /**
  * Brings a connection, and the facts about it, to where policy_decide() can decide: discards
- * input or waits, as `what` says, for at most policy->argument ms.
+ * input or waits, as `what` says, for at most policy->argument ms; no longer than until another
+ * thread has installed a filter (process_is_sealed()).
  */
 void lever_prepare(int fd, enum prepare what, const struct policy *policy, struct facts *facts);
 

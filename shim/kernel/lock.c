@@ -60,7 +60,7 @@ enum lock_hold lock_take(unsigned wait_ms)
 {
     uintptr_t me = this_thread();
     for (unsigned i = 0; i < YIELDS + wait_ms; i++) {
-        if (atomic_load(&lost))
+        if (atomic_load(&lost) || process_is_sealed())
             break;
         if (is_above(me))
             return LOCK_HELD_BELOW;

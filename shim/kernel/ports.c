@@ -2,6 +2,7 @@
 
 #include "kernel/lock.h"
 #include "kernel/peers.h"
+#include "kernel/process.h"
 #include "kernel/raw.h"
 
 #include <errno.h>
@@ -223,6 +224,8 @@ static bool take_or_wait(struct ports_claim *claim, const union address *address
     for (int i = 0; i <= WAITS && taken < 0; i++) {
         if (i > 0)
             lock_pause(WAIT_MS);
+        if (process_is_sealed())
+            return false;
         enum lock_hold hold = lock_take(LOCK_WAIT_MS);
         if (hold)
             taken = take_after(claim, address);
@@ -284,6 +287,8 @@ bool ports_again(struct ports_claim *claim)
     for (int i = 0; i < AGAIN_WAITS && again < 0; i++) {
         if (i > 0)
             lock_pause(AGAIN_MS);
+        if (process_is_sealed())
+            return false;
         enum lock_hold hold = lock_take(LOCK_WAIT_MS);
         if (!hold)
             return false;

@@ -85,19 +85,27 @@ static void let_run(int waited)
         raw_call(SYS_ppoll, NULL, 0, &nap, NULL, 0);
 }
 
-/** Without system calls, where none may be made, only for as long as a close() takes. */
-void process_wait_while_held(void)
+/**
+ * A second at most, or for as long as a close() takes where no system call may be made: where the
+ * process is sealed by more than `seals` filters, of which one may have come in the meantime.
+ */
+static void wait_while_held(uint32_t seals)
 {
     int saved = errno;
-    int64_t deadline = process_is_sealed() ? 0 : clock_now() + NS_PER_S;
+    int64_t deadline = atomic_load(&process_seals) > seals ? 0 : clock_now() + NS_PER_S;
     for (int i = 0; atomic_load(&process_holders) > 0; i++) {
-        bool sealed = process_is_sealed();
+        bool sealed = atomic_load(&process_seals) > seals;
         if (sealed ? i >= SPINS : clock_now() >= deadline)
             break;
         if (!sealed)
             let_run(i);
     }
     errno = saved;
+}
+
+void process_wait_while_held(void)
+{
+    wait_while_held(0);
 }
 
 /*
@@ -250,7 +258,8 @@ bool process_is_elsewhere(void)
 void process_seal(void)
 {
     if (process_is_sealed() || process_is_ours()) {
-        atomic_fetch_add(&process_seals, 1);
+        /* The filter may be for all threads (seccomp(2), TSYNC). It is not there yet. */
+        wait_while_held(atomic_fetch_add(&process_seals, 1) == 0 ? 1 : 0);
         return;
     }
     atomic_store(&sealed_child, 1);

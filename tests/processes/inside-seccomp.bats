@@ -73,3 +73,21 @@ zygote() {
     clock_at 0
     LIB=$LIB:$BATS_FILE_TMPDIR/clock.so ONLY='auto abort' each_policy zygote clone number
 }
+
+@test "a filter for all threads, while one waits in a close: that is counted, and plain" {
+    local way
+    # shellcheck disable=SC2154 # $policy is of each_policy
+    meanwhile() {
+        rm -rf "$BOARD" "$LOG"
+        serve "$PORT" rcvbuf:4096 time-limit:20 accept sleep:600 readall close
+        NOTIMEWAIT_BOARD=$BOARD NOTIMEWAIT_LOG=$LOG run preload "$policy" \
+            "$BUILD/tests/inside" meanwhile "$PORT" "$way"
+        echo "$policy, $way: $status $output"
+        [[ $status -eq 0 && $output == alive && ! -e $LOG ]]
+        board_cells | grep -q " connections=1 closes=1 "
+        finish server | grep -E '^readall [0-9]+ EOF$'
+    }
+    for way in close close_range; do
+        ONLY='drain:400 drain-eof:400 delay:400' each_policy meanwhile
+    done
+}

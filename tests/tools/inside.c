@@ -7,8 +7,9 @@
  * probe) that kills it at any call but its own, bare: which sets no option, either. zygote: so
  * does a child that clone() or (WAY: number) syscall() made as fork() does, whose other threads
  * go on, and that forks (WAY: open: without a filter). jump, cancel: a close() that waits is
- * left by siglongjmp() (WAY: what closes), or by pthread_cancel(). It is the host program, and
- * knows nothing of the library.
+ * left by siglongjmp() (WAY: what closes), or by pthread_cancel(). meanwhile: while a thread
+ * waits in close() (WAY: close_range()), another one installs a filter for all. It is the host
+ * program, and knows nothing of the library.
  */
 #include "inside_filter.h"
 #include "pass.h"
@@ -311,7 +312,10 @@ static void leave_by_jump(void)
 
 static void *close_it(void *unused)
 {
-    close(fd);
+    if (strcmp(way, "close_range") == 0)
+        close_range((unsigned)fd, (unsigned)fd, 0);
+    else
+        close(fd);
     return unused;
 }
 
@@ -327,6 +331,21 @@ static void leave_by_cancel(void)
     printf("%s\n", result == PTHREAD_CANCELED ? "cancelled" : "returned");
     tell_state();
     printf("close %d\n", close(fd));
+}
+
+static void seal_meanwhile(void)
+{
+    pthread_t thread;
+    connect_and_fill();
+    filter = (struct sock_fprog){sizeof(other_calls) / sizeof(other_calls[0]), other_calls};
+    pthread_create(&thread, NULL, close_it, NULL);
+    usleep(100000);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) != 0)
+        _exit(3);
+    pthread_join(thread, NULL);
+    (void)!write(1, "alive\n", 6);
+    _exit(0);
 }
 
 int main(int argc, char **argv)
@@ -346,6 +365,8 @@ int main(int argc, char **argv)
         leave_by_jump();
     else if (strcmp(argv[1], "cancel") == 0)
         leave_by_cancel();
+    else if (strcmp(argv[1], "meanwhile") == 0)
+        seal_meanwhile();
     else
         with_child(argv[1]);
     return 0;
