@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -49,10 +50,47 @@ static void *store(void *slot, void *found)
     return found;
 }
 
+/* The linker's: where this object begins and ends. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+
+static bool is_ours(const void *found)
+{
+    return (uintptr_t)found >= (uintptr_t)__ehdr_start && (uintptr_t)found < (uintptr_t)_end;
+}
+
+/** libc's dlsym(), or the program's where there is none of a version. */
+static void *(*libc_dlsym(void))(void *, const char *)
+{
+#ifdef __GLIBC__
+    /* The first of each machine (shlib-versions), and libc's since libdl is part of it. */
+    static const char *const versions[] = {"GLIBC_2.34",  "GLIBC_2.17", "GLIBC_2.4",
+                                           "GLIBC_2.2.5", "GLIBC_2.2",  "GLIBC_2.0"};
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        void *(*function)(void *, const char *);
+        void *found = dlvsym(RTLD_NEXT, "dlsym", versions[i]);
+        memcpy(&function, &found, sizeof(found));
+        if (found)
+            return function;
+    }
+#endif
+    return dlsym;
+}
+
+/**
+ * The next after us. A program, or a library that is preloaded before us, may have a dlsym() of
+ * its own, which looks from where it is itself, and finds us.
+ */
+static void *find(const char *name)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    return is_ours(found) ? libc_dlsym()(RTLD_NEXT, name) : found;
+}
+
 static void resolve(void *slot, const char *name)
 {
     int saved = errno;
-    if (!store(slot, dlsym(RTLD_NEXT, name)))
+    if (!store(slot, find(name)))
         lacking = name;
     errno = saved;
 }

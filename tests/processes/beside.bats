@@ -356,3 +356,39 @@ counter() {
         [ "$(time_wait_client "$PORT")" -eq "$wanted" ]
     done
 }
+
+# own_dlsym NAME [FLAG...]: has a dlsym() of its own, which asks libc's; with -D MAIN, a program.
+own_dlsym() {
+    compile "$@" <<-'C'
+	#include "host.h"
+	void *dlsym(void *handle, const char *name)
+	{
+	    static void *(*real)(void *, const char *);
+	    static const char *const versions[] = {"GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.2.5"};
+	    for (size_t i = 0; !real && i < 3; i++)
+	        real = dlvsym(RTLD_NEXT, "dlsym", versions[i]);
+	    void *volatile found = real(handle, name); /* no jump: it is we who ask */
+	    return found;
+	}
+	#ifdef MAIN
+	int main(void)
+	{
+	    int fd = dial();
+	    put(fd, 1000);
+	    return close(fd);
+	}
+	#endif
+	C
+}
+
+@test "a program, or a library that is preloaded before ours, with a dlsym() of its own" {
+    own_dlsym own -D MAIN
+    own_dlsym own.so
+    new_port
+    readers 2
+    run beside "$LIB" fin-rst timeout 20 "$BATS_TEST_TMPDIR/own"
+    [[ $status -eq 0 && $(logged) == 'close fin-rst' ]]
+    run beside "$BATS_TEST_TMPDIR/own.so:$LIB" fin-rst timeout 20 "$ACT" "connect:$PORT" write:1000 close
+    [[ $status -eq 0 && $(logged) == 'close fin-rst' ]]
+    [[ $(was_read) == $'1000 EOF\n1000 EOF' ]]
+}

@@ -4,6 +4,7 @@
 # shellcheck disable=SC2154 # run_recycle sets them
 load ../lib/helper
 load ../lib/recycling
+load ../lib/host
 
 @test "more connections than ports: plain connects fail, with the library none does" {
     ports 300
@@ -236,4 +237,39 @@ print("later:", {connect() for i in range(50)})' "$PORT"
     [[ $failed -eq 0 ]]
     plain n=150
     [[ $failed -eq 0 && $whole -eq 150 ]]
+}
+
+@test "connect() to an address in a page of the heap that was protected: EFAULT" {
+    compile protected <<-'C'
+	#include "host.h"
+	#include <sys/mman.h>
+	static int result(const void *address)
+	{
+	    int fd = socket(AF_INET, SOCK_STREAM, 0);
+	    int r = connect(fd, address, sizeof(struct sockaddr_in)) == 0 ? 0 : errno;
+	    close(fd);
+	    return r;
+	}
+	int main(void)
+	{
+	    struct sockaddr_in *page;
+	    REQUIRE(posix_memalign((void **)&page, 4096, 8192) == 0);
+	    *page = (struct sockaddr_in){.sin_family = AF_INET,
+	                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	                                 .sin_port = htons((unsigned short)atoi(getenv("TEST_PORT")))};
+	    for (int i = 0; i < 60; i++)
+	        REQUIRE(result(page) == 0);
+	    REQUIRE(mprotect(page, 4096, PROT_NONE) == 0);
+	    for (int i = 0; i < 10; i++)
+	        REQUIRE(result(page) == EFAULT);
+	    REQUIRE(mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0);
+	    REQUIRE(result(page) == 0);
+	    return 0;
+	}
+	C
+    ports 50
+    serve "$PORT" loop:61 accept readall close end
+    run beside "$LIB" auto "$BATS_TEST_TMPDIR/protected"
+    echo "$output"
+    [[ $status -eq 0 && $(json recycled "$LOG" | grep -c true) -ge 11 ]]
 }
