@@ -20,8 +20,8 @@ void memory_init(void);
 
 /**
  * Copies `size` bytes from `from`. No system call where they lie on the first thread's stack,
- * or near enough on another's; a cheap one, or two, in the program's static data and in the heap
- * that brk(2) makes; process_vm_readv(2) elsewhere. errno is not preserved.
+ * or near enough on another's; a cheap one, or two, in the program's static data and in the
+ * heap that brk(2) makes; process_vm_readv(2) elsewhere. errno is not preserved.
  */
 enum memory memory_read(void *to, const void *from, size_t size);
 

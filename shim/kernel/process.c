@@ -86,8 +86,9 @@ static void let_run(int waited)
 }
 
 /**
- * A second at most, or for as long as a close() takes where no system call may be made: where the
- * process is sealed by more than `seals` filters, of which one may have come in the meantime.
+ * A second at most, or for as long as a close() takes where no system call may be made: where
+ * the process is sealed by more than `seals` filters, of which one may have come in the
+ * meantime.
  */
 static void wait_while_held(uint32_t seals)
 {

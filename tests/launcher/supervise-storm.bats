@@ -117,15 +117,19 @@ killed_under_load() {
 
 # All ports are in TIME_WAIT without SO_REUSEADDR: a call waits in the worker's hands for 240 ms.
 @test "the worker is killed while a call waits for a port: the call goes on" {
+    local worker
     ports 20
     serve "$PORT" quiet loop:20 accept readall close end
     act quiet loop:20 "connect:$PORT" write:1 close end
     settle "$PORT"
-    start parent "$START" --by supervise "$ACT" say:ready loop:6 "connect:$PORT" end say:over
+    start parent "$START" --by supervise "$ACT" say:ready "wait-file:$BATS_TEST_TMPDIR/go" loop:25 \
+        "connect:$PORT" end say:over
     wait_output parent '^say ready'
+    worker=$(worker parent)
+    touch "$BATS_TEST_TMPDIR/go"
     pause 0.3
-    kill -KILL "$(worker parent)"
-    wait_output parent '^say over' 10000
+    kill -KILL "$worker"
+    wait_output parent '^say over'
     output_of parent
-    [[ $(output_of parent) == *'errors=6 first=connect:EADDRNOTAVAIL'* ]]
+    [[ $(output_of parent) == *'errors=25 first=connect:EADDRNOTAVAIL'* ]]
 }

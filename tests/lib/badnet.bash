@@ -41,10 +41,12 @@ far() {
 # An end of link N: 1 here, 2 there; then the command that gets there.
 configure_end() {
     local sysctl=/proc/sys/net/ipv4
+    local batch="link set lo up
+        link set bad$1 mtu 1500 txqueuelen 10000 up
+        addr add 10.99.$1.$2/24 dev bad$1
+        addr add fd99:$1::$2/64 dev bad$1 nodad"
     "${@:3}" sh -c "
-        ip link set lo up && ip link set bad$1 mtu 1500 txqueuelen 10000 up &&
-            ip addr add 10.99.$1.$2/24 dev bad$1 &&
-            ip addr add fd99:$1::$2/64 dev bad$1 nodad &&
+        echo '$batch' | ip -batch - &&
             echo 0 >$sysctl/tcp_tw_reuse && echo 1 >$sysctl/tcp_rfc1337 &&
             echo 15 >$sysctl/tcp_orphan_retries && echo reno >$sysctl/tcp_congestion_control &&
             echo 3 >$sysctl/tcp_early_retrans &&

@@ -13,8 +13,9 @@ PATH=$PATH:/usr/sbin:/sbin
     LIB=$BUILD/libnotimewait.so    # the library
     ACT=$BUILD/tests/act           # the script's program
     LOG=$BATS_TEST_TMPDIR/log.json # for NOTIMEWAIT_LOG
+    GOCACHE=$BUILD/go-cache        # go builds its own packages once
 }
-export ACT LIB
+export ACT LIB GOCACHE
 
 # Tests configure lo and count the namespace's sockets: never on the host's network. tests/run
 # names the outer namespace and the private one, which leads nowhere: it has no default route.
@@ -92,7 +93,7 @@ pid_of() {
 # output_of NAME: what it has printed so far. (No process: each costs more than most calls here.)
 output_of() {
     local text
-    IFS= read -rd '' text <"$BATS_TEST_TMPDIR/$1.out" || true
+    slurp "$BATS_TEST_TMPDIR/$1.out"
     printf %s "$text"
 }
 
@@ -172,12 +173,11 @@ serve_preload() {
 # had overtaken it, finds the socket gone, once in some thousand connections of a busy machine, and is
 # answered by an RST, which takes a TIME_WAIT away. For tests that count each TIME_WAIT.
 share_cpu() {
-    local word list part cpu cpus=()
+    local text list part cpu cpus=()
     [[ -z ${CPU_IS_SHARED-} ]] || return 0
-    while read -r word list; do
-        [[ $word != Cpus_allowed_list: ]] || break
-    done </proc/self/status
-    IFS=, read -ra list <<<"$list"
+    slurp /proc/self/status
+    [[ $text =~ Cpus_allowed_list:[[:space:]]*([0-9,-]+) ]]
+    IFS=, read -ra list <<<"${BASH_REMATCH[1]}"
     for part in "${list[@]}"; do
         for ((cpu = ${part%-*}; cpu <= ${part#*-}; cpu++)); do cpus+=("$cpu"); done
     done
@@ -202,17 +202,24 @@ port() {
     echo "$PORT"
 }
 
-# find_ends PORT: sets ENDS, `client STATE` or `server STATE` for each socket with the port in
-# the kernel's names (include/net/tcp_states.h). It is asked often: no process, not even ss. A table
-# that changes while it is read may list a connection's end twice.
+# slurp FILE: sets `text` to all of it, without a process. For those of /proc whose lines move when a
+# number gets a digit: bash seeks back behind each line that it reads.
+slurp() {
+    IFS= read -rd '' text <"$1" || true
+}
+
+# find_ends PORT [PID]: sets ENDS, `client STATE` or `server STATE` for each socket with the port, of
+# this namespace or the process's, in the kernel's names (include/net/tcp_states.h). It is asked
+# often: no process, not even ss. A table that changes while it is read may list a connection's end
+# twice.
 find_ends() {
-    local port line lines words names=(- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE
+    local net=/proc/${2-self}/net port line lines words names=(- ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE
         CLOSE_WAIT LAST_ACK LISTEN CLOSING SYN_RECV)
     local -A seen=()
     printf -v port :%04X "$1"
     ENDS=()
-    mapfile -t lines </proc/net/tcp
-    [[ ! -e /proc/net/tcp6 ]] || mapfile -t -O ${#lines[@]} lines </proc/net/tcp6
+    mapfile -t lines <"$net/tcp"
+    [[ ! -e $net/tcp6 ]] || mapfile -t -O ${#lines[@]} lines <"$net/tcp6"
     for line in "${lines[@]}"; do
         [[ $line == *"$port "* ]] || continue
         read -ra words <<<"$line" # N: ADDRESS:PORT ADDRESS:PORT STATE...

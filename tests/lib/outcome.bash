@@ -70,10 +70,9 @@ idle() {
 
 # resets: sets RESETS, how many RST were sent in the namespace so far.
 resets() {
-    local name values
-    while read -r name values; do
-        [[ $name != Tcp: ]] || read -ra values <<<"$values"
-    done </proc/net/snmp
+    local text values
+    slurp /proc/net/snmp
+    read -ra values <<<"${text##*$'\n'Tcp: }"
     RESETS=${values[13]}
 }
 

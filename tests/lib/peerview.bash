@@ -136,25 +136,24 @@ situation_closed() {
 
 # --- sockets ---
 
-# sockets TIMERS SS-COMMAND: the states in the kernel's names, or `-`; TIMERS is `timers` where
-# what runs for them is asked for, too. Sets SOCKETS, since it is asked often: no process but ss.
-sockets() {
+# there_and_timers: sets SOCKETS, the states in the kernel's names, or `-`, and what runs for them.
+there_and_timers() {
     local state rest
     SOCKETS=''
     while read -r state rest; do
         state=${state//-/_}
         state=${state/#FIN_WAIT_/FIN_WAIT}
         SOCKETS+="${SOCKETS:+ }${state/%ESTAB/ESTABLISHED}"
-        [[ -n $1 && $state != TIME_WAIT ]] || continue
+        [[ $state != TIME_WAIT ]] || continue
         [[ $rest =~ timer:\(([a-z]+) ]] && SOCKETS+=", timer ${BASH_REMATCH[1]}" || SOCKETS+=', no timer'
-    done < <("${@:2}")
+    done < <("${AT_PEER[@]}" ss -Htano exclude listening "sport = :$PORT")
     SOCKETS=${SOCKETS:--}
 }
 
-# states_of client|server: the same of this namespace's, but LISTEN.
+# states_of client|server [PID]: the same of this namespace's, or the process's, but LISTEN.
 states_of() {
     local ENDS end
-    find_ends "$PORT"
+    find_ends "$PORT" "${@:2}"
     SOCKETS=''
     for end in "${ENDS[@]}"; do
         [[ $end != "$1 "* || $end == *' LISTEN' ]] || SOCKETS+="${SOCKETS:+ }${end#* }"
@@ -166,17 +165,10 @@ here() {
     states_of client
 }
 
-# AT_PEER is the command that gets to the peer's namespace, if it has its own.
+# The peer's host: this namespace, or that of PEER_PID, to which the command AT_PEER gets.
 there() {
-    if [[ ${#AT_PEER[@]} -eq 0 ]]; then
-        states_of server
-    else
-        sockets '' "${AT_PEER[@]}" ss -Htan exclude listening "sport = :$PORT"
-    fi
-}
-
-there_and_timers() {
-    sockets timers "${AT_PEER[@]}" ss -Htano exclude listening "sport = :$PORT"
+    # shellcheck disable=SC2086 # or none
+    states_of server ${PEER_PID-}
 }
 
 # Whether our kernel has done what it does by itself: the peer's part may be missing.
@@ -316,7 +308,7 @@ measure() (
     [[ ! -e $BATS_TEST_TMPDIR ]] || rm -rf "$BATS_TEST_TMPDIR"
     mkdir -p "$BATS_TEST_TMPDIR"
     STEP=$BATS_TEST_TMPDIR/step
-    ADDRESS=127.0.0.1 AT_PEER=()
+    ADDRESS=127.0.0.1 PEER_PID='' AT_PEER=()
     LINK=$3 PORT=$4
     trap teardown EXIT
     situation "$1"

@@ -78,12 +78,14 @@ situation_crossing() {
 
 # --- the measurement ---
 
-# make_link: sets ADDRESS and AT_PEER, to the far end.
+# make_link: sets ADDRESS, PEER_PID and AT_PEER, to the far end.
 make_link() {
-    local options sysctls
+    local options sysctls PID
     read -ra options <<<"$RELAY_OPTIONS"
     open_link "$LINK" "${options[@]}" || return
-    AT_PEER=(nsenter --net="/proc/$(pid_of "relay$LINK")/ns/net")
+    find_pid "relay$LINK"
+    PEER_PID=$PID
+    AT_PEER=(nsenter --net="/proc/$PID/ns/net")
     ADDRESS=10.99.$LINK.2
     sysctls="cd /proc/sys/net/ipv4; echo $TIMEOUT_S >tcp_fin_timeout; echo 0 >tcp_rfc1337"
     sh -c "$sysctls"

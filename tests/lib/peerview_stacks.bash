@@ -41,7 +41,8 @@ on_slirp4k() {
 }
 
 at_host() {
-    AT_PEER=(nsenter --net="/proc/$(<"$BATS_FILE_TMPDIR/$1.host")/ns/net")
+    PEER_PID=$(<"$BATS_FILE_TMPDIR/$1.host")
+    AT_PEER=(nsenter --net="/proc/$PEER_PID/ns/net")
     LISTEN=listen:127.0.0.1:$PORT
 }
 

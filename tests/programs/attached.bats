@@ -136,7 +136,7 @@ func main() {
 	fmt.Println(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
 }
 END
-    GOCACHE=$BATS_TEST_TMPDIR/cache CGO_ENABLED=0 go build -o "$BATS_TEST_TMPDIR/server" "$BATS_TEST_TMPDIR/server.go"
+    CGO_ENABLED=0 go build -o "$BATS_TEST_TMPDIR/server" "$BATS_TEST_TMPDIR/server.go"
     start_server go "$BATS_TEST_TMPDIR/server" "$PORT"
     until_true 20000 listening
     attached_and_back 0

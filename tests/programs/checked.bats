@@ -79,6 +79,6 @@ on_a_pc() {
     gcc -static -o "$dir/static" tests/programs/client.c
     says "works by supervision: $dir/static: statically linked*" '["supervision",true,null]' "$dir/static"
     need go
-    GOCACHE=$dir/cache CGO_ENABLED=0 go build -o "$dir/go" tests/programs/client.go
+    CGO_ENABLED=0 go build -o "$dir/go" tests/programs/client.go
     says "works by supervision: $dir/go: a Go program*" '["supervision",true,null]' "$dir/go"
 }

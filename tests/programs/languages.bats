@@ -51,7 +51,7 @@ ARMS=(none auto fin-rst last-read supervise:auto supervise:fin-rst user:fin-rst 
     need go
     serve_python eof
     { sed 's/^import (/import "C"\n\nimport (/' tests/programs/client.go; } >"$BATS_TEST_TMPDIR/client.go"
-    GOCACHE=$BATS_TEST_TMPDIR/cache CGO_ENABLED=1 go build -o "$BATS_TEST_TMPDIR/client" \
+    CGO_ENABLED=1 go build -o "$BATS_TEST_TMPDIR/client" \
         "$BATS_TEST_TMPDIR/client.go"
     ARMS=(none supervise:auto supervise:fin-rst user:supervise:fin-rst)
     row 'Go with cgo' go once "$BATS_TEST_TMPDIR/client" @HOST @PORT @COUNT

@@ -33,7 +33,7 @@ compiled() {
 go_client() {
     need go
     CLIENT=$PUBLIC/go-client
-    [[ -x $CLIENT ]] || GOCACHE=$BATS_FILE_TMPDIR/cache CGO_ENABLED=0 go build -o "$CLIENT" tests/programs/client.go
+    [[ -x $CLIENT ]] || CGO_ENABLED=0 go build -o "$CLIENT" tests/programs/client.go
     serve_python eof
 }
 

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -34,7 +35,7 @@ extern char **environ;
 
 static int fd; /* of the connection */
 static int passage[2];
-static _Atomic bool go, closed;
+static _Atomic bool go, begun, closed;
 static useconds_t late;
 static const char *closer = "close";
 static int nothing; /* an fd of no connection */
@@ -161,6 +162,7 @@ static void *copier(void *way)
 {
     while (!atomic_load(&go))
         ;
+    atomic_store(&begun, true);
     if (late)
         usleep(late);
     int result;
@@ -204,8 +206,9 @@ static void close_it(void)
         close(fd);
 }
 
-/* One connection: 0, or what went wrong. */
-static int one_round(int listener, char *way, long after_ns)
+/* One connection: 0, or what went wrong. With `waits`, the close waits for the copier, which on
+ * a busy machine may not run until the close is over. */
+static int one_round(int listener, char *way, long after_ns, bool waits)
 {
     char buf[65536];
     long got = 0;
@@ -218,10 +221,13 @@ static int one_round(int listener, char *way, long after_ns)
     if (write(peer, "x", 1) != 1 || read(fd, buf, 1) != 1)
         return LOST;
     atomic_store(&go, false);
+    atomic_store(&begun, false);
     atomic_store(&closed, false);
     pthread_create(&thread, NULL, copier, way);
     usleep(50);
     atomic_store(&go, true);
+    while (waits && !atomic_load(&begun))
+        sched_yield();
     spin(late ? 0 : after_ns);
     close_it();
     atomic_store(&closed, true);
@@ -274,7 +280,7 @@ int main(int argc, char **argv)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, passage) != 0)
         return 1;
     for (long i = 0; i < rounds; i++) {
-        int wrong = one_round(listener, argv[1], i * 997 % most);
+        int wrong = one_round(listener, argv[1], i * 997 % most, i % 4 == 0);
         copies += wrong != WAS_GONE;
         lost += wrong == LOST;
         linger += wrong == LINGERS;
