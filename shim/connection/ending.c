@@ -176,25 +176,28 @@ static void count_only(int fd, struct conn *c)
     conn_free(c);
 }
 
-/** After a wait: a handler or another thread may have closed the fd, or installed a filter. */
-static bool goes_on(struct ending *e)
+/**
+ * After a wait: a handler or another thread may have closed the fd, whose socket had this cookie,
+ * or installed a filter. Then the table alone tells whether it was closed.
+ */
+static bool goes_on(struct ending *e, uint64_t cookie)
 {
     struct conn *c = e->c;
     int fd = e->record.fd;
-    if (process_is_sealed()) {
-        count_only(fd, c);
-        return false;
-    }
     bool same = table_find(fd) == c && conn_generation(c) == e->generation;
-    e->gone = !same || !conn_is_behind(c, fd);
-    if (e->gone && same)
+    bool sealed = process_is_sealed();
+    e->gone = sealed ? !same : facts_cookie(fd) != cookie;
+    if (same && sealed)
+        count_only(fd, c);
+    else if (same && e->gone)
         forget(fd, c);
-    return !e->gone;
+    return same && !sealed && !e->gone;
 }
 
 static bool prepare_close(struct ending *e, int fd, struct conn *c, struct ending_way way)
 {
     uint32_t generation = conn_generation(c);
+    uint64_t cookie = atomic_load(&c->cookie); /* who waits has it: ends_here() */
     if (is_another_process(c))
         return false;
     enum ends ends = ends_here(fd, c);
@@ -213,7 +216,7 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
     enum prepare what = ends == ENDS_HERE ? to_prepare(c, &facts) : PREPARE_NONE;
     if (!way.waited || what == PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
-    if (facts.waited && !goes_on(e))
+    if (facts.waited && !goes_on(e, cookie))
         return false;
     decide(e, &facts);
     if (!remove_from_table(e)) {
@@ -270,9 +273,10 @@ static void report(struct ending *e)
 {
     if (!settings.reporting)
         return;
-    e->record.close_ns = clock_now() - e->begun;
+    bool sealed = process_is_sealed(); /* while it lingered; to tell the time may be a call */
+    e->record.close_ns = sealed ? -1 : clock_now() - e->begun;
     describe(&e->record, e->c);
-    if (process_is_sealed())
+    if (sealed)
         count_close(&e->record);
     else
         report_close(&e->record);

@@ -101,9 +101,19 @@ load ../lib/host
 @test "a handler closes the fd and gets it again: the close that it interrupted leaves it alone" {
     compile again <<-'C'
 	#include "host.h"
+	#include <linux/filter.h>
+	#include <linux/seccomp.h>
 	#include <signal.h>
+	#include <sys/prctl.h>
 	#include <sys/syscall.h>
 	static int fd, new;
+	static void install(void)
+	{
+	    struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	    struct sock_fprog program = {1, &all};
+	    REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	    REQUIRE(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);
+	}
 	/* More than the peer takes now. */
 	static void fill(int fd)
 	{
@@ -119,6 +129,8 @@ load ../lib/host
 	    close(fd);
 	    new = dial();
 	    put(new, 1000);
+	    if (getenv("FILTER"))
+	        install();
 	}
 	int main(int argc, char **argv)
 	{
@@ -146,6 +158,11 @@ load ../lib/host
             [[ $(was_read) == '2000 EOF' ]]
         done
     done
+    new_port
+    serve "$PORT" accept@b accept@c readall@c close@c close@b
+    FILTER=1 run beside "$LIB" delay:300 "$BATS_TEST_TMPDIR/again"
+    echo "and a filter: $output"
+    [[ $status -eq 0 && $output == 'close 0, the same fd' && $(was_read) == '2000 EOF' ]]
 }
 
 @test "another thread installs a filter for all threads: no system call of ours follows" {
