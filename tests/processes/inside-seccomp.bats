@@ -90,4 +90,6 @@ zygote() {
     for way in close close_range; do
         ONLY='drain:400 drain-eof:400 delay:400' each_policy meanwhile
     done
+    clock_at 0 # to tell the time is a system call
+    way=close LIB=$LIB:$BATS_FILE_TMPDIR/clock.so ONLY=linger:3 each_policy meanwhile
 }
