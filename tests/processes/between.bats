@@ -396,9 +396,11 @@ load ../lib/host
     compile slow.so <<-'C' # behind ours
 	#include "host.h"
 	#include <sys/syscall.h>
+	volatile int closing;
 	int close(int fd)
 	{
-	    if (linger2(fd) != -2)
+	    closing = linger2(fd) != -2;
+	    if (closing)
 	        usleep(400000);
 	    return (int)syscall(SYS_close, fd);
 	}
@@ -415,10 +417,12 @@ load ../lib/host
 	int main(void)
 	{
 	    pthread_t thread;
+	    volatile int *closing = dlsym(RTLD_DEFAULT, "closing");
 	    fd = dial();
 	    put(fd, 1000);
 	    REQUIRE(pthread_create(&thread, NULL, closer, NULL) == 0);
-	    usleep(150000);
+	    while (!*closing)
+	        usleep(1000);
 	    puts(dup(fd) < 0 ? "closed" : "copied");
 	    return pthread_join(thread, NULL);
 	}
