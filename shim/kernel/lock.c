@@ -60,7 +60,9 @@ enum lock_hold lock_take(unsigned wait_ms)
 {
     uintptr_t me = this_thread();
     for (unsigned i = 0; i < YIELDS + wait_ms; i++) {
-        if (atomic_load(&lost) || process_is_sealed())
+        if (process_is_sealed())
+            return LOCK_NOT_HELD;
+        if (atomic_load(&lost))
             break;
         if (is_above(me))
             return LOCK_HELD_BELOW;

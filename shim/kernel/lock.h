@@ -18,7 +18,10 @@ enum lock_hold {
     LOCK_HELD_BELOW, /* by the code that this signal handler interrupted */
 };
 
-/** After some yields it tries for about wait_ms more. */
+/**
+ * After some yields it tries for about wait_ms more, but not where no system call may be made
+ * (process_is_sealed()).
+ */
 enum lock_hold lock_take(unsigned wait_ms);
 
 /** Nobody gets it any more: a signal handler took its holder away. */
