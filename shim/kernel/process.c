@@ -40,6 +40,7 @@ _Atomic uint32_t process_holders;
 _Atomic uint32_t process_seals;
 __attribute__((tls_model("initial-exec"))) _Thread_local bool process_maybe_vforked;
 static __attribute__((tls_model("initial-exec"))) _Thread_local bool for_good;
+static __attribute__((tls_model("initial-exec"))) _Thread_local uint32_t own_holds;
 
 /*
  * A child that shares our memory has installed a filter, and may not even ask for its pid. The
@@ -88,13 +89,13 @@ static void let_run(int waited)
 /**
  * A second at most, or for as long as a close() takes where no system call may be made: where
  * the process is sealed by more than `seals` filters, of which one may have come in the
- * meantime.
+ * meantime. Not for itself: the handler of a fault in a close may copy a socket, or fork.
  */
 static void wait_while_held(uint32_t seals)
 {
     int saved = errno;
     int64_t deadline = atomic_load(&process_seals) > seals ? 0 : clock_now() + NS_PER_S;
-    for (int i = 0; atomic_load(&process_holders) > 0; i++) {
+    for (int i = 0; atomic_load(&process_holders) > own_holds; i++) {
         bool sealed = atomic_load(&process_seals) > seals;
         if (sealed ? i >= SPINS : clock_now() >= deadline)
             break;
@@ -166,12 +167,14 @@ void process_hold(struct process_hold *hold)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &hold->cancel);
     hold->signals = signals_hold();
+    own_holds++;
     atomic_fetch_add(&process_holders, 1);
 }
 
 void process_let_go(const struct process_hold *hold)
 {
     atomic_fetch_sub(&process_holders, 1);
+    own_holds--;
     signals_let(hold->signals);
     pthread_setcancelstate(hold->cancel, NULL);
 }
@@ -196,7 +199,7 @@ static void become_child(void)
         atomic_fetch_add(&process_seals, 1); /* its parent's filter is its own, too */
     if (!process_is_sealed())
         atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
-    atomic_store(&process_holders, 0);
+    atomic_store(&process_holders, own_holds);
     atomic_store(&copying, 0);
     atomic_store(&first_epoch, atomic_fetch_add(&epoch, 1) + 1);
     if (here)

@@ -37,7 +37,7 @@ uint32_t process_first_epoch(void);
 
 /**
  * Another process, or another fd, is about to get copies of our sockets: all that exist now
- * count as shared. Waits until no thread holds (process_hold()), a second at most.
+ * count as shared. Waits until no other thread holds (process_hold()), a second at most.
  */
 void process_sharing(void);
 
@@ -86,8 +86,9 @@ void process_is_unseen_child(void);
 
 /**
  * Between an abortive lever and the close() that it is for. Whoever wants to copy sockets waits
- * for its end, so it must be short: the thread takes no signal meanwhile and cannot be
- * cancelled, and so cannot leave it by a handler either.
+ * for its end, so it must be short: the thread cannot be cancelled meanwhile and takes no signal
+ * but those of its own instructions (signals.h). A handler of these that leaves by siglongjmp()
+ * leaves the hold in force.
  */
 struct process_hold {
     uint64_t signals; /* the thread's mask, as the kernel has it */

@@ -50,6 +50,64 @@ load ../lib/host
     done
 }
 
+@test "the handler of a fault in a close copies fds and forks: nobody waits for the thread itself" {
+    not_sanitized
+    compile copies <<-'C'
+	#include "host.h"
+	#include <signal.h>
+	#include <sys/mman.h>
+	#include <sys/wait.h>
+	#include <time.h>
+	static char *page;
+	static int armed, pid = -1, slow;
+	void __libc_free(void *);
+	void free(void *p)
+	{
+	    if (armed)
+	        *(volatile char *)page = 1;
+	    __libc_free(p);
+	}
+	static void copy(void)
+	{
+	    struct timespec begun, now;
+	    clock_gettime(CLOCK_MONOTONIC, &begun);
+	    close(dup(1));
+	    clock_gettime(CLOCK_MONOTONIC, &now);
+	    slow += (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 > 900;
+	}
+	static void mend(int s)
+	{
+	    (void)s;
+	    mprotect(page, 4096, PROT_READ | PROT_WRITE);
+	    copy();
+	    pid = fork();
+	}
+	int main(void)
+	{
+	    page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	    signal(SIGSEGV, mend);
+	    FILE *stream = fdopen(dial(), "w");
+	    armed = 1;
+	    int r = fclose(stream);
+	    armed = 0;
+	    copy(); /* in the child, too, which goes on from there */
+	    int status = 0;
+	    if (pid > 0)
+	        waitpid(pid, &status, 0);
+	    printf("fclose %d, %d slow\n", r, slow);
+	    return status;
+	}
+	C
+    for policy in abort drain; do
+        new_port
+        readers 1
+        run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/copies"
+        echo "$policy: $output"
+        [[ $status -eq 0 && $output == $'fclose 0, 0 slow\nfclose 0, 0 slow' ]]
+        was_read
+    done
+}
+
 @test "an inherited filter traps setsockopt(), of which a handler makes an error" {
     compile trapped <<-'C'
 	#include "host.h"
