@@ -12,10 +12,11 @@ bool arming_app_lingers(struct conn *c)
     return conn_is(c, CONN_APP_LINGERS) && !settings.config.override_app_linger;
 }
 
-bool arming_may_linger(struct conn *c)
+bool arming_may_linger(int fd, struct conn *c)
 {
     bool by_policy = conn_is(c, CONN_BORN) && c->policy->kind == POLICY_LINGER;
-    return by_policy || (conn_is(c, CONN_APP_LINGER) && arming_app_lingers(c));
+    return by_policy ||
+           (conn_is(c, CONN_APP_LINGER) && arming_app_lingers(c) && facts_linger(fd) > 0);
 }
 
 void arming_mark_as_seen(int fd, const struct conn *c)

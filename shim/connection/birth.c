@@ -37,7 +37,7 @@ static struct conn *adopt(int fd)
         return NULL;
     uint32_t generation = conn_generation(c);
     conn_mark(c, CONN_SHARED);
-    if (facts_linger(fd))
+    if (facts_linger(fd) >= 0)
         conn_mark(c, CONN_APP_LINGER);
     return table_set(fd, c) ? table_claim(fd, c, generation) : NULL;
 }
@@ -340,7 +340,7 @@ void birth_accepted(int listener_fd, int fd, uint32_t epoch)
     }
     if (listener)
         conn_mark(c, atomic_load(&listener->flags) & CONN_APP_LINGERS);
-    else if (facts_linger(fd))
+    else if (facts_linger(fd) >= 0)
         conn_mark(c, CONN_APP_LINGER);
     note_addresses(fd, c, NULL);
     born(fd, c, ROLE_SERVER, NULL);

@@ -141,7 +141,7 @@ static bool any_lingers(unsigned first, unsigned last)
 {
     for (int fd = table_next(first, last); fd >= 0; fd = table_next((unsigned)fd + 1, last)) {
         struct conn *c = table_find(fd);
-        if (c && arming_may_linger(c))
+        if (c && arming_may_linger(fd, c))
             return true;
     }
     return false;
@@ -195,11 +195,13 @@ int hook_close_range(unsigned first, unsigned last, int flags)
 void hook_closefrom(int first)
 {
     unsigned from = first < 0 ? 0 : (unsigned)first;
+    int saved = errno;
     struct process_hold hold;
     bool any = process_may_act() && table_next(from, ~0u) >= 0;
     if (any)
         wait_for_connections(from, ~0u);
     bool held = any && hold_and_end(&hold, from, ~0u);
+    errno = saved;
     next.closefrom(first);
     if (held)
         process_let_go(&hold);

@@ -51,11 +51,13 @@ int facts_linger2(int fd)
     return option(fd, IPPROTO_TCP, TCP_LINGER2);
 }
 
-bool facts_linger(int fd)
+int facts_linger(int fd)
 {
     struct linger linger = {0};
     socklen_t len = sizeof(linger);
-    return next.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff;
+    return next.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff
+               ? linger.l_linger
+               : -1;
 }
 
 /** `call`: SYS_getsockname or SYS_getpeername. */

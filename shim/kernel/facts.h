@@ -37,8 +37,8 @@ int facts_linger2(int fd);
 void facts_local(int fd, union address *local);
 void facts_peer(int fd, union address *peer);
 
-/** The application's SO_LINGER is on (socket(7)). */
-bool facts_linger(int fd);
+/** Seconds of the application's SO_LINGER (socket(7)); -1 where it is off, or on error. */
+int facts_linger(int fd);
 
 /** TCP_INFO; state CLOSE when fd is no TCP socket. */
 struct tcp_facts facts_ask(int fd);

@@ -289,7 +289,7 @@ load ../lib/host
 	int main(void)
 	{
 	    static char bytes[1 << 20];
-	    struct linger linger = {1, 6};
+	    struct linger linger = {1, atoi(getenv("SECONDS_LEFT"))};
 	    int first = dial(), last = dial();
 	    signal(SIGALRM, handler);
 	    put(first, 1000);
@@ -305,10 +305,16 @@ load ../lib/host
 	}
 	C
     serve "$PORT" accept@b accept@c readall@b sleep:8000 close@c
-    run beside "$LIB" abort "$BATS_TEST_TMPDIR/range"
+    SECONDS_LEFT=6 run beside "$LIB" abort "$BATS_TEST_TMPDIR/range"
     echo "$output"
     [[ $status -eq 0 && $output == $'soon\nclose_range 0' ]]
     [[ $(logged) == $'close_range none\nclose_range none' ]]
+    new_port
+    serve "$PORT" accept@b accept@c readall@b close@c
+    SECONDS_LEFT=0 run beside "$LIB" abort "$BATS_TEST_TMPDIR/range"
+    echo "the program's own resets, and does not wait: $output"
+    [[ $status -eq 0 && $output == 'close_range 0' ]]
+    [[ $(logged) == $'close_range rst\nclose_range none' ]]
 }
 
 # --- tables of fds ---
