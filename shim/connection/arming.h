@@ -13,7 +13,7 @@
 /** The application set a linger of its own, and it is respected: no lever is pulled. */
 bool arming_app_lingers(struct conn *c);
 
-/** The close of c, which is behind fd, may wait: by the application's linger, or the policy's. */
+/** The close of c, behind fd, may wait: by the application's linger, or the policy's. */
 bool arming_may_linger(int fd, struct conn *c);
 
 /** At birth: sets TCP_LINGER2 to -1 where the policy wants that. */

@@ -177,8 +177,8 @@ static void count_only(int fd, struct conn *c)
 }
 
 /**
- * After a wait: a handler or another thread may have closed the fd, whose socket had this cookie,
- * or installed a filter. Then the table alone tells whether it was closed.
+ * After a wait: a handler or another thread may have closed the fd, whose socket had this
+ * cookie, or installed a filter. Then the table alone tells whether it was closed.
  */
 static bool goes_on(struct ending *e, uint64_t cookie)
 {

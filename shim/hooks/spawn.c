@@ -154,8 +154,10 @@ int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, un
     return r;
 }
 
-/** Unless it is a thread, sharing our table of fds for good: others may part from it, by exec,
- * and copy what is in it, which is not seen here. */
+/**
+ * Unless it is a thread, sharing our table of fds for good: others may part from it, by exec,
+ * and copy what is in it, which is not seen here.
+ */
 static inline bool copies_fds(unsigned flags)
 {
     return (flags & (CLONE_FILES | CLONE_THREAD)) != (CLONE_FILES | CLONE_THREAD);

@@ -86,9 +86,9 @@ void process_is_unseen_child(void);
 
 /**
  * Between an abortive lever and the close() that it is for. Whoever wants to copy sockets waits
- * for its end, so it must be short: the thread cannot be cancelled meanwhile and takes no signal
- * but those of its own instructions (signals.h). A handler of these that leaves by siglongjmp()
- * leaves the hold in force.
+ * for its end, so it must be short: the thread cannot be cancelled meanwhile and takes no
+ * signal but those of its own instructions (signals.h). A handler of these that leaves by
+ * siglongjmp() leaves the hold in force.
  */
 struct process_hold {
     uint64_t signals; /* the thread's mask, as the kernel has it */

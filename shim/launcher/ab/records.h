@@ -65,8 +65,10 @@ void records_read_stats(struct records *records, const char *path);
 struct row;
 void records_add_board(struct records *records, const struct row *row);
 
-/** Every process reached the board: it has no fewer connections than the log, nor failed ones
- * than the statistics. */
+/**
+ * Every process reached the board: it has no fewer connections than the log, nor failed ones
+ * than the statistics.
+ */
 bool records_board_is_complete(const struct records *records);
 
 /** Takes connections and failed connects from the board: it has those of killed processes. */
