@@ -8,9 +8,9 @@ load ../lib/host
 
 # --- signals that an instruction of the thread's own causes ---
 
-@test "free() in fclose() touches a page that a handler makes writable" {
-    not_sanitized
-    compile barrier <<-'C'
+# A header: free(), in fclose(), touches a page that a handler makes writable, and calls mended().
+write_barrier() {
+    cat >"$BATS_FILE_TMPDIR/barrier.h" <<-'C'
 	#include "host.h"
 	#include <signal.h>
 	#include <sys/mman.h>
@@ -23,12 +23,14 @@ load ../lib/host
 	        *(volatile char *)page = 1;
 	    __libc_free(p);
 	}
+	static void mended(void);
 	static void mend(int s)
 	{
 	    (void)s;
 	    mprotect(page, 4096, PROT_READ | PROT_WRITE);
+	    mended();
 	}
-	int main(void)
+	static int fclose_over_barrier(void)
 	{
 	    page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	    signal(SIGSEGV, mend);
@@ -36,6 +38,22 @@ load ../lib/host
 	    armed = 1;
 	    int r = fclose(stream);
 	    armed = 0;
+	    return r;
+	}
+	C
+}
+
+@test "free() in fclose() touches a page that a handler makes writable" {
+    not_sanitized
+    write_barrier
+    compile barrier <<-'C'
+	#include "barrier.h"
+	static void mended(void)
+	{
+	}
+	int main(void)
+	{
+	    int r = fclose_over_barrier();
 	    printf("fclose %d, written %d\n", r, page[0]);
 	    return 0;
 	}
@@ -52,21 +70,12 @@ load ../lib/host
 
 @test "the handler of a fault in a close copies fds and forks: nobody waits for the thread itself" {
     not_sanitized
+    write_barrier
     compile copies <<-'C'
-	#include "host.h"
-	#include <signal.h>
-	#include <sys/mman.h>
+	#include "barrier.h"
 	#include <sys/wait.h>
 	#include <time.h>
-	static char *page;
-	static int armed, pid = -1, slow;
-	void __libc_free(void *);
-	void free(void *p)
-	{
-	    if (armed)
-	        *(volatile char *)page = 1;
-	    __libc_free(p);
-	}
+	static int pid = -1, slow;
 	static void copy(void)
 	{
 	    struct timespec begun, now;
@@ -75,21 +84,14 @@ load ../lib/host
 	    clock_gettime(CLOCK_MONOTONIC, &now);
 	    slow += (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 > 900;
 	}
-	static void mend(int s)
+	static void mended(void)
 	{
-	    (void)s;
-	    mprotect(page, 4096, PROT_READ | PROT_WRITE);
 	    copy();
 	    pid = fork();
 	}
 	int main(void)
 	{
-	    page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	    signal(SIGSEGV, mend);
-	    FILE *stream = fdopen(dial(), "w");
-	    armed = 1;
-	    int r = fclose(stream);
-	    armed = 0;
+	    int r = fclose_over_barrier();
 	    copy(); /* in the child, too, which goes on from there */
 	    int status = 0;
 	    if (pid > 0)
