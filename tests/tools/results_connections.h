@@ -200,6 +200,7 @@ static void bring_shut_rd(int fd)
 static void bring_shut_wr(int fd)
 {
     (void)shutdown(fd, SHUT_WR);
+    wait_ready(peer, POLLRDHUP); /* on a busy machine FIN takes its time */
 }
 
 /*
