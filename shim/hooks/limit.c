@@ -5,7 +5,9 @@
 #include "hooks/hooks.h"
 #include "report/sink.h"
 
+#include <stdarg.h>
 #include <sys/resource.h>
+#include <ulimit.h>
 
 static inline int changed(int resource, const void *limit, int r)
 {
@@ -30,3 +32,15 @@ SETRLIMIT(setrlimit)
 SETRLIMIT(setrlimit64)
 PRLIMIT(prlimit)
 PRLIMIT(prlimit64)
+
+/** It takes nothing or a long, and passes it on as one register, as fcntl() does. */
+long hook_ulimit(int command, ...)
+{
+    va_list list;
+    va_start(list, command);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    if (command == UL_SETFSIZE)
+        sink_size_limited();
+    return next.ulimit(command, argument);
+}

@@ -9,10 +9,12 @@
 #include "hooks/jump.h"
 #include "kernel/libc.h"
 #include "kernel/raw.h"
+#include "report/sink.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -100,6 +102,16 @@ static bool seals(long number, long first)
            (number == SYS_prctl && first == PR_SET_SECCOMP);
 }
 
+/** Whether it may limit the size of files. */
+static bool limits(long number, long first, long second)
+{
+#ifdef SYS_setrlimit
+    if (number == SYS_setrlimit && first == RLIMIT_FSIZE)
+        return true;
+#endif
+    return number == SYS_prlimit64 && second == RLIMIT_FSIZE;
+}
+
 /** Where the call goes on. */
 static void *before_call(long number, long first, long second)
 {
@@ -119,6 +131,8 @@ static void *before_call(long number, long first, long second)
         process_vforking();
     if (number == SYS_setns || (number == SYS_unshare && (first & CLONE_NEWNET)))
         process_goes_elsewhere();
+    if (limits(number, first, second))
+        sink_size_limited();
     if (seals(number, first))
         return (void *)seal_by_number;
     return next.syscall;

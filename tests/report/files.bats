@@ -172,6 +172,35 @@ for i in range(4):
     whole "$LOG" 1
 }
 
+@test "nor does one that limits it by ulimit() or by a system call's number" {
+    local how
+    need "${CC:-gcc}"
+    cat >"$BATS_TEST_TMPDIR/limits.c" <<'END'
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <ulimit.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    long none[4] = {0};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (argc > 2 ? syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, none, 0) : ulimit(UL_SETFSIZE, 0L))
+        return 2;
+    return connect(fd, (struct sockaddr *)&to, sizeof(to)) || close(fd);
+}
+END
+    "${CC:-gcc}" -w -o "$BATS_TEST_TMPDIR/limits" "$BATS_TEST_TMPDIR/limits.c"
+    serve "$PORT" loop:2 accept readall close end
+    for how in '' number; do # shellcheck disable=SC2086
+        NOTIMEWAIT_LOG=$LOG run preload off "$BATS_TEST_TMPDIR/limits" "$PORT" $how
+        echo "$how: status $status"
+        [[ $status -eq 0 ]]
+    done
+}
+
 @test "what others append behind a part that is taken back stays" {
     serve "$PORT" loop:4 accept readall close end
     limited 500 "$LOG"
