@@ -230,6 +230,11 @@ static void connected(const struct birth *birth, struct conn *c, bool done, int6
                       const union address *peer)
 {
     int fd = birth->fd;
+    if (conn_begins_anew(c, fd, done, peer)) {
+        if (!c->cookie && !conn_is(c, CONN_ARMED))
+            conn_mark(c, CONN_SHARED); /* nothing tells that it is the same socket */
+        birth_undo(fd, c);
+    }
     if (!conn_is(c, CONN_BORN)) {
         c->peer = *peer;
         note_addresses(fd, c, peer);

@@ -143,3 +143,14 @@ bool conn_may_be_behind(struct conn *c, int fd)
     bool told = atomic_load(&c->cookie) != 0 || conn_is(c, CONN_ARMED);
     return !told || conn_is_behind(c, fd);
 }
+
+bool conn_begins_anew(struct conn *c, int fd, bool done, const union address *peer)
+{
+    union address actual = *peer;
+    if (!conn_is(c, CONN_BORN) || c->role != ROLE_CLIENT || address_is_same(peer, &c->peer) ||
+        !process_may_act())
+        return false;
+    if (done)
+        facts_peer(fd, &actual);
+    return !address_is_same(&actual, &c->peer);
+}

@@ -127,4 +127,11 @@ bool conn_is_behind(struct conn *c, int fd);
 /** The same where a mistake would only be counted or logged: true where nothing tells. */
 bool conn_may_be_behind(struct conn *c, int fd);
 
+/**
+ * c was to be another connection, which came to nothing: connect() has begun on its fd once
+ * more, to `peer`, and is done or not. (While it goes on, the kernel does not look at the
+ * address: where it is done, fd tells the peer.)
+ */
+bool conn_begins_anew(struct conn *c, int fd, bool done, const union address *peer);
+
 #endif

@@ -72,6 +72,17 @@ struct in6_addr address_in6(int family, const void *raw)
     return in6;
 }
 
+bool address_is_same(const union address *a, const union address *b)
+{
+    if (a->any.sa_family == AF_UNSPEC || b->any.sa_family == AF_UNSPEC ||
+        address_port(a) != address_port(b))
+        return false;
+    struct bits128 x = address_bits(a), y = address_bits(b);
+    bool scoped = a->any.sa_family == AF_INET6 && b->any.sa_family == AF_INET6;
+    return x.high == y.high && x.low == y.low &&
+           (!scoped || a->in6.sin6_scope_id == b->in6.sin6_scope_id);
+}
+
 void address_copy(union address *to, const struct sockaddr *addr, socklen_t len)
 {
     to->any.sa_family = AF_UNSPEC;

@@ -40,6 +40,9 @@ struct in6_addr address_in6(int family, const void *raw);
 /** 0.0.0.0 or ::, also as a v4-mapped one: not a host. */
 bool address_is_unspecified(const union address *addr);
 
+/** Host and port; false where one is not known. */
+bool address_is_same(const union address *a, const union address *b);
+
 /** In host order; 0 where it is not known. */
 uint16_t address_port(const union address *addr);
 

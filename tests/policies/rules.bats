@@ -144,6 +144,38 @@ END
     [[ $(json policy "$LOG" | sort | uniq -c | wc -l) -eq 2 ]]
 }
 
+@test "a socket that connects to another address after a failure is the other peer's" {
+    export NOTIMEWAIT_LOG=$LOG
+    # second.py PORT [blocking]: in vain to 127.0.0.2, then to 127.0.0.1
+    cat >"$BATS_TEST_TMPDIR/second.py" <<'END'
+import select, socket, sys
+s = socket.socket()
+s.setblocking(False)
+s.connect_ex(("127.0.0.2", 1))
+select.select([], [s], [], 5)
+assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+s.setblocking(len(sys.argv) > 2)
+for attempt in range(2):
+    s.connect_ex(("127.0.0.1", int(sys.argv[1])))
+select.select([], [s], [], 5)
+s.close()
+END
+    serve "$PORT" loop:5 accept readall close end
+    for second in '' blocking; do # shellcheck disable=SC2086
+        NOTIMEWAIT_RULES='peer=127.0.0.2 => abort' preload fin-rst \
+            python3 "$BATS_TEST_TMPDIR/second.py" "$PORT" $second
+        NOTIMEWAIT_RULES='peer=127.0.0.1 => abort' preload fin-rst \
+            python3 "$BATS_TEST_TMPDIR/second.py" "$PORT" $second
+    done
+    # Where no cookie was asked for, nothing tells that it is the socket of then: no lever.
+    NOTIMEWAIT_RULES='peer=127.0.0.1 => abort' preload auto python3 "$BATS_TEST_TMPDIR/second.py" "$PORT"
+    finish server
+    jq -r '"\(.peer) \(.policy) \(.reason)"' "$LOG"
+    [[ $(json peer "$LOG" | sort -u) == "127.0.0.1:$PORT" ]]
+    [[ $(json policy "$LOG" | xargs) == 'fin-rst abort fin-rst abort abort' ]]
+    [[ $(json action "$LOG" | xargs) == 'fin-rst rst fin-rst rst none' ]]
+}
+
 @test "NOTIMEWAIT_SEED repeats a split; without it two runs differ" {
     local run
     serve "$PORT" loop:160 accept readall close end
