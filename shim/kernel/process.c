@@ -6,8 +6,10 @@
 #include "kernel/signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -298,15 +300,34 @@ static void map_here(void)
     atomic_store(here, true);
 }
 
-void process_init(void (*in_child)(void))
+static void name_program(const char *path)
 {
-    const char *path = (const char *)getauxval(AT_EXECFN);
     size_t len = 0;
     for (; path && *path; path++) {
         len = *path == '/' ? 0 : len;
         if (*path != '/' && len < sizeof(program) - 1)
             program[len++] = *path;
         program[len] = '\0';
+    }
+}
+
+/** fexecve(3) names the fd in place of the file. */
+static bool is_fd(const char *path)
+{
+    static const char directory[] = "/dev/fd/";
+    size_t len = sizeof(directory) - 1;
+    return path && strncmp(path, directory, len) == 0 && !strchr(path + len, '/');
+}
+
+void process_init(void (*in_child)(void))
+{
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    name_program(path);
+    if (is_fd(path)) {
+        char file[PATH_MAX];
+        long len = raw_call(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", file, sizeof(file) - 1);
+        file[len > 0 ? len : 0] = '\0';
+        name_program(file);
     }
     told_of_child = in_child;
     map_here();

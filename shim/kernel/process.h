@@ -23,7 +23,7 @@ void process_init(void (*in_child)(void));
 /** The pid of this process, without a system call. */
 int process_pid(void);
 
-/** The basename of AT_EXECFN, at most 99 bytes of it. */
+/** The basename of AT_EXECFN, or of what fexecve(3) executed; at most 99 bytes of it. */
 const char *process_program(void);
 
 /** What every fd is below (RLIMIT_NOFILE); 0 where it cannot be told. */

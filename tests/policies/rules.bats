@@ -176,6 +176,14 @@ END
     [[ $(json action "$LOG" | xargs) == 'fin-rst rst fin-rst rst none' ]]
 }
 
+@test "the name of a program that fexecve() started is its file's" {
+    serve "$PORT" accept readall close
+    NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_RULES='program=act => off' preload abort python3 -c '
+import os, sys
+os.execve(os.open(sys.argv[1], os.O_RDONLY), sys.argv[1:], os.environ)' "$ACT" "connect:$PORT" close
+    [[ $(json program "$LOG") == act && $(json policy "$LOG") == off ]]
+}
+
 @test "NOTIMEWAIT_SEED repeats a split; without it two runs differ" {
     local run
     serve "$PORT" loop:160 accept readall close end
