@@ -20,6 +20,7 @@
 #include "report/stats.h"
 #include "report/word.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,8 +193,10 @@ __attribute__((constructor)) static void init(int argc, char **argv, char **env)
 #ifndef __GLIBC__
     env = environ; /* only glibc passes arguments to constructors */
 #endif
+    int saved = errno; /* 0 when the program begins, which some rely on (errno(3)) */
     begin_sanitizer();
     next_resolve();
     if (!getauxval(AT_SECURE))
         start(env);
+    errno = saved;
 }

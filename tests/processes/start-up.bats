@@ -244,6 +244,18 @@ at_fd() {
     [ "$(jq -r '"\(.program) \(.action)"' "$LOG")" = 'titled fin-rst' ]
 }
 
+@test "errno is 0 when the program begins, whatever its fds 0 to 2 are" {
+    local policy
+    need "${CC:-gcc}"
+    printf '#include <errno.h>\nint main(void) { return errno; }\n' >"$BATS_TEST_TMPDIR/begins.c"
+    "${CC:-gcc}" -o "$BATS_TEST_TMPDIR/begins" "$BATS_TEST_TMPDIR/begins.c"
+    for policy in off auto fin-rst abort; do
+        preload "$policy" "$BATS_TEST_TMPDIR/begins" </dev/null
+        preload "$policy" "$BATS_TEST_TMPDIR/begins" <&- >&-
+        NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$LOG preload "$policy" "$BATS_TEST_TMPDIR/begins"
+    done
+}
+
 @test "a program that unsets LD_PRELOAD: what it starts is not covered, and works" {
     serve "$PORT" loop:2:loud accept readall close end
     run beside "$LIB" fin-rst sh -c 'unset LD_PRELOAD; exec "$0" "$@"' "$ACT" "connect:$PORT" \
