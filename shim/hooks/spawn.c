@@ -19,13 +19,13 @@
 
 pid_t hook__Fork(void)
 {
-    process_copying();
+    process_forking();
     draw_forking();
     lock_forking();
     pid_t pid = next._Fork();
     if (pid != 0) {
         lock_forked();
-        process_copied();
+        process_forked();
         return pid;
     }
     process_is_unseen_child();

@@ -17,9 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define YIELDS 100 /* before a waiter sleeps */
-#define NAP_NS 100000
-#define SPINS  10000
+#define YIELDS     100 /* before a waiter sleeps */
+#define NAP_NS     100000
+#define SPINS      10000
+#define OPEN_TRIES (YIELDS + 1000) /* 0.1 s, or more on a busy machine */
 
 static _Atomic pid_t owner;
 static _Atomic uint32_t epoch = 1;
@@ -194,8 +195,64 @@ bool process_is_one_thread(void)
     return &__libc_single_threaded && __libc_single_threaded && !atomic_load(&threads);
 }
 
+/*
+ * What a signal handler left by siglongjmp() is opening for ever: a fork that waited in vain
+ * counts it as lost, so that no other one waits for it.
+ */
+static _Atomic uint32_t forking, opening, lost;
+static __attribute__((tls_model("initial-exec"))) _Thread_local uint32_t own_opening;
+
+static void count_opening(void)
+{
+    own_opening++;
+    atomic_fetch_add(&opening, 1);
+}
+
+void process_opened(void)
+{
+    own_opening--;
+    if (atomic_fetch_sub(&opening, 1) == 1)
+        atomic_store(&lost, 0);
+}
+
+void process_opening(void)
+{
+    int saved = errno;
+    count_opening();
+    for (int i = 0; i < 2 * YIELDS && atomic_load(&forking) > 0; i++) {
+        process_opened();
+        let_run(i);
+        count_opening();
+    }
+    errno = saved;
+}
+
+void process_forking(void)
+{
+    int saved = errno;
+    atomic_fetch_add(&forking, 1);
+    uint32_t now = atomic_load(&opening), own = own_opening;
+    for (int i = 0; now > own + atomic_load(&lost) && !process_is_sealed(); i++) {
+        if (i == OPEN_TRIES)
+            atomic_store(&lost, now - own);
+        let_run(i);
+        now = atomic_load(&opening);
+    }
+    errno = saved;
+    process_copying();
+}
+
+void process_forked(void)
+{
+    process_copied();
+    atomic_fetch_sub(&forking, 1);
+}
+
 static void become_child(void)
 {
+    atomic_store(&forking, 0);
+    atomic_store(&lost, 0);
+    atomic_store(&opening, own_opening);
     process_maybe_vforked = for_good = false;
     if (atomic_exchange(&sealed_child, 0) != 0)
         atomic_fetch_add(&process_seals, 1); /* its parent's filter is its own, too */
@@ -332,5 +389,5 @@ void process_init(void (*in_child)(void))
     told_of_child = in_child;
     map_here();
     atomic_store(&owner, (pid_t)raw_call(SYS_getpid));
-    pthread_atfork(process_copying, process_copied, become_child);
+    pthread_atfork(process_forking, process_forked, become_child);
 }

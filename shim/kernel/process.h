@@ -98,6 +98,18 @@ struct process_hold {
 void process_hold(struct process_hold *hold);
 void process_let_go(const struct process_hold *hold);
 
+/**
+ * Around a few system calls with a file of ours open: a fork in another thread waits for its
+ * end, and this for the end of a fork, a moment at most: otherwise the child would have that
+ * fd.
+ */
+void process_opening(void);
+void process_opened(void);
+
+/** Around a fork: the same as process_copying(), and no file of ours is open. */
+void process_forking(void);
+void process_forked(void);
+
 /* --- whether the library may act --- */
 
 extern _Atomic uint32_t process_seals __attribute__((visibility("hidden")));

@@ -202,11 +202,12 @@ static int open_file(const struct sink *sink)
 
 static bool write_file(struct sink *sink, const char *line, size_t len)
 {
+    process_opening();
     int fd = open_file(sink);
-    if (fd < 0)
-        return false;
-    bool written = put_whole(sink, fd, line, len);
-    raw_call(SYS_close, fd);
+    bool written = fd >= 0 && put_whole(sink, fd, line, len);
+    if (fd >= 0)
+        raw_call(SYS_close, fd);
+    process_opened();
     return written;
 }
 

@@ -201,6 +201,56 @@ END
     done
 }
 
+@test "a child that is forked while another thread writes a record has no fd of ours" {
+    need "${CC:-gcc}"
+    cat >"$BATS_TEST_TMPDIR/forks.c" <<'END'
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static struct sockaddr_in to;
+static void *client(void *unused)
+{
+    for (;;) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        connect(fd, (struct sockaddr *)&to, sizeof(to));
+        close(fd);
+    }
+    return unused;
+}
+int main(int argc, char **argv)
+{
+    pthread_t thread;
+    int status, files = 0, all = atoi(argv[2]);
+    (void)argc;
+    to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
+    for (int i = 0; i < 2; i++)
+        pthread_create(&thread, NULL, client, NULL);
+    for (int i = 0; i < all; i++) {
+        if (fork() == 0) { /* of the process's own, none but 0 to 2 is for writing alone */
+            for (int fd = 3; fd < 40; fd++)
+                if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+                    _exit(1);
+            _exit(0);
+        }
+        wait(&status);
+        files += status != 0;
+    }
+    printf("%d of %d\n", files, all);
+    fflush(stdout);
+    _exit(0);
+}
+END
+    "${CC:-gcc}" -w -pthread -o "$BATS_TEST_TMPDIR/forks" "$BATS_TEST_TMPDIR/forks.c"
+    serve "$PORT" loop:1000000 accept close end
+    NOTIMEWAIT_LOG=$LOG run preload off "$BATS_TEST_TMPDIR/forks" "$PORT" 600 3>&- 4>&-
+    echo "$output"
+    [[ $status -eq 0 && $output == '0 of 600' && -s $LOG ]]
+}
+
 @test "what others append behind a part that is taken back stays" {
     serve "$PORT" loop:4 accept readall close end
     limited 500 "$LOG"
