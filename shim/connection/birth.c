@@ -344,7 +344,7 @@ void birth_accepted(int listener_fd, int fd, uint32_t epoch)
         return;
     }
     if (listener)
-        conn_mark(c, atomic_load(&listener->flags) & CONN_APP_LINGERS);
+        conn_mark(c, atomic_load(&listener->flags) & CONN_INHERITED);
     else if (facts_linger(fd) >= 0)
         conn_mark(c, CONN_APP_LINGER);
     note_addresses(fd, c, NULL);

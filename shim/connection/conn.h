@@ -40,12 +40,17 @@ enum conn_flag {
     CONN_TO_LOOK_AT = 1 << 12, /* birth_look() is due */
     CONN_BROKEN = 1 << 14,     /* a read or a write has failed */
     CONN_FAST_OPEN = 1 << 13,  /* connect() may succeed before there is a connection */
+    CONN_LOW_WATER = 1 << 15,  /* SO_RCVLOWAT is set: poll() keeps quiet about less input */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)
 
 /* What the application said of the socket: it outlasts connect(AF_UNSPEC). */
-#define CONN_APP (CONN_APP_LINGERS | CONN_APP_PORT | CONN_DEVICE | CONN_FAST_OPEN)
+#define CONN_APP                                                                               \
+    (CONN_APP_LINGERS | CONN_APP_PORT | CONN_DEVICE | CONN_FAST_OPEN | CONN_LOW_WATER)
+
+/* What an accepted socket has of its listener. */
+#define CONN_INHERITED (CONN_APP_LINGERS | CONN_LOW_WATER)
 
 struct conn {
     _Atomic uint32_t refs;       /* fds in the table that lead here, and a claim; 0: free */

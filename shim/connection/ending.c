@@ -58,7 +58,7 @@ static enum ends ends_here(int fd, struct conn *c)
         return conn_is_behind(c, fd) ? ENDS_HERE : ENDS_NOT;
     if (!conn_is(c, CONN_ARMED))
         return settings.reporting && no_lever_left(c) ? ENDS_HERE : ENDS_NOT;
-    if (settings.asking || word_is_off() || facts_has_input(fd))
+    if (settings.asking || word_is_off() || conn_is(c, CONN_LOW_WATER) || facts_has_input(fd))
         return conn_is_behind(c, fd) ? ENDS_HERE : ENDS_NOT;
     return settings.counting ? ENDS_WITHOUT_INPUT : ENDS_NOT;
 }

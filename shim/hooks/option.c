@@ -63,6 +63,9 @@ static void note_socket_option(int fd, struct conn *c, int name, const void *val
     case SO_BINDTOIFINDEX:
         conn_mark(c, CONN_DEVICE);
         break;
+    case SO_RCVLOWAT:
+        conn_mark(c, CONN_LOW_WATER);
+        break;
     default:
         break;
     }

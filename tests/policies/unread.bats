@@ -68,6 +68,30 @@ unread() {
     half_read last-read 'reads=0 ECONNRESET, rst=yes, keeps=none, does=rst read-last'
 }
 
+@test "fin-rst: input below SO_RCVLOWAT, of which poll() does not tell, is discarded" {
+    local who
+    for who in client listener; do
+        run preload fin-rst python3 -c '
+import select, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.socket()
+low = client if sys.argv[1] == "client" else listener
+low.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1000)
+client.connect(listener.getsockname())
+server = listener.accept()[0]
+closer, peer = (client, server) if low is client else (server, client)
+peer.sendall(b"x" * 100)
+while len(closer.recv(1000, socket.MSG_PEEK | socket.MSG_DONTWAIT)) < 100:
+    pass
+assert select.select([closer], [], [], 0)[0] == []
+closer.sendall(b"answer")
+closer.close()
+print(peer.recv(1000), peer.recv(1000))' "$who"
+        echo "$who: $output"
+        [[ $status -eq 0 && $output == "b'answer' b''" ]]
+    done
+}
+
 @test "what we wrote arrives under fin-rst, and not with a plain close, if input is unread" {
     # 4 MB of ours that the peer, with a small buffer, has not taken.
     unsent() {
