@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <link.h>
-#include <linux/futex.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,6 +13,10 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef FUTEX_WAIT_PRIVATE /* linux/futex.h, which not every libc comes with */
+#define FUTEX_WAIT_PRIVATE 128
+#endif
 
 #define PAGE 4096u /* the smallest of any machine */
 
