@@ -87,11 +87,16 @@ static void *find(const char *name)
     return is_ours(found) ? libc_dlsym()(RTLD_NEXT, name) : found;
 }
 
+static void find_for(void *slot, const char *name)
+{
+    if (!store(slot, find(name)))
+        lacking = name;
+}
+
 static void resolve(void *slot, const char *name)
 {
     int saved = errno;
-    if (!store(slot, find(name)))
-        lacking = name;
+    find_for(slot, name);
     errno = saved;
 }
 
@@ -155,7 +160,7 @@ void next_resolve_one(void **slot, const char *name)
 void next_resolve(void)
 {
 #define HOOK(type, name, parameters, arguments)                                                \
-    LIBC_HAS_##name ? resolve(&next.name, #name) : (void)store(&next.name, NULL);
+    LIBC_HAS_##name ? find_for(&next.name, #name) : (void)store(&next.name, NULL);
 #define JUMP(name) HOOK(, name, , )
 #include "hooks/entry_points.def"
 #define OLDER(type, name, older, newest, parameters, arguments)                                \

@@ -46,7 +46,8 @@ void next_resolve_one(void **slot, const char *name);
 /**
  * Resolves all of `next`, so that no later call needs the dynamic linker and its locks, which
  * another thread may hold that waits for this one (a constructor under dlopen(), the parent of
- * a _Fork()). Each costs 850 instructions at the start of every process.
+ * a _Fork()). Each costs 850 instructions at the start of every process. errno is not
+ * preserved.
  */
 void next_resolve(void);
 

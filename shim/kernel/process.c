@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -371,9 +370,12 @@ static void name_program(const char *path)
 /** fexecve(3) names the fd in place of the file. */
 static bool is_fd(const char *path)
 {
-    static const char directory[] = "/dev/fd/";
-    size_t len = sizeof(directory) - 1;
-    return path && strncmp(path, directory, len) == 0 && !strchr(path + len, '/');
+    const char *directory = "/dev/fd/";
+    while (path && *directory && *path == *directory) {
+        path++;
+        directory++;
+    }
+    return path && !*directory && *path >= '0' && *path <= '9';
 }
 
 void process_init(void (*in_child)(void))

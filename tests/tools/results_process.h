@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <ulimit.h>
 #include <wordexp.h>
 
 /* --- ends --- */
@@ -325,6 +326,8 @@ static void results_limits(void)
     CALL("setrlimit64", setrlimit64(RLIMIT_FSIZE, &limit64), "as it is");
     CALL("setrlimit", setrlimit(RLIMIT_FSIZE, bad), "bad pointer");
     CALL("setrlimit64", setrlimit64(-1, &limit64), "no such resource");
+    CALL("ulimit", ulimit(UL_GETFSIZE), "asked for");
+    CALL("ulimit", ulimit(99), "no such command");
 }
 
 static void results_process(void)
