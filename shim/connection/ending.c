@@ -180,9 +180,8 @@ static void count_only(int fd, struct conn *c)
  * After a wait: a handler or another thread may have closed the fd, whose socket had this
  * cookie, or installed a filter. Then the table alone tells whether it was closed.
  */
-static bool goes_on(struct ending *e, uint64_t cookie)
+static bool goes_on(struct ending *e, struct conn *c, uint64_t cookie)
 {
-    struct conn *c = e->c;
     int fd = e->record.fd;
     bool same = table_find(fd) == c && conn_generation(c) == e->generation;
     bool sealed = process_is_sealed();
@@ -216,7 +215,7 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
     enum prepare what = ends == ENDS_HERE ? to_prepare(c, &facts) : PREPARE_NONE;
     if (!way.waited || what == PREPARE_DISCARD)
         lever_prepare(fd, what, c->policy, &facts);
-    if (facts.waited && !goes_on(e, cookie))
+    if (facts.waited && !goes_on(e, c, cookie))
         return false;
     decide(e, &facts);
     if (!remove_from_table(e)) {
