@@ -65,8 +65,12 @@ static void print_policies(void)
 /** Option by option; the first one behind the command's name. */
 static void print_options(const char *name, const char *options)
 {
-    for (const char *at = options; *at; at += strcspn(at, "\n") + 1)
-        printf("%-7s%.*s\n", at == options ? name : "", (int)strcspn(at, "\n"), at);
+    for (size_t length; *options; options += length, name = "") {
+        length = strcspn(options, "\n");
+        length += options[length] == '\n';
+        printf("%-7s", name);
+        fwrite(options, 1, length, stdout);
+    }
 }
 
 /** "Usage: notimewait check [OPTION...] ...   is it reached?" */
