@@ -246,6 +246,7 @@ at_fd() {
 
 @test "errno is 0 when the program begins, whatever its fds 0 to 2 are" {
     local policy
+    not_sanitized # its runtime makes the directory of its log, and leaves EEXIST
     need "${CC:-gcc}"
     printf '#include <errno.h>\nint main(void) { return errno; }\n' >"$BATS_TEST_TMPDIR/begins.c"
     "${CC:-gcc}" -o "$BATS_TEST_TMPDIR/begins" "$BATS_TEST_TMPDIR/begins.c"
