@@ -3,6 +3,7 @@
 #include "kernel/libc.h"
 #include "kernel/raw.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -55,9 +56,9 @@ int facts_linger(int fd)
 {
     struct linger linger = {0};
     socklen_t len = sizeof(linger);
-    return next.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff
-               ? linger.l_linger
-               : -1;
+    if (next.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) != 0 || !linger.l_onoff)
+        return -1;
+    return linger.l_linger < 0 ? INT_MAX : linger.l_linger; /* for ever: cut to an int */
 }
 
 /** `call`: SYS_getsockname or SYS_getpeername. */
