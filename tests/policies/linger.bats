@@ -334,8 +334,8 @@ cured() {
     done
 }
 
-# inherited_listener OPTION: a listener made without the library, with that option set, at fd 7 of
-# a server under abort, which accepts one connection.
+# inherited_listener linger2|linger:SECONDS: a listener made without the library, with TCP_LINGER2 -1
+# or that SO_LINGER, at fd 7 of a server under abort, which accepts one connection.
 inherited_listener() {
     NOTIMEWAIT_LOG=$LOG start server /usr/bin/python3 -c '
 import os, socket, struct, sys
@@ -344,7 +344,8 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 if sys.argv[1] == "linger2":
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, -1)
 else:
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 5))
+    seconds = int(sys.argv[1].split(":")[1])
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
 s.bind(("127.0.0.1", int(sys.argv[2])))
 s.listen()
 os.dup2(s.fileno(), 7)
@@ -361,9 +362,12 @@ os.execv(sys.argv[4], [sys.argv[4], "use:l", "fd:7", "accept", "getlinger2", "ge
     run inherited_listener linger2
     echo "$output"
     [[ $output == *'getlinger2 60'*'getlinger 0:0'* && $(json reason "$LOG") == abort ]]
-    rm "$LOG"
-    new_port
-    run inherited_listener linger
-    echo "$output"
-    [[ $output == *'getlinger 1:5'* && $(json reason "$LOG") == app-linger ]]
+    local seconds
+    for seconds in 5 -1; do # -1: for ever, of which the kernel tells the lower half of a long
+        rm "$LOG"
+        new_port
+        run inherited_listener "linger:$seconds"
+        echo "$output"
+        [[ $output == *"getlinger 1:"* && $(json reason "$LOG") == app-linger ]]
+    done
 }
