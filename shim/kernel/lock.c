@@ -124,11 +124,15 @@ void lock_reset(void)
     atomic_store(&holder, 0);
 }
 
-/** poll(2) without fds, by the call that every architecture has. */
+/** poll(2) without fds, by the call that every architecture has; a handler ends only that. */
 void lock_pause(long ms)
 {
-    struct {
-        long seconds, nanoseconds;
-    } time = {0, ms * NS_PER_MS};
-    raw_call(SYS_ppoll, NULL, 0, &time, NULL, 0);
+    int64_t end = clock_now() + ms * NS_PER_MS;
+    for (int64_t left = ms * NS_PER_MS; left > 0 && !process_is_sealed();
+         left = end - clock_now()) {
+        struct {
+            long seconds, nanoseconds;
+        } time = {0, (long)left};
+        raw_call(SYS_ppoll, NULL, 0, &time, NULL, 0);
+    }
 }

@@ -45,7 +45,7 @@ void lock_forked(void);
 /** In the child of a fork, which has one thread: the lock is free. */
 void lock_reset(void);
 
-/** Waits for less than a second. */
+/** Waits for so long, less than a second, whatever signals come. */
 void lock_pause(long ms);
 
 #endif
