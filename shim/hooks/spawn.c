@@ -167,10 +167,10 @@ static inline void before_clone(const void *function, const void *stack, unsigne
 {
     if (!function || !stack)
         return;
-    if (!copies_fds(flags)) {
+    if (flags & CLONE_THREAD)
         process_has_thread();
+    if (!copies_fds(flags))
         return;
-    }
     if (flags & CLONE_FILES)
         process_divides_fds();
     process_sharing();

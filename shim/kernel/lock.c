@@ -38,10 +38,11 @@ static bool try(uintptr_t me)
  */
 static bool is_above(uintptr_t me)
 {
-    return atomic_load(&holder) == me && !atomic_load(&for_fork);
+    return atomic_load(&holder) == me && !atomic_load(&for_fork) &&
+           !process_may_share_storage();
 }
 
-/** An address that no other living thread has. */
+/** An address that no other living thread has, unless two share their storage. */
 static uintptr_t this_thread(void)
 {
     return (uintptr_t)&process_maybe_vforked;

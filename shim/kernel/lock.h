@@ -4,7 +4,8 @@
  * Nobody waits for ever: connect() is async-signal-safe, and a signal handler may have
  * interrupted the holder, or take it away by longjmp(). Such a handler gets the lock, too: what
  * it must not find half done is done while signals are held back. Other threads that do not get
- * it do without.
+ * it do without, as does such a handler where it might be another thread
+ * (process_may_share_storage()).
  */
 #ifndef LOCK_H
 #define LOCK_H

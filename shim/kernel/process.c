@@ -25,7 +25,6 @@ static _Atomic pid_t owner;
 static _Atomic uint32_t epoch = 1;
 static _Atomic uint32_t first_epoch = 1;
 static _Atomic uint32_t copying;
-static _Atomic bool threads;
 static _Atomic bool elsewhere;
 static _Atomic bool divided;
 static char program[100];
@@ -40,6 +39,7 @@ static void (*told_of_child)(void);
 
 _Atomic uint32_t process_holders;
 _Atomic uint32_t process_seals;
+_Atomic bool process_threads;
 __attribute__((tls_model("initial-exec"))) _Thread_local bool process_maybe_vforked;
 static __attribute__((tls_model("initial-exec"))) _Thread_local bool for_good;
 static __attribute__((tls_model("initial-exec"))) _Thread_local uint32_t own_holds;
@@ -186,12 +186,12 @@ extern char __libc_single_threaded __attribute__((weak));
 
 void process_has_thread(void)
 {
-    atomic_store(&threads, true);
+    atomic_store(&process_threads, true);
 }
 
 bool process_is_one_thread(void)
 {
-    return &__libc_single_threaded && __libc_single_threaded && !atomic_load(&threads);
+    return &__libc_single_threaded && __libc_single_threaded && !atomic_load(&process_threads);
 }
 
 /*

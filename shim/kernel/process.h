@@ -78,6 +78,14 @@ static inline void process_wait_for_holders(void)
 /** clone() or SYS_clone makes a thread: it shares our table of fds. */
 void process_has_thread(void);
 
+extern _Atomic bool process_threads __attribute__((visibility("hidden")));
+
+/** Such a thread may have its maker's thread-local storage (clone(2) without CLONE_SETTLS). */
+static inline bool process_may_share_storage(void)
+{
+    return atomic_load(&process_threads);
+}
+
 /** No other thread shares our table of fds, as far as libc and the hooks know. */
 bool process_is_one_thread(void);
 
