@@ -128,12 +128,11 @@ void lock_reset(void)
 /** poll(2) without fds, by the call that every architecture has; a handler ends only that. */
 void lock_pause(long ms)
 {
-    int64_t end = clock_now() + ms * NS_PER_MS;
-    for (int64_t left = ms * NS_PER_MS; left > 0 && !process_is_sealed();
-         left = end - clock_now()) {
+    int64_t left = ms * NS_PER_MS, end = clock_now() + left;
+    do {
         struct {
             long seconds, nanoseconds;
         } time = {0, (long)left};
         raw_call(SYS_ppoll, NULL, 0, &time, NULL, 0);
-    }
+    } while (!process_is_sealed() && (left = end - clock_now()) > 0);
 }
