@@ -44,7 +44,7 @@ OBJ     = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/start.c $(LAYERS
 PURE    = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/policy/*.c))
 SHARED  = $(PURE) $(patsubst %,$(BUILD)/shim/%.o,report/board report/guard report/json \
           report/tally report/undo report/word) \
-          $(patsubst %,$(BUILD)/shim/kernel/%.o,blocks cookies diag file lease lock pages \
+          $(patsubst %,$(BUILD)/shim/kernel/%.o,blocks clock cookies diag file lease lock pages \
           peers ports process sysctls)
 # The launcher, and those of its objects that do not depend on where it is installed.
 STARTER = $(BUILD)/notimewait
@@ -129,7 +129,8 @@ $(BUILD)/tests/%: tests/tools/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -pthread -o $@ $< $(LDFLAGS)
 
-LOCK    = $(patsubst %,$(BUILD)/shim/%.o,kernel/lock kernel/process kernel/pages launcher/raw)
+LOCK    = $(patsubst %,$(BUILD)/shim/%.o,kernel/lock kernel/process kernel/pages \
+            kernel/clock launcher/raw)
 $(BUILD)/tests/lock: tests/unit/lock.c $(LOCK) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LOCK) $(LDFLAGS)
@@ -139,12 +140,12 @@ $(BUILD)/tests/blocks: tests/unit/blocks.c $(BUILD)/shim/kernel/blocks.o $(BUILD
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(BUILD)/shim/kernel/blocks.o $(LDFLAGS)
 
 # What kernel/diag.c needs, which is part of the program.
-REFUSED = $(patsubst %,$(BUILD)/shim/%.o,kernel/process kernel/pages launcher/raw)
+REFUSED = $(patsubst %,$(BUILD)/shim/%.o,kernel/process kernel/pages kernel/clock launcher/raw)
 $(BUILD)/tests/refused-dump: tests/unit/refused-dump.c shim/kernel/diag.c $(REFUSED) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(REFUSED) $(LDFLAGS)
 
-LEASE   = $(patsubst %,$(BUILD)/shim/kernel/%.o,lease blocks)
+LEASE   = $(patsubst %,$(BUILD)/shim/%.o,kernel/lease kernel/blocks kernel/clock)
 $(BUILD)/tests/lease: tests/unit/lease.c $(LEASE) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LEASE) $(LDFLAGS)
@@ -153,7 +154,7 @@ $(BUILD)/tests/guard: tests/unit/guard.c $(BUILD)/shim/launcher/supervise/guard.
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(BUILD)/shim/launcher/supervise/guard.o $(LDFLAGS)
 
-MISSES  = $(patsubst %,$(BUILD)/shim/%.o,$(addprefix kernel/,ports peers lease blocks diag sysctls \
+MISSES  = $(patsubst %,$(BUILD)/shim/%.o,$(addprefix kernel/,ports peers lease blocks clock diag sysctls \
             process pages) launcher/raw policy/address policy/text)
 $(BUILD)/tests/misses: tests/unit/misses.c $(MISSES) $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -6,6 +6,7 @@
 #include "connection/ending.h"
 #include "connection/rights.h"
 #include "connection/table.h"
+#include "kernel/clock.h"
 #include "kernel/libc.h"
 #include "kernel/lock.h"
 #include "kernel/memory.h"
@@ -138,6 +139,14 @@ static int first_pton(int family, const char *s, void *to)
     return address_pton(family, s, to);
 }
 
+/** The kernel's clock, where another library, or the program, has one by the name of libc's. */
+static void find_clock(void)
+{
+    uintptr_t named = (uintptr_t)clock_gettime;
+    if (sizeof(time_t) == sizeof(long) && !next_is_libcs(named))
+        clock_source = clock_by_number;
+}
+
 static void start(char **env)
 {
     char error[CONFIG_ERROR_SIZE];
@@ -148,6 +157,7 @@ static void start(char **env)
         sink_message(error);
         return;
     }
+    find_clock();
     process_init(in_unseen_child);
     memory_init();
     settings.config.policies.settled = true;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 /*
  * Until it is resolved, each pointer leads to a first_<name>() that resolves it and goes on. A
@@ -147,6 +148,25 @@ void next_own(void *slot, const char *name)
     void *found = dlsym(RTLD_NEXT, name);
     memcpy(slot, &found, sizeof(found));
 }
+
+#ifdef DLFO_STRUCT_HAS_EH_DBASE /* glibc 2.35 */
+bool next_is_libcs(uintptr_t address)
+{
+    struct dl_find_object its, libcs;
+    __typeof__(_dl_find_object) *look; /* not by its name, which an older libc would refuse */
+    next_own(&look, "_dl_find_object");
+    uintptr_t of_libc = (uintptr_t)getauxval; /* which nobody else has */
+    if (!look || look((void *)of_libc, &libcs) != 0)
+        return true;
+    return look((void *)address, &its) == 0 && its.dlfo_link_map == libcs.dlfo_link_map;
+}
+#else
+bool next_is_libcs(uintptr_t address)
+{
+    (void)address;
+    return true;
+}
+#endif
 
 void next_resolve_one(void **slot, const char *name)
 {

@@ -8,6 +8,8 @@
 #define LIBC_H
 
 #include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -56,6 +58,9 @@ void next_resolve(void);
  * name alone may lead to a sanitizer's in the program, which has not begun (-static-libtsan).
  */
 void next_own(void *slot, const char *name);
+
+/** Whether that is the address of a function of libc's, where that can be told (glibc 2.35). */
+bool next_is_libcs(uintptr_t address);
 
 /** A name that we offer and this libc lacks, being older than the one we were built for; NULL.
  */
