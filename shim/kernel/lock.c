@@ -125,14 +125,15 @@ void lock_reset(void)
     atomic_store(&holder, 0);
 }
 
-/** poll(2) without fds, by the call that every architecture has; a handler ends only that. */
+/**
+ * ppoll(2) without fds, which every architecture has. A handler ends it, and the kernel writes
+ * back what was left.
+ */
 void lock_pause(long ms)
 {
-    int64_t left = ms * NS_PER_MS, end = clock_now() + left;
-    do {
-        struct {
-            long seconds, nanoseconds;
-        } time = {0, (long)left};
-        raw_call(SYS_ppoll, NULL, 0, &time, NULL, 0);
-    } while (!process_is_sealed() && (left = end - clock_now()) > 0);
+    struct {
+        long seconds, nanoseconds;
+    } left = {0, ms * NS_PER_MS};
+    while (raw_call(SYS_ppoll, NULL, 0, &left, NULL, 0) != 0 && !process_is_sealed())
+        ;
 }
