@@ -133,7 +133,7 @@ LOCK    = $(patsubst %,$(BUILD)/shim/%.o,kernel/lock kernel/process kernel/pages
             kernel/clock launcher/raw)
 $(BUILD)/tests/lock: tests/unit/lock.c $(LOCK) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(LOCK) $(LDFLAGS)
+	$(CC) $(CFLAGS) $(COMMON) -pthread -Ishim -o $@ $< $(LOCK) $(LDFLAGS)
 
 $(BUILD)/tests/blocks: tests/unit/blocks.c $(BUILD)/shim/kernel/blocks.o $(BUILD)/flags
 	@mkdir -p $(@D)

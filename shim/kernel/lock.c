@@ -48,7 +48,10 @@ static uintptr_t this_thread(void)
     return (uintptr_t)&process_maybe_vforked;
 }
 
-/** For good: a thread that a signal handler took out of here by longjmp() never lets go. */
+/**
+ * A thread that a signal handler took out of here by longjmp() never lets go. One that was
+ * stopped may, and then the lock is found again.
+ */
 static enum lock_hold give_up(void)
 {
     if (atomic_load(&holder) && atomic_fetch_add(&misses, 1) > LOST_MISSES &&
@@ -84,8 +87,10 @@ bool lock_is_lost(void)
 
 void lock_release(enum lock_hold hold)
 {
-    if (hold == LOCK_HELD)
-        atomic_store(&holder, 0);
+    if (hold != LOCK_HELD)
+        return;
+    atomic_store(&lost, false);
+    atomic_store(&holder, 0);
 }
 
 void lock_hold_signals(struct lock_signals *before)

@@ -2,11 +2,12 @@
  * lock: a signal handler gets the lock of ports at whatever moment it interrupts the thread
  * that takes or releases it. Prints how many signals there were, and fails where one was
  * refused, or where they cut a pause short. Then threads that share their thread-local storage
- * take it, as no two of them may at once.
+ * take it, as no two of them may at once, and one holds it for too long.
  */
 #include "kernel/lock.h"
 #include "kernel/process.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,9 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SIGNALS  20000
-#define EVERY_US 50
-#define PAUSE_MS 20
+#define SIGNALS    20000
+#define EVERY_US   50
+#define PAUSE_MS   20
+#define GIVE_UP_MS 20000
 
 static volatile sig_atomic_t signals, above, refused;
 
@@ -74,6 +76,29 @@ static int share_storage(void)
     return atomic_load(&together);
 }
 
+static void *go_without(void *unused)
+{
+    for (double end = now_ms() + GIVE_UP_MS; now_ms() < end && !lock_is_lost();)
+        lock_release(lock_take(1));
+    return unused;
+}
+
+/** What became of a lock that was held for so long that it counts as lost, and let go then. */
+static const char *lost_and_found(void)
+{
+    pthread_t other;
+    enum lock_hold hold = lock_take(0);
+    if (hold != LOCK_HELD || pthread_create(&other, NULL, go_without, NULL) != 0)
+        return "not held";
+    pthread_join(other, NULL);
+    if (!lock_is_lost())
+        return "not lost";
+    lock_release(hold);
+    hold = lock_take(0);
+    lock_release(hold);
+    return hold == LOCK_HELD ? "lost and found" : "lost";
+}
+
 int main(void)
 {
     struct sigaction action = {.sa_handler = handler};
@@ -94,6 +119,7 @@ int main(void)
     int shared = share_storage();
     printf("a pause of %s\n", pause < PAUSE_MS ? "less" : "20 ms");
     printf("%d together\n", shared);
+    puts(lost_and_found());
     printf("%d signals, %s above the holder, %d refused, %u lost\n", (int)signals,
            above ? "some" : "none", (int)refused, lost);
     return above == 0 || refused || lost || pause < PAUSE_MS || shared;
