@@ -138,8 +138,7 @@ echo_server() {
 # dirty PRELOAD N: the KiB that a process with N fds of one file and a connection has written to.
 # The least of three: the kernel sometimes gives 32 pages where one is written to.
 dirty() {
-    local run
-    for run in 1 2 3; do dirty_once "$@"; done | sort -n | head -n 1
+    for _ in 1 2 3; do dirty_once "$@"; done | sort -n | head -n 1
 }
 
 dirty_once() {
