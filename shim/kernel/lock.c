@@ -5,6 +5,7 @@
 #include "kernel/raw.h"
 #include "kernel/signals.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -132,13 +133,14 @@ void lock_reset(void)
 
 /**
  * ppoll(2) without fds, which every architecture has. A handler ends it, and the kernel writes
- * back what was left.
+ * back what was left. Where a filter refuses the call, there is no pause.
  */
 void lock_pause(long ms)
 {
     struct {
         long seconds, nanoseconds;
     } left = {0, ms * NS_PER_MS};
-    while (raw_call(SYS_ppoll, NULL, 0, &left, NULL, 0) != 0 && !process_is_sealed())
+    while (raw_call(SYS_ppoll, NULL, 0, &left, NULL, 0) < 0 && errno == EINTR &&
+           !process_is_sealed())
         ;
 }

@@ -1,5 +1,6 @@
 #include "kernel/process.h"
 
+#include "kernel/clock.h"
 #include "kernel/pages.h"
 #include "kernel/raw.h"
 #include "kernel/signals.h"
@@ -15,11 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define YIELDS     100 /* before a waiter sleeps */
-#define NAP_NS     100000
-#define SPINS      10000
-#define OPEN_TRIES (YIELDS + 1000) /* 0.1 s, or more on a busy machine */
-#define HELD_TRIES (YIELDS + 7000) /* a second, with what the kernel adds to each nap */
+#define YIELDS 100 /* before a waiter sleeps */
+#define NAP_NS 100000
+#define SPINS  10000
+#define TRIES  (YIELDS + 1000) /* 0.1 s, or more on a busy machine */
 
 static _Atomic pid_t owner;
 static _Atomic uint32_t epoch = 1;
@@ -89,17 +89,18 @@ static void let_run(int waited)
 }
 
 /**
- * About a second at most, or for as long as a close() takes where no system call may be made:
- * where the process is sealed by more than `seals` filters, of which one may have come in the
- * meantime. By no clock, which goes on while the process is stopped. Not for itself: the
- * handler of a fault in a close may copy a socket, or fork.
+ * A second at most, or for as long as a close() takes where no system call may be made: where
+ * the process is sealed by more than `seals` filters, of which one may have come in the
+ * meantime. Not by the clock alone, which goes on while the process is stopped. Not for itself:
+ * the handler of a fault in a close may copy a socket, or fork.
  */
 static void wait_while_held(uint32_t seals)
 {
     int saved = errno;
+    int64_t deadline = atomic_load(&process_seals) > seals ? 0 : clock_now() + NS_PER_S;
     for (int i = 0; atomic_load(&process_holders) > own_holds; i++) {
         bool sealed = atomic_load(&process_seals) > seals;
-        if (i >= (sealed ? SPINS : HELD_TRIES))
+        if (sealed ? i >= SPINS : i >= TRIES && clock_now() >= deadline)
             break;
         if (!sealed)
             let_run(i);
@@ -232,7 +233,7 @@ void process_forking(void)
     atomic_fetch_add(&forking, 1);
     uint32_t now = atomic_load(&opening), own = own_opening;
     for (int i = 0; now > own + atomic_load(&lost) && !process_is_sealed(); i++) {
-        if (i == OPEN_TRIES)
+        if (i == TRIES)
             atomic_store(&lost, now - own);
         let_run(i);
         now = atomic_load(&opening);

@@ -37,7 +37,7 @@ uint32_t process_first_epoch(void);
 
 /**
  * Another process, or another fd, is about to get copies of our sockets: all that exist now
- * count as shared. Waits until no other thread holds (process_hold()), a second or so.
+ * count as shared. Waits until no other thread holds (process_hold()), a second at most.
  */
 void process_sharing(void);
 

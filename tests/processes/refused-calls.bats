@@ -95,3 +95,23 @@ accepted() {
         "$BUILD/tests/recycle" port="$(port)" n=40
     [[ $failed -eq 0 ]]
 }
+
+@test "a pause that is refused is none: a connect() without a port fails as without the library" {
+    ports 20
+    for answer in ENOSYS EPERM; do
+        new_port
+        run timeout 30 env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY=auto "$REFUSE" "ppoll=$answer" -- \
+            /usr/bin/python3 -c '
+import errno, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=64)
+held = []
+try:
+    for _ in range(21):
+        held.append(socket.create_connection(server.getsockname()))
+except OSError as error:
+    print(len(held), errno.errorcode[error.errno])
+' "$PORT"
+        echo "$answer: status $status, $output"
+        [[ $status -eq 0 && $output == '20 EADDRNOTAVAIL' ]]
+    done
+}
