@@ -363,11 +363,13 @@ os.execv(sys.argv[4], [sys.argv[4], "use:l", "fd:7", "accept", "getlinger2", "ge
     echo "$output"
     [[ $output == *'getlinger2 60'*'getlinger 0:0'* && $(json reason "$LOG") == abort ]]
     local seconds
-    for seconds in 5 -1; do # -1: for ever, of which the kernel tells the lower half of a long
+    for seconds in 5 -1; do
         rm "$LOG"
         new_port
         run inherited_listener "linger:$seconds"
         echo "$output"
-        [[ $output == *"getlinger 1:"* && $(json reason "$LOG") == app-linger ]]
+        [[ $seconds -gt 0 ]] || seconds='?*' # for ever: the kernel tells the lower half of a long
+        # shellcheck disable=SC2053 # a pattern
+        [[ $output == *$'\n'"getlinger 1:"$seconds$'\n'* && $(json reason "$LOG") == app-linger ]]
     done
 }

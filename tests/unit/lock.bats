@@ -2,7 +2,7 @@
 load ../lib/helper
 load ../lib/recycling
 
-@test "a handler gets the lock at whatever moment it interrupts the thread that has it" {
+@test "the lock: handlers that interrupt its thread, a pause among signals, threads alike, lost and found" {
     run "$BUILD/tests/lock"
     echo "$output"
     [[ $status -eq 0 && ${lines[0]} == 'a pause of 20 ms' ]] # which signals do not cut short
