@@ -11,9 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { IP_HEADER = 20, MAX_SEGMENT = 1200, MAX_SEGMENTS = 24, SYN = 2, RST = 4, ACK = 16 };
+enum {
+    IP_HEADER = 20,
+    MAX_SEGMENT = 1200,
+    MAX_SEGMENTS = 24,
+    FIN = 1,
+    SYN = 2,
+    RST = 4,
+    ACK = 16
+};
 
 /* What of a segment is the new connection's; the rest is as it was. */
 enum forgery { NATURAL, FORGED_ACK, FORGED_SEQ, FORGED_BOTH, FORGERIES };
@@ -22,6 +31,7 @@ static const char *const forgery_names[] = {"natural", "ack", "seq", "both"};
 
 struct packet {
     size_t size;
+    int64_t came; /* us: by the kernel, however long this process waits for a CPU */
     unsigned char data[MAX_SEGMENT]; /* from the IP header on */
 };
 
@@ -29,6 +39,7 @@ struct packet {
 struct life {
     uint16_t client_port, server_port;
     uint32_t client_first, server_first; /* the sequence numbers of the SYNs */
+    int64_t begun, ended; /* us: when the client's SYN came, and the server's last FIN */
     int count;
     struct packet segments[MAX_SEGMENTS];
 };
@@ -44,13 +55,15 @@ static _Noreturn void die(const char *what)
 /* Every TCP packet that this namespace receives comes to the first. */
 static void open_raw(void)
 {
-    int room = 16 << 20;
+    int room = 16 << 20, one = 1;
 
     raw_in = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
     raw_out = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
     if (raw_in < 0 || raw_out < 0)
         die("a raw socket");
     (void)setsockopt(raw_in, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+    if (setsockopt(raw_in, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) != 0)
+        die("the packets' times");
 }
 
 static uint32_t get(const unsigned char *p, int bytes)
@@ -78,14 +91,20 @@ static void forget_packets(void)
 
 /* --- capture --- */
 
-static void note_first(struct life *life, const unsigned char *tcp)
+static void note_ends(struct life *life, const struct packet *p)
 {
+    const unsigned char *tcp = p->data + IP_HEADER;
+
+    if (tcp[13] & FIN && get(tcp, 2) == life->server_port)
+        life->ended = p->came;
     if (!(tcp[13] & SYN))
         return;
-    if (tcp[13] & ACK)
+    if (tcp[13] & ACK) {
         life->server_first = get(tcp + 4, 4);
-    else
+    } else {
         life->client_first = get(tcp + 4, 4);
+        life->begun = p->came;
+    }
 }
 
 static bool belongs(const struct life *life, const unsigned char *tcp)
@@ -96,19 +115,38 @@ static bool belongs(const struct life *life, const unsigned char *tcp)
            (from == life->server_port && to == life->client_port);
 }
 
+/* The next packet that has come. */
+static bool take_packet(struct packet *p)
+{
+    struct timespec time;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof time)];
+    struct iovec data = {p->data, sizeof p->data};
+    struct msghdr msg = {.msg_iov = &data,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(raw_in, &msg, 0);
+
+    if (n <= 0)
+        return false;
+    if (!CMSG_FIRSTHDR(&msg))
+        die("a packet's time");
+    memcpy(&time, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof time);
+    p->came = (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+    p->size = (size_t)n;
+    return true;
+}
+
 /* Takes the packets that have come; those of other connections are forgotten. */
 static void capture(struct life *life)
 {
     struct packet p;
-    ssize_t n;
 
-    while ((n = recv(raw_in, p.data, sizeof p.data, 0)) > 0) {
-        const unsigned char *tcp = p.data + IP_HEADER;
-
-        if (n < IP_HEADER + 20 || !belongs(life, tcp) || life->count == MAX_SEGMENTS)
+    while (take_packet(&p)) {
+        if (p.size < IP_HEADER + 20 || !belongs(life, p.data + IP_HEADER) ||
+            life->count == MAX_SEGMENTS)
             continue;
-        p.size = (size_t)n;
-        note_first(life, tcp);
+        note_ends(life, &p);
         life->segments[life->count++] = p;
     }
 }
