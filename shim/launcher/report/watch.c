@@ -68,8 +68,9 @@ static void finish(void)
 /** Lines of a text, as many and as wide as the window is, over what was there: no flicker. */
 static void draw(char *text)
 {
-    struct winsize size = {.ws_row = 24, .ws_col = 80};
-    (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    struct winsize size = {0};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
+        size = (struct winsize){.ws_row = 24, .ws_col = 80}; /* a serial line tells none */
     fputs("\033[H", stdout);
     for (unsigned row = 1; row <= size.ws_row; row++) {
         size_t len = strcspn(text, "\n");
