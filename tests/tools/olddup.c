@@ -114,6 +114,27 @@ static bool carry(int from, int to, char letter)
            memcmp(sent, got, sizeof got) == 0;
 }
 
+static bool has_ended(const struct life *life)
+{
+    return life->ended != 0;
+}
+
+static bool has_begun(const struct life *life)
+{
+    return life->client_first && life->server_first;
+}
+
+/* On a busy machine a packet waits for a thread of the kernel's. */
+static void capture_until(struct life *life, bool (*enough)(const struct life *life),
+                          const char *complaint)
+{
+    int64_t end = now() + RETRY_MS * INT64_C(1000);
+
+    for (capture(life); !enough(life); capture(life))
+        if (now() > end)
+            die(complaint);
+}
+
 static void live_and_die(struct trial *t)
 {
     char byte;
@@ -131,10 +152,8 @@ static void live_and_die(struct trial *t)
         die("the old connection's end");
     t->late = ticks_are_late();
     (void)close(peer);
+    capture_until(&t->old, has_ended, "the old connection's FIN was not captured");
     t->closed = now();
-    capture(&t->old);
-    if (t->old.ended == 0)
-        die("the old connection's FIN was not captured");
 }
 
 /* --- the takeover --- */
@@ -167,9 +186,7 @@ static void take_over(struct trial *t)
         die("accept");
     t->new =
         (struct life){.client_port = t->old.client_port, .server_port = t->old.server_port};
-    capture(&t->new);
-    if (t->new.count < 2)
-        die("the new connection was not captured");
+    capture_until(&t->new, has_begun, "the new connection was not captured");
     t->age = t->new.begun - t->old.ended;
 }
 

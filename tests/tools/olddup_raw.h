@@ -143,11 +143,11 @@ static void capture(struct life *life)
     struct packet p;
 
     while (take_packet(&p)) {
-        if (p.size < IP_HEADER + 20 || !belongs(life, p.data + IP_HEADER) ||
-            life->count == MAX_SEGMENTS)
+        if (p.size < IP_HEADER + 20 || !belongs(life, p.data + IP_HEADER))
             continue;
         note_ends(life, &p);
-        life->segments[life->count++] = p;
+        if (life->count < MAX_SEGMENTS)
+            life->segments[life->count++] = p;
     }
 }
 
