@@ -36,10 +36,10 @@ end_server() {
     values far "server$1"
 }
 
-# over_link ARM N SECONDS: the connections of an arm over link N: `fresh` ports; `hand`, which
+# over_link ARM N: the connections of an arm over link N: `fresh` ports; `hand`, which
 # takes its own over at the age of a second; `library`, which does it for few ports.
 over_link() {
-    local arm=$1 n=$2 options=(--parallel "$PARALLEL" --seconds "$3")
+    local arm=$1 n=$2 options=(--parallel "$PARALLEL" --seconds "$SECONDS_LONG")
     local client=("$TAKEOVER_TOOL" client "10.99.$n.2" 9000 "$COUNT")
     case $arm in
     fresh) start "client$n" "${client[@]}" "${options[@]}" ;;
@@ -51,9 +51,10 @@ over_link() {
     esac
 }
 
-# open_server N RELAY-OPTION...
+# open_server N RELAY-OPTION...: it is bad for long enough. Then no packet is lost any more: one that
+# is lost ten times in a row waits for minutes, and no test can wait for each that may come.
 open_server() {
-    open_link "$1" "${@:2}" --seed "$1" --seconds 900
+    open_link "$1" "${@:2}" --seed "$1" --seconds 900 --loss-seconds $((SECONDS_LONG + 30))
     start "server$1" nsenter --net="/proc/$(pid_of "relay$1")/ns/net" \
         "$TAKEOVER_TOOL" server 9000
     wait_output "server$1" '^listen'
@@ -77,27 +78,32 @@ few_ports() {
     echo "$1" >/proc/sys/net/ipv4/ip_local_port_range
 }
 
+# open_next PERMILLE RELAY-OPTION...: a link and its server. Sets n, adds to links.
+open_next() {
+    n=$(link_number)
+    links+=("$n")
+    open_server "$n" --loss "$@"
+}
+
 # bad PERMILLE RELAY-OPTION...: fresh ports and by hand at once, then the library with few, over
 # links of their own. What is slow, a SYN or its answer lost, is as frequent on recycled ports.
 bad() {
     local permille=$1 links=() arm n fresh_slow fresh_connected
     need_tun
     shift
-    for arm in fresh hand library; do
-        n=$(link_number)
-        links+=("$n")
-        open_server "$n" --loss "$permille" "$@"
-    done
     few_ports '22000 60999'
-    over_link fresh "${links[0]}" $SECONDS_LONG
-    over_link hand "${links[1]}" $SECONDS_LONG
+    for arm in fresh hand; do
+        open_next "$permille" "$@"
+        over_link $arm "$n"
+    done
     whole "${links[0]}"
     fresh_slow=$near_slow fresh_connected=$near_connected
     whole "${links[1]}"
     [[ $near_recycled -gt 0 ]]
     as_fast
     few_ports "20000 $((20000 + PORTS - 1))"
-    over_link library "${links[2]}" $SECONDS_LONG
+    open_next "$permille" "$@"
+    over_link library "$n"
     whole "${links[2]}"
     [[ $near_connected -gt $PORTS && $near_failed -eq 0 ]]
     as_fast

@@ -40,12 +40,15 @@ enum {
 static struct {
     const char *device;
     uint64_t loss, duplicate; /* per 1,000 */
+    uint64_t loss_seconds;    /* from the start */
     uint64_t delay, jitter;   /* ms */
     uint64_t seed, seconds;
     uint64_t drop_rst, drop_fin, drop_fin_ack; /* the first so many in each direction */
     const char *only; /* the side whose packets these are, NULL: both */
     uint64_t cross;   /* ms that a FIN waits for the other side's */
-} option = {.device = "bad0", .seed = 1, .seconds = 300};
+} option = {.device = "bad0", .seed = 1, .seconds = 300, .loss_seconds = 1000000000};
+
+static int64_t loss_end;
 
 /* One end, and what happened to the packets that came from it. */
 static struct side {
@@ -163,7 +166,7 @@ static void treat(struct side *from, const unsigned char *data, size_t size)
     note_end(from, seg);
     if (is_unwanted(from, seg))
         return;
-    if (happens(from, option.loss)) {
+    if (happens(from, option.loss) && now() < loss_end) {
         from->lost++;
         return;
     }
@@ -219,6 +222,7 @@ static void run(const sigset_t *unblocked)
 {
     int64_t end = now() + (int64_t)option.seconds * 1000000;
 
+    loss_end = now() + (int64_t)option.loss_seconds * 1000000;
     while (!ended && now() < end) {
         wait_for_packets(unblocked);
         take(&side[NEAR]);
@@ -260,6 +264,7 @@ static _Noreturn void help(int status)
         "bad link. Prints `ready` once there is a TUN device in each; counts at its end.\n\n"
         "  --device NAME      of the devices, on both sides (bad0)\n"
         "  --loss N           packets lost, per 1,000 (0)\n"
+        "  --loss-seconds N   none after that time (never)\n"
         "  --duplicate N      packets doubled, per 1,000 (0)\n"
         "  --delay MS         of every packet, in each direction (0)\n"
         "  --jitter MS        at most so much more: packets overtake each other (0)\n"
@@ -298,19 +303,27 @@ static const char *side_name(const char *text)
 static void read_options(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"device", 1, NULL, 'D'},    {"loss", 1, NULL, 'l'},
-        {"duplicate", 1, NULL, 'd'}, {"delay", 1, NULL, 't'},
-        {"jitter", 1, NULL, 'j'},    {"drop-rst", 1, NULL, 'r'},
-        {"drop-fin", 1, NULL, 'f'},  {"drop-fin-ack", 1, NULL, 'a'},
-        {"only", 1, NULL, 'o'},      {"cross", 1, NULL, 'c'},
-        {"seed", 1, NULL, 's'},      {"seconds", 1, NULL, 'S'},
-        {"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0},
+        {"device", 1, NULL, 'D'},
+        {"loss", 1, NULL, 'l'},
+        {"duplicate", 1, NULL, 'd'},
+        {"delay", 1, NULL, 't'},
+        {"jitter", 1, NULL, 'j'},
+        {"drop-rst", 1, NULL, 'r'},
+        {"drop-fin", 1, NULL, 'f'},
+        {"drop-fin-ack", 1, NULL, 'a'},
+        {"only", 1, NULL, 'o'},
+        {"cross", 1, NULL, 'c'},
+        {"seed", 1, NULL, 's'},
+        {"seconds", 1, NULL, 'S'},
+        {"loss-seconds", 1, NULL, 'L'},
+        {"help", 0, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     uint64_t *numbers[] = {
-        ['l'] = &option.loss,         ['d'] = &option.duplicate, ['t'] = &option.delay,
-        ['a'] = &option.drop_fin_ack, ['c'] = &option.cross,     ['j'] = &option.jitter,
-        ['r'] = &option.drop_rst,     ['f'] = &option.drop_fin,  ['s'] = &option.seed,
-        ['S'] = &option.seconds};
+        ['l'] = &option.loss,         ['d'] = &option.duplicate,   ['t'] = &option.delay,
+        ['a'] = &option.drop_fin_ack, ['c'] = &option.cross,       ['j'] = &option.jitter,
+        ['r'] = &option.drop_rst,     ['f'] = &option.drop_fin,    ['s'] = &option.seed,
+        ['S'] = &option.seconds,      ['L'] = &option.loss_seconds};
     int key;
 
     while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
