@@ -168,7 +168,7 @@ serve_preload() {
     wait_output server '^listen '
 }
 
-# share_cpu: from here on the processes of this test, or of the file, are on one CPU. Packets on lo go
+# share_cpu: from here on the processes of this test, file or subshell are on one CPU. Packets on lo go
 # through a queue of their sender's: one that waited in another CPU's, or was sent again because others
 # had overtaken it, finds the socket gone, once in some thousand connections of a busy machine, and is
 # answered by an RST, which takes a TIME_WAIT away. For tests that count each TIME_WAIT.
@@ -181,7 +181,7 @@ share_cpu() {
     for part in "${list[@]}"; do
         for ((cpu = ${part%-*}; cpu <= ${part#*-}; cpu++)); do cpus+=("$cpu"); done
     done
-    taskset -cp "${cpus[$$ % ${#cpus[@]}]}" $$ >/dev/null 2>&1 || true
+    taskset -cp "${cpus[$$ % ${#cpus[@]}]}" "$BASHPID" >/dev/null 2>&1 || true
     CPU_IS_SHARED=yes
 }
 

@@ -89,6 +89,7 @@ start_us() {
 # are steps before listen.
 meet() {
     local policy=$1 variant=$3 clients=$4 servers=$5 as_client as_server
+    share_cpu
     new_port
     : >"$LOG"
     ! compgen -G "$STEP.*" >/dev/null || rm -f "$STEP".*
@@ -205,7 +206,6 @@ same() {
 # outcome POLICY ROLE VARIANT OURS PEERS EXPECTED [LISTENER]: the connection, until its end, and
 # what is to be seen of it.
 outcome() {
-    share_cpu
     meet "${@:1:5}" "${7-}"
     ended
     if [[ $3 == *-unlogged ]]; then

@@ -43,6 +43,7 @@ start_end() {
 
 # meet POLICY ADDRESS: starts both ends, at a new $PORT. Their steps are $OURS and $THEIRS.
 meet() {
+    share_cpu
     new_port
     ! compgen -G "$STEP.*" >/dev/null || rm -f "$STEP".*
     start capture "$CAPTURE" lo "$BATS_TEST_TMPDIR/wire.pcap"
