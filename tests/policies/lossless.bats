@@ -87,10 +87,10 @@ closed_us() {
     done
     outcome drain:20000 client v4 "nonblock write:$SIZE close-timed" "$slow" \
         "reads=$SIZE ECONNRESET, rst=yes, keeps=none, does=rst drained" "$buffer"
-    [ "$(closed_us)" -ge 400000 ]
+    [ "$(closed_us)" -ge 200000 ] # it may have begun to read a while before the close
     outcome linger:20 client v4 "nonblock write:$SIZE close-timed" "$slow" \
         "reads=$SIZE EOF, rst=no, keeps=us, does=linger linger" "$buffer"
-    [ "$(closed_us)" -ge 400000 ]
+    [ "$(closed_us)" -ge 200000 ] # it may have begun to read a while before the close
 }
 
 @test "blocking writes into a small buffer: every byte arrives" {
@@ -139,7 +139,7 @@ closed_us() {
 # lossy POLICY REASON: what is queued at the peer stays readable, what was not sent is lost.
 lossy() {
     meet "$1" client v4 "nonblock write:$SIZE wait-file:$STEP.arrived close sync:$STEP.closed" \
-        "wait-unread:1 sync:$STEP.arrived wait-file:$STEP.closed unread readall close" \
+        "wait-unread:1 sync:$STEP.arrived wait-file:$STEP.closed wait-state:CLOSE unread readall close" \
         "${SMALL[*]}"
     ended
     queued=$(output_of peer | sed -n 's/^unread //p')

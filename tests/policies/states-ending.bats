@@ -103,7 +103,7 @@ fin_wait2() {
 }
 
 @test "FIN_WAIT2: the peer's FIN during the delay makes it TIME_WAIT: no action is claimed" {
-    outcome delay:300 client v4 \
+    outcome delay:1500 client v4 \
         "write:10 shutdown:wr wait-state:FIN_WAIT2 sync:$STEP.go close" \
         "wait-file:$STEP.go readall close" 'reads=10 EOF, rst=no, keeps=us, does=none state'
 }
