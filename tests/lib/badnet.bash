@@ -38,18 +38,21 @@ far() {
     nsenter --net="/proc/$PID/ns/net" "${@:2}"
 }
 
-# An end of link N: 1 here, 2 there; then the command that gets there.
+# An end of link N: 1 here, 2 there; then the command that gets there. With RTO_MIN set, nothing is
+# sent again before that time over IPv4: not because a busy machine lets the relay, or an end, wait.
 configure_end() {
-    local sysctl=/proc/sys/net/ipv4
+    local sysctl=/proc/sys/net/ipv4 probes=3 patient=''
     local batch="link set lo up
         link set bad$1 mtu 1500 txqueuelen 10000 up
         addr add 10.99.$1.$2/24 dev bad$1
         addr add fd99:$1::$2/64 dev bad$1 nodad"
+    [[ -z ${RTO_MIN-} ]] || probes=0 patient="
+        route change 10.99.$1.0/24 dev bad$1 proto kernel scope link src 10.99.$1.$2 rto_min $RTO_MIN"
     "${@:3}" sh -c "
-        echo '$batch' | ip -batch - &&
+        echo '$batch$patient' | ip -batch - &&
             echo 0 >$sysctl/tcp_tw_reuse && echo 1 >$sysctl/tcp_rfc1337 &&
             echo 15 >$sysctl/tcp_orphan_retries && echo reno >$sysctl/tcp_congestion_control &&
-            echo 3 >$sysctl/tcp_early_retrans &&
+            echo $probes >$sysctl/tcp_early_retrans &&
             echo '4096 2097152 8388608' >$sysctl/tcp_wmem"
 }
 

@@ -82,7 +82,7 @@ situation_crossing() {
 make_link() {
     local options sysctls PID
     read -ra options <<<"$RELAY_OPTIONS"
-    open_link "$LINK" "${options[@]}" || return
+    RTO_MIN=1s open_link "$LINK" "${options[@]}" || return
     find_pid "relay$LINK"
     PEER_PID=$PID
     AT_PEER=(nsenter --net="/proc/$PID/ns/net")

@@ -241,7 +241,7 @@ profile() {
 @test "a lost RST: the peer is left behind by drain and delay, not by fin-rst" {
     need_tun
     table_head '0 %, 5 ms, the first RST of each connection lost'
-    start_policies '--delay 5 --drop-rst 40' 20 "fin-rst drain:$DRAIN_MS delay:200" \
+    RTO_MIN=2s start_policies '--delay 5 --drop-rst 40' 20 "fin-rst drain:$DRAIN_MS delay:200" \
         'write 40 --largest 1000'
     finish_policies write
     for n in "${links[@]}"; do

@@ -152,7 +152,7 @@ crossing() {
     n=$(link_number)
     new_port
     rm -f "$STEP".*
-    open_link "$n" --cross 2000 >/dev/null
+    RTO_MIN=2s open_link "$n" --cross 2000 >/dev/null
     start capture "$CAPTURE" "bad$n" "$BATS_TEST_TMPDIR/wire.pcap"
     wait_output capture '^ready'
     start theirs nsenter --net="/proc/$(pid_of "relay$n")/ns/net" "$ACT" "listen:10.99.$n.2:$PORT" \
