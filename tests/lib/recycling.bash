@@ -1,20 +1,21 @@
 # shellcheck shell=bash disable=SC2154
 # What the tests of recycling share; loaded after helper.
 
-# keep_order: packets on lo do not overtake each other. Each CPU has a queue of its own otherwise:
-# on a busy machine an ACK that waits in one finds the socket gone, and whoever still has the
-# connection in TIME_WAIT gets an RST and loses it (a plain client: 66 in 42,000 connections).
-# Receive packet steering to one CPU, where it may be set.
+# keep_order [DEVICE [CMD...]]: packets on lo, or the device of the namespace that CMD gets to, do not
+# overtake each other. Each CPU has a queue of its own otherwise: on a busy machine an ACK that waits
+# in one finds the socket gone, and whoever still has the connection in TIME_WAIT gets an RST and
+# loses it (a plain client: 66 in 42,000 connections). Receive packet steering to one CPU, where it
+# may be set.
 keep_order() {
-    unshare -m sh -c 'mount -t sysfs sysfs /sys && echo 1 >/sys/class/net/lo/queues/rx-0/rps_cpus' \
-        2>/dev/null || true
+    "${@:2}" unshare -m sh -c "mount -t sysfs sysfs /sys &&
+        echo 1 >/sys/class/net/${1-lo}/queues/rx-0/rps_cpus" 2>/dev/null || true
 }
 
 # ports COUNT: gives connect() so many local ports, which no test of this file has used: a port
 # of which any TIME_WAIT entry, to whatever peer, has no SO_REUSEADDR cannot be taken over.
 ports() {
     local counter=$BATS_FILE_TMPDIR/ports first=20000
-    [[ -s $counter ]] || keep_order
+    [[ -s $counter ]] || keep_order lo
     [[ ! -s $counter ]] || read -r first <"$counter"
     echo $((first + $1)) >"$counter"
     echo "$first $((first + $1 - 1))" >/proc/sys/net/ipv4/ip_local_port_range

@@ -31,6 +31,8 @@ link() {
     "${far[@]}" ip addr add 10.77.0.2/24 dev far77
     "${far[@]}" ip link set far77 up
     "${far[@]}" ip link set lo up
+    keep_order veth77
+    keep_order far77 "${far[@]}"
     mkfifo "$BATS_TEST_TMPDIR/end" # whose other end is open, too: nothing is read from it
     "${far[@]}" "$BUILD/tests/recycle" serve=60 port="$at" <>"$BATS_TEST_TMPDIR/end" >/dev/null 2>&1 3>&- &
     timeout 10 "${far[@]}" sh -c "until ss -Htln 'sport = :$at' | grep -q .; do sleep 0.1; done"

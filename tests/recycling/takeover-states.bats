@@ -64,9 +64,10 @@ client_is() {
     start server "${FAR[@]}" "$ACT" "listen:$TO" accept readn:5 readall close accept readn:5 \
         write:5 close
     wait_output server '^listen'
-    start us preload auto act "connect:$TO" write:5 close sleep:1300 "connect:$TO" write:5 \
-        readn:5 "wait-file:$BATS_TEST_TMPDIR/end" close
+    start us preload auto act "connect:$TO" write:5 close sleep:1300 "wait-file:$BATS_TEST_TMPDIR/again" \
+        "connect:$TO" write:5 readn:5 "wait-file:$BATS_TEST_TMPDIR/end" close
     until_true 5000 far_is LAST-ACK
+    touch "$BATS_TEST_TMPDIR/again"
     wait_output us '^readn 5' 10000
     touch "$BATS_TEST_TMPDIR/end"
     finish us
