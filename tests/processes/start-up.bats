@@ -6,6 +6,8 @@
 load ../lib/helper
 load ../lib/host
 
+share_cpu
+
 # --- under debuggers ---
 
 # same_output CMD...: `CMD -- ACT...` under the library prints what act does without.
