@@ -11,6 +11,7 @@
  * waits in close() (WAY: close_range()), another one installs a filter for all. It is the host
  * program, and knows nothing of the library.
  */
+#include "asleep.h"
 #include "inside_filter.h"
 #include "pass.h"
 
@@ -310,13 +311,27 @@ static void leave_by_jump(void)
     printf("close %d\n", close(fd));
 }
 
+static _Atomic pid_t closer;
+
 static void *close_it(void *unused)
 {
+    atomic_store(&closer, (pid_t)syscall(SYS_gettid));
     if (strcmp(way, "close_range") == 0)
         close_range((unsigned)fd, (unsigned)fd, 0);
     else
         close(fd);
     return unused;
+}
+
+/* Until that thread waits in what closes, or has ended. */
+static void wait_for_closer(void)
+{
+    char state = '?';
+    for (int in_a_row = 0; in_a_row < 5 && state;) {
+        usleep(1000);
+        state = atomic_load(&closer) ? state_of_thread(atomic_load(&closer)) : '?';
+        in_a_row = state == 'S' ? in_a_row + 1 : 0;
+    }
 }
 
 static void leave_by_cancel(void)
@@ -325,7 +340,7 @@ static void leave_by_cancel(void)
     void *result;
     connect_and_fill();
     pthread_create(&thread, NULL, close_it, NULL);
-    usleep(100000);
+    wait_for_closer();
     pthread_cancel(thread);
     pthread_join(thread, &result);
     printf("%s\n", result == PTHREAD_CANCELED ? "cancelled" : "returned");
@@ -339,7 +354,7 @@ static void seal_meanwhile(void)
     connect_and_fill();
     filter = (struct sock_fprog){sizeof(other_calls) / sizeof(other_calls[0]), other_calls};
     pthread_create(&thread, NULL, close_it, NULL);
-    usleep(100000);
+    wait_for_closer();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) != 0)
         _exit(3);

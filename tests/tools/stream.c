@@ -3,15 +3,15 @@
  * has it (flockfile(3)), which gives it back once fclose() waits for it. A third thread makes a
  * copy of the connection's fd meanwhile, and prints how many ms that took.
  */
+#include "asleep.h"
+
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -22,19 +22,6 @@
 static FILE *stream;
 static pid_t closer;
 static _Atomic bool locked, closing;
-
-/** The closer sleeps in the kernel: "PID (NAME) S ..."; without stdio, whose list of all
- * streams fclose() holds meanwhile. */
-static bool waits(void)
-{
-    char path[64], line[256] = "";
-    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)closer);
-    int file = open(path, O_RDONLY);
-    ssize_t len = read(file, line, sizeof(line) - 1);
-    const char *behind = len > 0 ? strrchr(line, ')') : NULL;
-    close(file);
-    return behind && behind[2] == 'S';
-}
 
 static void pause_ms(long ms)
 {
@@ -47,8 +34,10 @@ static void *hold(void *unused)
     atomic_store(&locked, true);
     while (!atomic_load(&closing))
         pause_ms(1);
-    for (int in_a_row = 0; in_a_row < LONG_ENOUGH; in_a_row = waits() ? in_a_row + 1 : 0)
+    for (int in_a_row = 0; in_a_row < LONG_ENOUGH;) {
         pause_ms(1);
+        in_a_row = state_of_thread(closer) == 'S' ? in_a_row + 1 : 0;
+    }
     funlockfile(stream);
     return unused;
 }
