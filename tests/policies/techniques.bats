@@ -7,6 +7,7 @@ load ../lib/badnet
 
 prepare() {
     need_tun
+    share_cpu # the counts are of each TIME_WAIT
     PCAP=$BATS_TEST_TMPDIR/pcap
 }
 
