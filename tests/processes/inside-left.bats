@@ -2,11 +2,16 @@
 # cancelled. The thread is as it was, and the fd is closed rightly afterwards.
 load ../lib/helper
 
-# slow_server: takes what comes only after a second.
+# slow_server: takes what comes only once it is to end.
 slow_server() {
     new_port
-    rm -f "$LOG"
-    serve "$PORT" rcvbuf:4096 time-limit:20 accept sleep:600 readall close
+    rm -f "$LOG" "$BATS_TEST_TMPDIR/end"
+    serve "$PORT" time-limit:60 accept "wait-file:$BATS_TEST_TMPDIR/end:50000" readall close
+}
+
+end_server() {
+    touch "$BATS_TEST_TMPDIR/end"
+    finish server || true
 }
 
 # jumps POLICY [WAY]: out of what closes; the thread, and the fd, are as they were.
@@ -17,7 +22,7 @@ jumps() {
     cat "$LOG"
     [[ $output == $'cancellation enabled, no signal blocked, fd open\nclose 0' ]]
     [[ $(json '.via + " " + .policy' "$LOG") == "close $1" ]]
-    finish server || true
+    end_server
 }
 
 @test "siglongjmp out of a close that waits leaves the thread, and the fd, as they were" {
@@ -46,7 +51,7 @@ jumps() {
         cat "$LOG"
         [[ $output == $'cancelled\ncancellation enabled, no signal blocked, fd open\nclose 0' ]]
         [[ $(json '.via + " " + .policy' "$LOG") == "close $policy" ]]
-        finish server || true
+        end_server
     done
 }
 
