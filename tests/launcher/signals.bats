@@ -81,12 +81,13 @@ is_running() {
         [[ $output == "$plain" ]]
         # shellcheck disable=SC2086 # words
         start parent bash -c 'trap "" HUP USR1; exec "$@"' sh "$START" $way python3 -c '
-import signal
+import os, signal, time
 def handler(number, frame):
-    print("got", number, flush=True)
+    os.write(1, b"got %d" % number)
+    os._exit(0)
 signal.signal(signal.SIGUSR1, handler)
 print("ready", flush=True)
-signal.pause()'
+time.sleep(20)'
         wait_output parent '^ready'
         kill -HUP "$(pid_of parent)"
         kill -USR1 "$(pid_of parent)"
@@ -125,12 +126,15 @@ child_of() {
 }
 
 @test "SIGTSTP after the command has ended stops what it left, and the launcher" {
-    local way left
+    local way left command
     for way in supervise reap; do
-        launch $way sh -c '"$0" say:ready wait-file:$1:20000 & echo left $!; exit 6' "$ACT" "$BATS_TEST_TMPDIR/end-$way"
+        launch $way sh -c '"$0" say:ready wait-file:$1:20000 & echo "left $! of $$"; exit 6' "$ACT" \
+            "$BATS_TEST_TMPDIR/end-$way"
         wait_output parent '^say ready'
-        left=$(sed -n 's/^left //p' "$BATS_TEST_TMPDIR/parent.out")
-        sleep 0.3
+        wait_output parent '^left '
+        read -r left command < <(sed -n 's/^left \(.*\) of/\1/p' "$BATS_TEST_TMPDIR/parent.out")
+        until_true 5000 test ! -e "/proc/$command" # it has been waited for
+        pause 0.1
         kill -TSTP "$(pid_of parent)"
         until_true 5000 is_stopped parent
         until_true 5000 is_stopped "$left"
