@@ -197,6 +197,7 @@ stopped() {
 @test "a running process that is supervised" {
     start parent "$START" --by supervise sh -c 'echo $$; exec sleep 20'
     wait_output parent '^[0-9]'
+    until_true 5000 grep -qx sleep "/proc/$(output_of parent)/comm"
     run "$START" check --pid "$(output_of parent)"
     kill "$(output_of parent)"
     echo "$output"

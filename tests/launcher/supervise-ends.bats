@@ -25,7 +25,8 @@ START=$BUILD/notimewait
     local signal
     for signal in TERM HUP USR1 USR2 WINCH; do
         start parent "$START" --by supervise bash -c \
-            "n=0; trap 'n=\$((n + 1))' $signal; echo ready; for i in {1..10}; do sleep 0.05; done; echo got \$n; exit 3"
+            "n=0; trap 'n=\$((n + 1))' $signal; echo ready
+            while ((n == 0)); do sleep 0.05; done; for i in {1..5}; do sleep 0.05; done; echo got \$n; exit 3"
         wait_output parent '^ready'
         kill "-$signal" "$(pid_of parent)"
         run finish parent

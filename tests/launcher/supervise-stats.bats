@@ -46,9 +46,11 @@ written() {
 
 @test "a killed process has its object, soon, while others run; one that goes on has its own at the end" {
     start both "$START" --by supervise --stats "$STATS" sh -c \
-        "'$ACT' quiet connect:$PORT write:1 close sleep:60000 & echo \$!; $(client 4) >/dev/null; wait; exec sleep 60"
+        "'$ACT' quiet connect:$PORT write:1 close sync:$BATS_TEST_TMPDIR/closed sleep:60000 & echo \$!
+        $(client 4) >/dev/null; wait; exec sleep 60"
     wait_output both '^[0-9]'
     until_true 10000 written 1 # the client has ended
+    until_true 10000 test -e "$BATS_TEST_TMPDIR/closed"
     [[ $(objects) == 'legacy-client auto 4' ]]
     kill -KILL "$(output_of both)"
     until_true 10000 written 2
