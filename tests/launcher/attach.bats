@@ -5,6 +5,7 @@ load ../lib/each-policy
 bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
+share_cpu # each TIME_WAIT is counted
 
 # serve_itself STEP...: act as `server`, a process of its own, that listens on PORT.
 serve_itself() {

@@ -7,6 +7,8 @@ load ../lib/board
 load ../lib/recycling
 bats_require_minimum_version 1.5.0
 
+share_cpu # each TIME_WAIT is counted
+
 # client: a static one, which the library does not see.
 client() {
     [[ -x $BATS_FILE_TMPDIR/static-client ]] ||

@@ -34,6 +34,7 @@ supervised() {
 
 @test "a static client: no TIME_WAIT under fin-rst, as any user" {
     local client public
+    share_cpu
     client=$(static_client)
     serve_legacy
     "$START" --by supervise -p off "$client" --port "$PORT" --reply --connections 20

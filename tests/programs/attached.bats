@@ -12,6 +12,7 @@ COUNT=200
 
 prepare() {
     be_plain
+    share_cpu # each TIME_WAIT is counted
     rounds=1
 }
 

@@ -60,6 +60,7 @@ stat() {
 }
 
 @test "a split within one process: the figures of its policies add up" {
+    share_cpu
     serve "$PORT" loop:200 accept readn:1 write:1 readall close end
     NOTIMEWAIT_SEED=1 NOTIMEWAIT_LOG=$LOG counted 'off@3|fin-rst@1' \
         act loop:200 "connect:$PORT" write:1 readn:1 close end
