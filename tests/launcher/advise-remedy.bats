@@ -41,24 +41,30 @@ serve_legacy() {
     [[ $output == *$'\n''open                0.0 at a time: each is short; keep-alive is not seen'$'\n'* ]]
 }
 
+# advised CLIENT: in $output, of a client that makes 90 connections through 100 ports in less than two
+# seconds. A machine that is too busy for that may try again.
+advised() {
+    local i
+    for i in 1 2 3 4; do
+        ports 100
+        echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse # the kernel does already what it can
+        run --separate-stderr before_6_14 "$START" advise -- "$1" --port "$PORT" --reply --connections 90
+        echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
+        echo "$i: $output"
+        [[ $output =~ ' at most; '([0-9]+)[0-9.]*' new a second' && ${BASH_REMATCH[1]} -lt 50 ]] || break
+    done
+}
+
 @test "more new entries than a sysctl gives: the library is the remedy, by the way that reaches" {
     local static=$BATS_TEST_TMPDIR/client
     before_6_14 true || skip 'nothing can be mounted over a sysctl here'
     gcc -O2 -static -o "$static" examples/legacy-client.c
     serve_legacy
-    ports 100
-    echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse # the kernel does already what it can
-    run --separate-stderr before_6_14 "$START" advise -- "$BUILD/examples/legacy-client" --port "$PORT" --reply \
-        --connections 90
-    echo "$output"
+    advised "$BUILD/examples/legacy-client"
     [[ ${lines[0]} == 'remedy: notimewait COMMAND, policy auto' ]]
     [[ ${lines[1]} =~ ^'why not a sysctl    tcp_tw_reuse (ports again after 1 s) gives 100 connections/s at most, and '([0-9]+)' are made'$ ]]
     [[ ${BASH_REMATCH[1]} -ge 50 && ${lines[2]} == 'or '*keep-alive* && ${lines[3]} == 'or '*'source addresses'* ]]
-    ports 100
-    echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse
-    run --separate-stderr before_6_14 "$START" advise -- "$static" --port "$PORT" --reply --connections 90
-    echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
-    echo "$output"
+    advised "$static"
     [[ ${lines[0]} == 'remedy: notimewait --by supervise COMMAND (a preload does not reach it), policy auto' ]]
 }
 
