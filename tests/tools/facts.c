@@ -112,7 +112,7 @@ static void count_closes(bool abort, long cut_off)
         HOLDS(becomes(kept_here, &p, 0) && becomes(kept_there, &p, 0));
         close(p.peers), close(p.listener);
     }
-    HOLDS(resets() == sent + 10);
+    HOLDS(sends_resets(sent + 10));
     HOLDS(counter(more, "TcpExt:", "TCPAbortOnData") == data + 10);
     HOLDS(counter(snmp, "Tcp:", "EstabResets") == harm + cut_off);
 }

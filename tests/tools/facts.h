@@ -296,6 +296,15 @@ static long resets(void)
     return counter("/proc/net/snmp", "Tcp:", "OutRsts");
 }
 
+/** As many RSTs as that, and no more, are sent, at most 5 s later: a socket is gone before its
+ * RST is counted. */
+static bool sends_resets(long wanted)
+{
+    for (int i = 0; i < 500 && resets() < wanted; i++)
+        sleep_ms(10);
+    return resets() == wanted;
+}
+
 /** A number that the kernel shows in a file; -1: there is no such file. */
 static long sysctl_value(const char *path)
 {
