@@ -45,10 +45,12 @@ defined() {
 @test "the quick start works: connections, a record for each, TIME_WAIT as without the library" {
     sed -n '/^    make all examples/,/^    kill/p' README.md | sed 's/^    //' >"$BATS_TEST_TMPDIR/first"
     [[ $(wc -l <"$BATS_TEST_TMPDIR/first") -eq 6 ]]
-    sed -i 's/ &.*$/ >\/dev\/null 2>\&1 3>\&- \&\nsleep 0.5/' "$BATS_TEST_TMPDIR/first"
+    sed -i 's/ &.*$/ >\/dev\/null 2>\&1 3>\&- \&\nuntil ss -Htln "sport = 7000" | grep -q .; do sleep 0.05; done/' \
+        "$BATS_TEST_TMPDIR/first"
     run env -u BUILD bash -m "$BATS_TEST_TMPDIR/first" 3>&-
     echo "$output"
     [[ $output == *'connections=3 failed=0 errors=0'* ]]
+    settle 7000
     [[ $(grep -c '"reason":"plain"' <<<"$output") -eq 3 && $(time_wait_client 7000) -eq 3 ]]
 }
 
