@@ -1,9 +1,9 @@
 /*
  * raw: system calls by their number that no hook sees.
  *
- * Owns: which syscall() they go through. In the library that is libc's own (raw.c), since the
- * name leads to our hook there; in the launcher, which has no hooks, it is the name
- * (launcher/raw.c).
+ * Owns: the instruction that makes them. libc's syscall() would do, but its name leads to our
+ * hook here, or to that of a library which is preloaded beside us (torsocks's ends the process
+ * at a SYS_recvmsg). In the launcher, which has no hooks, it is the name (launcher/raw.c).
  */
 #ifndef RAW_H
 #define RAW_H
@@ -14,10 +14,10 @@
 
 typedef long raw_function(long number, ...);
 
-raw_function *raw_libc(void);
+raw_function *raw_own(void);
 
 /** As syscall(2): -1 with errno. No cancellation point. */
-#define raw_call(...) raw_libc()(__VA_ARGS__)
+#define raw_call(...) raw_own()(__VA_ARGS__)
 
 /**
  * A fd that was just opened, or a copy above 2 in its place: while one of 0 to 2 is closed,

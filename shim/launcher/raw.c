@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-raw_function *raw_libc(void)
+raw_function *raw_own(void)
 {
     return syscall;
 }
