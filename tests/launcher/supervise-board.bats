@@ -60,7 +60,8 @@ cell() {
 # arms: how many connections each of two policies gets that both take ports over, by one seed.
 arms() {
     rm -rf "$BOARD"
-    NOTIMEWAIT_SEED=7 client 200 -p 'auto|reap' >/dev/null 2>&1
+    NOTIMEWAIT_SEED=7 client 200 -p 'auto|reap' >"$BATS_TEST_TMPDIR/client" 2>&1 ||
+        cat "$BATS_TEST_TMPDIR/client"
     board_cells | sed -nE 's/^legacy-client (\S+) .* connections=([0-9]+) .*/\1 \2/p' | sort
 }
 
