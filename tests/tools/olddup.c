@@ -43,8 +43,8 @@ struct trial {
     struct life old, new; /* what was captured */
     int client, server;   /* fds of the new one */
     int64_t closed;       /* us: when the old one became TIME_WAIT */
-    bool late;            /* the kernel's ticks were, then: it takes TIME_WAIT for older */
     int64_t age;          /* us, at the takeover: from FIN to SYN */
+    bool late;            /* ticks were, when it closed: the kernel takes it for older */
     bool entered, broken;
 };
 
