@@ -109,6 +109,8 @@ $(BUILD)/shim/kernel/libc.o: SHIM += -I$(BUILD)
 # A sanitizer's runtime calls these hooks while it begins: they cannot be watched by it.
 $(patsubst %,$(BUILD)/shim/%.o,kernel/libc hooks/limit hooks/spawn): SHIM += -fno-sanitize=all
 $(BUILD)/shim/kernel/libc.o: $(NAMES)
+# Link-time optimization does not see which names assembly defines and calls.
+$(patsubst %,$(BUILD)/shim/%.o,kernel/raw hooks/spawn hooks/syscall): SHIM += -fno-lto
 
 $(BUILD)/shim/%.o: shim/%.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -1,4 +1,5 @@
-# The library for other programs: linked with musl, or 32-bit.
+# The library built otherwise: for programs linked with musl, with link-time optimization as some
+# distributions have it, or for 32-bit programs.
 # shellcheck disable=SC2016 # the loader expands LIB in the path
 # shellcheck disable=SC2153 # BUILD is the helper's
 load ../lib/helper
@@ -27,6 +28,12 @@ works_in() {
     build_in musl CC=musl-gcc all ./examples/legacy-client
     run readelf -d "$dir/libnotimewait.so"
     [[ $output == *'NEEDED'*'[libc.so]'* && $output != *libc.so.6* ]]
+    works_in "$dir"
+}
+
+@test "link-time optimization: the library builds, and works" {
+    local dir
+    build_in lto CFLAGS='-O2 -flto=auto' all ./examples/legacy-client
     works_in "$dir"
 }
 
