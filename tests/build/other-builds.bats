@@ -33,7 +33,8 @@ works_in() {
 
 @test "link-time optimization: the library builds, and works" {
     local dir
-    build_in lto CFLAGS='-O2 -flto=auto' all ./examples/legacy-client
+    CFLAGS='-O1 -flto=auto' build_in lto ./libnotimewait.so
+    ln -sfn "$BUILD/examples" "$dir/examples"
     works_in "$dir"
 }
 
