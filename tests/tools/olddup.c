@@ -274,6 +274,7 @@ static void run_kind(enum forgery how)
                 least = trials[j].age;
         }
     }
+    least = least == INT64_MAX ? 0 : least; /* none could be told */
     printf("%s trials=%d entered=%d broken=%d least_age_us=%lld\n", forgery_names[how],
            option.count, entered, broken, (long long)least);
 }
