@@ -4,7 +4,7 @@
 load ../lib/helper
 load ../lib/host
 
-# Prints the bytes of stack that connect() and close() took at most, of 30 connections each.
+# Prints the bytes of stack that connect() and what closes took at most, of 30 connections.
 stack() {
     compile stack -Wl,-z,now <<-'C' # not those of the loader's, which finds names when first used
 	#include "host.h"
@@ -12,14 +12,19 @@ stack() {
 	enum { SIZE = 1 << 17 };
 	static unsigned char room[SIZE] __attribute__((aligned(64)));
 	static ucontext_t before, inside;
-	static int fd;
+	static int fd, way;
 	static void connects(void)
 	{
 	    fd = dial();
 	}
 	static void closes(void)
 	{
-	    REQUIRE(close(fd) == 0);
+	    if (way % 3 == 0)
+	        REQUIRE(close(fd) == 0);
+	    else if (way % 3 == 1)
+	        REQUIRE(dup2(STDIN_FILENO, fd) == fd);
+	    else
+	        REQUIRE(close_range((unsigned)fd, (unsigned)fd, 0) == 0);
 	}
 	static int taken(void (*function)(void))
 	{
@@ -38,7 +43,7 @@ stack() {
 	int main(void)
 	{
 	    int most[2] = {0};
-	    for (int i = 0; i < 30; i++) {
+	    for (way = 0; way < 30; way++) {
 	        int now[] = {taken(connects), taken(closes)};
 	        for (int j = 0; j < 2; j++)
 	            most[j] = now[j] > most[j] ? now[j] : most[j];

@@ -134,3 +134,27 @@ sys.stdin.read()' "$low" "$PORT" < <(until [[ -e $BATS_TEST_TMPDIR/end ]]; do sl
     echo "$taken"
     [[ $taken -gt 0 && $taken -le 1500 ]]
 }
+
+# What connect() without us finds after us, as libnotimewait(7) says.
+@test "a port that no socket had when it was bound is left out by connect() until TIME_WAIT is over" {
+    need python3
+    ports 1
+    run python3 -c '
+import errno, socket, sys
+own = int(sys.argv[1])
+listeners = [socket.create_server(("127.0.0.1", int(port))) for port in sys.argv[2:]]
+def live(listener, port):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if port:
+        s.bind(("0.0.0.0", port))
+    error = s.connect_ex(listener.getsockname())
+    if error == 0:
+        peer = listener.accept()[0]
+        s.close()
+        peer.close()
+    return errno.errorcode.get(error, error)
+print(live(listeners[0], own), live(listeners[1], 0), live(listeners[1], own))' \
+        "$(cut -f 1 /proc/sys/net/ipv4/ip_local_port_range)" "$(port)" "$(port)"
+    [[ $output == '0 EADDRNOTAVAIL 0' ]]
+}
