@@ -45,7 +45,7 @@ PURE    = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/policy/*.c))
 SHARED  = $(PURE) $(patsubst %,$(BUILD)/shim/%.o,report/board report/guard report/json \
           report/tally report/undo report/word) \
           $(patsubst %,$(BUILD)/shim/kernel/%.o,blocks clock cookies diag file lease lock pages \
-          peers ports process sysctls)
+          peers ports process sharing sysctls)
 # The launcher, and those of its objects that do not depend on where it is installed.
 STARTER = $(BUILD)/notimewait
 STARTS  = $(patsubst shim/%.c,$(BUILD)/shim/%.o,$(wildcard shim/launcher/*.c shim/launcher/*/*.c)) $(SHARED)
@@ -156,7 +156,7 @@ $(BUILD)/tests/guard: tests/unit/guard.c $(BUILD)/shim/launcher/supervise/guard.
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(COMMON) -Ishim -o $@ $< $(BUILD)/shim/launcher/supervise/guard.o $(LDFLAGS)
 
-MISSES  = $(patsubst %,$(BUILD)/shim/%.o,$(addprefix kernel/,ports peers lease blocks clock diag sysctls \
+MISSES  = $(patsubst %,$(BUILD)/shim/%.o,$(addprefix kernel/,ports peers sharing lease blocks clock diag sysctls \
             process pages) launcher/raw policy/address policy/text)
 $(BUILD)/tests/misses: tests/unit/misses.c $(MISSES) $(BUILD)/flags
 	@mkdir -p $(@D)

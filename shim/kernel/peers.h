@@ -34,9 +34,10 @@ struct peer {
     struct blocks *blocks;
     struct rest rest; /* of the block that was looked at last */
     struct diag_socket wanted;
-    int64_t shared_ms;   /* when a port was last had by peer_share() */
+    int64_t shared_ms;   /* when a port was last had by sharing_take() */
     int64_t seen_ms;     /* when its sockets were last seen where they are looked for */
     int64_t no_share_ms; /* it is not tried until then */
+    bool doubted;        /* the last such port was had unseen */
     unsigned shared;     /* the number of its block, modulo those that there are */
     unsigned misses;     /* looks in vain, in a row */
     unsigned takes;      /* since the last such look */
@@ -77,13 +78,6 @@ struct taker peer_taker(const struct peer *peer, int fd, uint8_t family,
  */
 enum took peer_take(struct peer *peer, const struct taker *taker, int64_t now_ms,
                     struct lease_entry *entry);
-
-/**
- * After EADDRNOTAVAIL: takes a port that has no socket to the peer (lease_take_unused()), where
- * a dump tells that such sockets are found. Sets taker->wanted.
- */
-enum took peer_share(struct peer *peer, struct taker *taker, int64_t now_ms,
-                     struct lease_entry *entry);
 
 /** From so many ms on an entry of the peer's can be taken (fact 15). */
 uint32_t peer_least_age(const struct peer *peer);

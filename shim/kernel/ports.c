@@ -1,9 +1,9 @@
 #include "kernel/ports.h"
 
 #include "kernel/lock.h"
-#include "kernel/peers.h"
 #include "kernel/process.h"
 #include "kernel/raw.h"
+#include "kernel/sharing.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -133,7 +133,7 @@ static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
     taker->wanted = peer->wanted; /* whose local address the first fill() found */
     enum took took = now < peer->alone_ms ? TOOK_LATER : take_own(peer, taker, now, claim);
     if (took == TOOK_LATER && may_share(peer, claim, now))
-        took = peer_share(peer, taker, now, &claim->entry);
+        took = sharing_take(peer, taker, now, &claim->entry);
     if (took == TOOK)
         claim->kind = CLAIM_TOUCHED;
     else if (took == TOOK_BLIND && now >= peer->alone_ms)
@@ -298,8 +298,20 @@ bool ports_again(struct ports_claim *claim)
     return again > 0;
 }
 
+/** Of a port that had no socket to the peer. */
+static void finish_shared(const struct ports_claim *claim, int error)
+{
+    enum lock_hold hold = process_is_sealed() ? LOCK_NOT_HELD : lock_take(LOCK_WAIT_MS);
+    struct peer *peer = hold ? peers_find(&claim->peer, claim->interface) : NULL;
+    if (peer)
+        sharing_finish(peer, &claim->entry, error, now_ms());
+    lock_release(hold);
+}
+
 void ports_finish(struct ports_claim *claim, int error)
 {
+    if (claim->kind == CLAIM_TOUCHED && claim->entry.cookie == 0)
+        finish_shared(claim, error);
     if (claim->kind == CLAIM_TOUCHED)
         ports_make_reusable(claim->fd);
     if (claim->probe && (error == 0 || error == EINPROGRESS))

@@ -3,6 +3,7 @@
 
 load ../lib/helper
 load ../lib/host
+load ../lib/recycling
 
 # Prints the bytes of stack that connect() and what closes took at most, of 30 connections.
 stack() {
@@ -57,6 +58,7 @@ stack() {
     not_sanitized
     local policy
     stack
+    ports 12 # which are taken over
     for policy in auto fin-rst abort drain last-read; do
         new_port
         serve "$PORT" quiet loop:60 accept readall close end

@@ -37,7 +37,10 @@ START=$BUILD/notimewait
     local pid
     unshare -n sleep 100 </dev/null >/dev/null 2>&1 3>&- &
     pid=$!
-    until_true 5000 test "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$pid/ns/net")"
+    is_elsewhere() {
+        [[ $(readlink /proc/self/ns/net) != "$(readlink "/proc/$pid/ns/net")" ]]
+    }
+    until_true 5000 is_elsewhere
     ip link add near type veth peer name far netns "$pid" || { kill $pid && skip 'no veth here'; }
     ip addr add 10.78.0.1/24 dev near
     ip link set near up

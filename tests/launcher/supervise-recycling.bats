@@ -25,6 +25,18 @@ supervised() {
     done
 }
 
+@test "all ports are bound for connections to another peer, for which connect() leaves them out" {
+    need python3
+    ports 20
+    hold 1
+    plain n=20
+    [[ $failed -eq 20 ]]
+    supervised n=100
+    [[ $failed -eq 0 && $whole -eq 100 && $ports -le 20 && $broken -eq 0 && $resets -eq 0 ]]
+    supervised n=40 nonblock=1 family=46
+    [[ $failed -eq 0 && $whole -eq 40 && $broken -eq 0 && $resets -eq 0 ]]
+}
+
 @test "an orphan in FIN_WAIT2 is never taken over: its peer may still read (fact 16)" {
     local before
     ports 20

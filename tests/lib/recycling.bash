@@ -53,6 +53,27 @@ under() {
         port="$(port)" "$@"
 }
 
+# hold REUSE: a connection to another peer from every port of the range, bound, with SO_REUSEADDR
+# or not, which ends with the test.
+hold() {
+    local range
+    read -ra range </proc/sys/net/ipv4/ip_local_port_range
+    start "holder$1" python3 -c '
+import socket, sys, time
+reuse, port, low, high = map(int, sys.argv[1:])
+listener = socket.create_server(("127.0.0.1", port), backlog=100)
+held = []
+for own in range(low, high + 1):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+    s.bind(("127.0.0.1", own))
+    s.connect(listener.getsockname())
+    held.append(s)
+print("held", flush=True)
+time.sleep(60)' "$1" "$(port)" "${range[@]}"
+    wait_output "holder$1" held
+}
+
 # left_behind COUNT [PORT]: so many clients' connections are in TIME_WAIT, to the port.
 left_behind() {
     local port=${2-$PORT}

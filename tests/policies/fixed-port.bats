@@ -3,6 +3,8 @@
 load ../lib/helper
 load ../lib/each-policy
 
+share_cpu # our FIN meets no close() of the peer that goes on on another CPU: its ACK would be late
+
 policy=off # each_policy sets it
 
 # again REPLY STEP...: 10 connections to a server of these steps; sets `late`, how many of them did

@@ -10,27 +10,6 @@ prepare() {
     ports 20
 }
 
-# hold REUSE: a connection to another peer from every port of the range, bound, with SO_REUSEADDR
-# or not, which ends with the test.
-hold() {
-    local range
-    read -ra range </proc/sys/net/ipv4/ip_local_port_range
-    start "holder$1" python3 -c '
-import socket, sys, time
-reuse, port, low, high = map(int, sys.argv[1:])
-listener = socket.create_server(("127.0.0.1", port), backlog=100)
-held = []
-for own in range(low, high + 1):
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
-    s.bind(("127.0.0.1", own))
-    s.connect(listener.getsockname())
-    held.append(s)
-print("held", flush=True)
-time.sleep(60)' "$1" "$(port)" "${range[@]}"
-    wait_output "holder$1" held
-}
-
 @test "where connect() finds none, these are taken, and then the entries that they leave" {
     hold 1
     plain n=20
@@ -39,6 +18,20 @@ time.sleep(60)' "$1" "$(port)" "${range[@]}"
     [[ $failed -eq 0 && $whole -eq 100 && $ports -le 20 && $resets -eq 0 ]]
     under auto n=30 nonblock=1 family=46
     [[ $failed -eq 0 && $whole -eq 30 && $resets -eq 0 ]]
+}
+
+# RST leaves no socket to the peer, from which a later look could tell where they are found.
+@test "they are had for connections, too, that leave nothing, and for those that are refused" {
+    local policy
+    hold 1
+    for policy in fin-rst abort; do
+        under $policy n=100
+        [[ $failed -eq 0 && $ports -le 20 ]]
+    done
+    new_port
+    run preload auto act "loop:30" "connect:$PORT" close end
+    echo "$output"
+    [[ $output == *'loop 30 errors=30'* && $output == *ECONNREFUSED* && $output != *EADDRNOTAVAIL* ]]
 }
 
 @test "a peer without timestamps gets each of them once, since nothing else can be taken over" {

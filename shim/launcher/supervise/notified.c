@@ -194,7 +194,7 @@ static bool act_for_client(const struct notified *notified)
     struct attempt *attempt = notified->attempt;
     if (!attempt->policy)
         attempt->policy = policy_of(notified, &born);
-    if (!prepare_client(notified, acts_as(attempt->policy), bound)) {
+    if (!prepare_client(notified, acts_as(attempt->policy), bound) && !attempt->last) {
         attempt->tries++;
         return false;
     }

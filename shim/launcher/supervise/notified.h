@@ -22,6 +22,7 @@ void notified_begin(const struct config *config, bool reaping, bool library);
 struct attempt {
     unsigned tries;
     const struct policy *policy; /* drawn once */
+    bool last;                   /* it cannot wait once more */
 };
 
 /** Acts for the call. False: it has to wait for a local port for some ms, and is to be handed

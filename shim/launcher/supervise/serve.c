@@ -101,7 +101,8 @@ void serve_begin(int fd)
 /** False: it waits for its next turn. */
 static bool handle(struct slot *slot)
 {
-    if (!notified_act(listener, &slot->u.call, &slot->attempt) && waiting + 1 < SLOTS) {
+    slot->attempt.last = waiting + 1 >= SLOTS;
+    if (!notified_act(listener, &slot->u.call, &slot->attempt)) {
         slot->due_ns = clock_now() + WAIT_MS * NS_PER_MS;
         return false;
     }

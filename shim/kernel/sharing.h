@@ -1,0 +1,27 @@
+/*
+ * sharing: connect() from a local port that only others have connections from, to other peers.
+ *
+ * connect() chooses no port that was bound for another peer, though it is free towards this one
+ * (facts 15c, 15d): ports that were taken over for one peer are missing for all. Owns: whether
+ * such a port can be told, and which one is bound. Not locked: ports.c holds its lock.
+ */
+#ifndef SHARING_H
+#define SHARING_H
+
+#include "kernel/peers.h"
+
+/**
+ * After EADDRNOTAVAIL: takes a port that has no socket to the peer (lease_take_unused()), where
+ * it is known that such sockets are found. Sets taker->wanted.
+ */
+enum took sharing_take(struct peer *peer, struct taker *taker, int64_t now_ms,
+                       struct lease_entry *entry);
+
+/**
+ * After the connect() from such a port, which said this error, 0 where it succeeded: whether
+ * its connection is found where it was looked for.
+ */
+void sharing_finish(struct peer *peer, const struct lease_entry *entry, int error,
+                    int64_t now_ms);
+
+#endif
