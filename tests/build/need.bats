@@ -38,7 +38,7 @@ installed() {
 @test "without a terminal: the exact command, status 2, and nothing is installed" {
     run needs </dev/null
     echo "$output"
-    [[ $status -eq 2 && ${lines[0]} == 'make build needs: apt-get install -y gcc make' ]]
+    [[ $status -eq 2 && ${lines[0]} == 'make build needs: apt-get install -y --no-install-recommends gcc make' ]]
     [[ ${#lines[@]} -eq 2 && ${lines[1]} == *YES=1* && ! -e $BIN/calls ]]
 }
 
@@ -48,7 +48,7 @@ installed() {
         run needs "$variable" </dev/null
         echo "$output"
         [[ $status -eq 0 && $output == 'tests/need: installing gcc make' ]]
-        [[ $(installed) == 'install -y -qq --no-remove gcc make' ]]
+        [[ $(installed) == 'install -y -qq --no-remove --no-install-recommends gcc make' ]]
         rm "$BIN"/{calls,gcc,make}
     done
     run needs YES=0 CI=false </dev/null
@@ -59,7 +59,7 @@ installed() {
     run on_terminal n
     echo "$output"
     [[ $status -eq 2 && $(grep -c 'Install these packages now' <<<"$output") -eq 1 && ! -e $BIN/calls ]]
-    [[ $(grep -c 'apt-get install -y gcc make' <<<"$output") -eq 2 ]]
+    [[ $(grep -c 'apt-get install -y --no-install-recommends gcc make' <<<"$output") -eq 2 ]]
     run on_terminal y
     echo "$output"
     [[ $status -eq 0 && $(installed) == *' gcc make' ]]
@@ -71,7 +71,7 @@ installed() {
     setpriv --reuid=65534 --clear-groups true || skip 'there is no other user here'
     run setpriv --reuid=65534 --clear-groups env YES=1 PATH="$BIN" bash -s build <tests/need
     echo "$output"
-    [[ $status -eq 2 && $output == 'make build needs: sudo apt-get install -y gcc make' && ! -e $BIN/calls ]]
+    [[ $status -eq 2 && $output == 'make build needs: sudo apt-get install -y --no-install-recommends gcc make' && ! -e $BIN/calls ]]
 }
 
 @test "who builds the tests' programs has their headers" {
