@@ -8,6 +8,7 @@
  * PORT` closes a connection while threads begin to send messages that the kernel will refuse.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -258,10 +260,31 @@ static int passed(void)
     }
 }
 
-/** Until the thread waits in its call; there is no other sign of it. */
-static void wait_for_call(void)
+/** How many threads are held in sendmsg(2), as the kernel has it (proc(5)). */
+static int in_sendmsg(void)
 {
-    usleep(200000);
+    char path[300], line[16];
+    int count = 0;
+    DIR *threads = opendir("/proc/self/task");
+    if (!threads)
+        fail("/proc/self/task");
+    for (struct dirent *thread; (thread = readdir(threads));) {
+        snprintf(path, sizeof(path), "/proc/self/task/%s/syscall", thread->d_name);
+        FILE *file = fopen(path, "r");
+        count += file && fgets(line, sizeof(line), file) && atol(line) == SYS_sendmsg;
+        if (file)
+            fclose(file);
+    }
+    closedir(threads);
+    return count;
+}
+
+static void wait_for_calls(int threads)
+{
+    for (int i = 0; i < 2000; i++, usleep(10000))
+        if (in_sendmsg() >= threads)
+            return;
+    fail("no thread in sendmsg(2)");
 }
 
 static int to(const char *port)
@@ -278,7 +301,7 @@ static int blocked(const char *port)
     int number = fd;
     fill();
     pthread_create(&thread, NULL, pass, &number);
-    wait_for_call();
+    wait_for_calls(1);
     close(fd);
     fd = passed();
     pthread_join(thread, NULL);
@@ -294,7 +317,7 @@ static int cancelled(const char *port)
     int null = open("/dev/null", O_RDONLY);
     fill();
     pthread_create(&thread, NULL, pass, &null);
-    wait_for_call();
+    wait_for_calls(1);
     pthread_cancel(thread);
     pthread_join(thread, NULL);
     int fd = to(port);
@@ -326,7 +349,7 @@ static int refused(const char *port)
         fail("socketpair");
     for (int i = 0; i < MESSAGES; i++)
         pthread_create(&threads[i], NULL, send_refused, all[i]);
-    wait_for_call();
+    wait_for_calls(MESSAGES);
     print("refused", "close", close(fd));
     for (int i = 0; i < MESSAGES; i++)
         pthread_join(threads[i], NULL);
