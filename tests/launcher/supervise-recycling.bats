@@ -28,7 +28,7 @@ supervised() {
 @test "all ports are bound for connections to another peer, for which connect() leaves them out" {
     need python3
     ports 20
-    hold 1
+    hold_ports 1
     plain n=20
     [[ $failed -eq 20 ]]
     supervised n=100

@@ -53,9 +53,9 @@ under() {
         port="$(port)" "$@"
 }
 
-# hold REUSE: a connection to another peer from every port of the range, bound, with SO_REUSEADDR
+# hold_ports REUSE: a connection to another peer from every port of the range, bound, with SO_REUSEADDR
 # or not, which ends with the test.
-hold() {
+hold_ports() {
     local range
     read -ra range </proc/sys/net/ipv4/ip_local_port_range
     start "holder$1" python3 -c '

@@ -11,7 +11,7 @@ prepare() {
 }
 
 @test "where connect() finds none, these are taken, and then the entries that they leave" {
-    hold 1
+    hold_ports 1
     plain n=20
     [[ $failed -eq 20 ]]
     under auto n=100
@@ -23,7 +23,7 @@ prepare() {
 # RST leaves no socket to the peer, from which a later look could tell where they are found.
 @test "they are had for connections, too, that leave nothing, and for those that are refused" {
     local policy
-    hold 1
+    hold_ports 1
     for policy in fin-rst abort; do
         under $policy n=100
         [[ $failed -eq 0 && $ports -le 20 ]]
@@ -35,7 +35,7 @@ prepare() {
 }
 
 @test "a peer without timestamps gets each of them once, since nothing else can be taken over" {
-    hold 1
+    hold_ports 1
     echo 0 >/proc/sys/net/ipv4/tcp_timestamps
     under auto n=40
     echo 1 >/proc/sys/net/ipv4/tcp_timestamps
@@ -43,11 +43,11 @@ prepare() {
 }
 
 @test "without SO_REUSEADDR they are their holders' alone; off shares none" {
-    hold 0
+    hold_ports 0
     under auto n=20
     [[ $failed -eq 20 ]]
     ports 20
-    hold 1
+    hold_ports 1
     under off n=20
     [[ $failed -eq 20 ]]
 }
@@ -102,7 +102,7 @@ sys.stdin.read()' "$low" "$PORT" < <(until [[ -e $BATS_TEST_TMPDIR/end ]]; do sl
 
 @test "one that the peer has a connection at is not among them" {
     local low name steps
-    hold 1
+    hold_ports 1
     read -r low _ </proc/sys/net/ipv4/ip_local_port_range
     new_port
     serve "$PORT" quiet loop:20 accept end loud readall
