@@ -37,7 +37,7 @@ struct peer {
     int64_t shared_ms;   /* when a port was last had by sharing_take() */
     int64_t seen_ms;     /* when its sockets were last seen where they are looked for */
     int64_t no_share_ms; /* it is not tried until then */
-    bool doubted;        /* the last such port was had unseen */
+    int64_t unseen_ms;   /* nor until then where they are not seen */
     unsigned shared;     /* the number of its block, modulo those that there are */
     unsigned misses;     /* looks in vain, in a row */
     unsigned takes;      /* since the last such look */

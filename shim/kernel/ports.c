@@ -132,8 +132,10 @@ static enum took take_touch(struct peer *peer, struct taker *taker, int64_t now,
         return TOOK_LATER;
     taker->wanted = peer->wanted; /* whose local address the first fill() found */
     enum took took = now < peer->alone_ms ? TOOK_LATER : take_own(peer, taker, now, claim);
-    if (took == TOOK_LATER && may_share(peer, claim, now))
+    if (took == TOOK_LATER && may_share(peer, claim, now)) {
         took = sharing_take(peer, taker, now, &claim->entry);
+        claim->unseen = took == TOOK && sharing_is_unseen(peer, now);
+    }
     if (took == TOOK)
         claim->kind = CLAIM_TOUCHED;
     else if (took == TOOK_BLIND && now >= peer->alone_ms)
@@ -240,7 +242,7 @@ bool ports_take(int fd, const union address *peer, uint32_t interface, enum port
                 struct ports_claim *claim)
 {
     claim->kind = CLAIM_NONE;
-    claim->probe = false;
+    claim->probe = claim->unseen = false;
     claim->again = 0;
     claim->why = why;
     claim->fd = fd;
@@ -298,44 +300,47 @@ bool ports_again(struct ports_claim *claim)
     return again > 0;
 }
 
-/** Of a port that had no socket to the peer. */
-static void finish_shared(const struct ports_claim *claim, int error)
+/** STATE_CLOSE: over. Offsets in struct tcp_info (linux/tcp.h), which not every libc has alike.
+ */
+static enum tcp_state ask_state(int fd, bool *timestamps)
 {
-    enum lock_hold hold = process_is_sealed() ? LOCK_NOT_HELD : lock_take(LOCK_WAIT_MS);
+    struct {
+        uint8_t state, ca_state, retransmits, probes, backoff, options, pad[2];
+    } info = {.state = STATE_CLOSE};
+    socklen_t len = sizeof(info);
+    raw_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    *timestamps = info.options & TCPI_OPT_TIMESTAMPS;
+    return info.state;
+}
+
+static void finish_unseen(const struct ports_claim *claim)
+{
+    bool timestamps, lives = ask_state(claim->fd, &timestamps) != STATE_CLOSE;
+    enum lock_hold hold = lock_take(LOCK_WAIT_MS);
     struct peer *peer = hold ? peers_find(&claim->peer, claim->interface) : NULL;
     if (peer)
-        sharing_finish(peer, &claim->entry, error, now_ms());
+        sharing_finish(peer, &claim->entry, lives, now_ms());
     lock_release(hold);
 }
 
 void ports_finish(struct ports_claim *claim, int error)
 {
-    if (claim->kind == CLAIM_TOUCHED && claim->entry.cookie == 0)
-        finish_shared(claim, error);
+    if (claim->unseen && !process_is_sealed())
+        finish_unseen(claim);
     if (claim->kind == CLAIM_TOUCHED)
         ports_make_reusable(claim->fd);
     if (claim->probe && (error == 0 || error == EINPROGRESS))
         ports_look(claim->fd, claim->interface);
     claim->kind = CLAIM_NONE;
-    claim->probe = false;
-}
-
-/** Offsets in struct tcp_info (linux/tcp.h), which not every libc has alike. */
-static bool has_timestamps(int fd, bool *established)
-{
-    struct {
-        uint8_t state, ca_state, retransmits, probes, backoff, options, pad[2];
-    } info = {0};
-    socklen_t len = sizeof(info);
-    raw_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-    *established = info.state != STATE_SYN_SENT && info.state != STATE_CLOSE && info.state;
-    return info.options & TCPI_OPT_TIMESTAMPS;
+    claim->probe = claim->unseen = false;
 }
 
 /** The port has the parity that connect() tries last. */
 static void look_scarce(int fd, const union address *address, uint32_t interface, int64_t now)
 {
-    bool established, timestamps = has_timestamps(fd, &established);
+    bool timestamps;
+    enum tcp_state state = ask_state(fd, &timestamps);
+    bool established = state != STATE_SYN_SENT && state != STATE_CLOSE;
     struct peer *peer = peers_find(address, interface);
     if (!established && !(peer && peer->scarce))
         return; /* not known yet */

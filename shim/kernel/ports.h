@@ -30,7 +30,8 @@ struct ports_claim {
         CLAIM_LEASED,  /* bound to a port of the lease */
         CLAIM_TOUCHED, /* bound; SO_REUSEADDR is off meanwhile */
     } kind;
-    bool probe; /* not bound: the plain connect() shows whether ports are still scarce */
+    bool probe;  /* not bound: the plain connect() shows whether ports are still scarce */
+    bool unseen; /* bound to a port of sharing_take(), which wants to know how it went */
     enum ports_why why;
     unsigned again; /* how often ports_again() was asked */
     int fd;

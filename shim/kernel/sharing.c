@@ -1,7 +1,6 @@
 #include "kernel/sharing.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 
 #define TRIES_SHARE 8 /* blocks */
 
@@ -75,8 +74,8 @@ static bool see_sockets(int diag, struct sight *sight, struct port_set *avoid)
  * Whether a port without a socket to the peer is one: connect() may choose another source
  * address than find_source() was told (ip-rule(8)), or BPF another peer, and take over what was
  * not looked at. So no socket to the peer is from elsewhere, and some is from here. Where there
- * is none, this is tried once, not with a port that has a FIN_WAIT2 entry (fact 16), and again
- * only after sharing_finish() has found that connection here.
+ * is none, one port is tried, without a FIN_WAIT2 entry (fact 16), and the next ones as
+ * sharing_finish() finds it.
  */
 static bool sees_sockets(struct peer *peer, int64_t now_ms, struct port_set *avoid)
 {
@@ -92,7 +91,7 @@ static bool sees_sockets(struct peer *peer, int64_t now_ms, struct port_set *avo
         return false;
     if (sight.here > 0)
         peer->seen_ms = now_ms;
-    return sight.here > 0 || !peer->doubted;
+    return sight.here > 0 || !sharing_is_unseen(peer, now_ms);
 }
 
 /** Also the peer's own, where a socket would connect to itself. False: not known. */
@@ -133,31 +132,26 @@ enum took sharing_take(struct peer *peer, struct taker *taker, int64_t now_ms,
     taker->avoid = &avoid;
     enum took took =
         find_avoided(peer, now_ms, &avoid) ? share(peer, taker, entry) : TOOK_LATER;
-    if (took == TOOK) {
-        peer->shared_ms = now_ms;
-        peer->doubted = !is_seen(peer, now_ms);
-    } else {
+    if (took != TOOK)
         peer->no_share_ms = now_ms + NO_SHARE_MS;
-    }
+    else
+        peer->shared_ms = now_ms;
+    if (took == TOOK && !is_seen(peer, now_ms))
+        peer->unseen_ms = now_ms + ALONE_MS; /* unless sharing_finish() finds it */
     return took;
 }
 
-/** No connection was made, and so none anywhere else. */
-static bool reached_nobody(int error)
+bool sharing_is_unseen(const struct peer *peer, int64_t now_ms)
 {
-    return error == ECONNREFUSED || error == EHOSTUNREACH || error == ETIMEDOUT;
+    return now_ms < peer->unseen_ms;
 }
 
-void sharing_finish(struct peer *peer, const struct lease_entry *entry, int error,
+void sharing_finish(struct peer *peer, const struct lease_entry *entry, bool lives,
                     int64_t now_ms)
 {
     struct diag_socket socket = peer->wanted;
-    if (!peer->doubted)
-        return;
-    if (lease_look(&socket, entry->port) && socket.state != STATE_CLOSE) {
-        peer->seen_ms = now_ms;
-        peer->doubted = false;
-    } else if (reached_nobody(error)) {
-        peer->doubted = false;
-    }
+    if (!lives)
+        peer->unseen_ms = now_ms;
+    else if (lease_look(&socket, entry->port) && socket.state != STATE_CLOSE)
+        peer->seen_ms = peer->unseen_ms = now_ms;
 }

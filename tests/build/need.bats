@@ -7,7 +7,7 @@ prepare() {
     local command
     BIN=$(mktemp -d -p /tmp)
     chmod 755 "$BIN"
-    for command in awk bash cat chmod env grep head mktemp paste realpath rm sort uname; do
+    for command in awk bash cat chmod env flock grep head mktemp paste realpath rm sort uname; do
         ln -s "$(command -v $command)" "$BIN/$command"
     done
     # gcc and make are missing; what is installed appears.
@@ -53,6 +53,19 @@ installed() {
     done
     run needs YES=0 CI=false </dev/null
     [[ $status -eq 2 && ! -e $BIN/calls ]]
+}
+
+@test "several targets: what each of them lacks, once; an unknown one is refused" {
+    local words
+    run env -u CI -u YES PATH="$BIN" tests/need build lib32 </dev/null
+    echo "$output"
+    [[ $status -eq 2 && ${lines[0]} == 'make build lib32 needs: apt-get install -y --no-install-recommends gcc make'* ]]
+    for words in 'build nonsense' nonsense ''; do
+        # shellcheck disable=SC2086 # words
+        run env -u CI -u YES PATH="$BIN" tests/need $words </dev/null
+        echo "$output"
+        [[ $status -eq 2 && ${#lines[@]} -eq 1 && $output == *'usage: tests/need TARGET... of bench|'* ]]
+    done
 }
 
 @test "on a terminal it asks once: yes installs, no leaves the command" {

@@ -82,7 +82,6 @@ gone() {
 
 @test "a static command and a policy that needs the library: refused; one that does not: done" {
     local words
-    ports 100 # of its own: none is scarce
     serve_legacy
     for words in '-p last-read' '-p off|drain' '-r role=client=>linger:1' "--log $LOG"; do
         # shellcheck disable=SC2086 # words

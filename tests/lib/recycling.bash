@@ -58,10 +58,10 @@ under() {
 hold_ports() {
     local range
     read -ra range </proc/sys/net/ipv4/ip_local_port_range
-    start "holder$1" python3 -c '
+    start "holder${range[0]}" python3 -c '
 import socket, sys, time
 reuse, port, low, high = map(int, sys.argv[1:])
-listener = socket.create_server(("127.0.0.1", port), backlog=100)
+listener = socket.create_server(("127.0.0.1", port), backlog=1000)
 held = []
 for own in range(low, high + 1):
     s = socket.socket()
@@ -71,7 +71,7 @@ for own in range(low, high + 1):
     held.append(s)
 print("held", flush=True)
 time.sleep(60)' "$1" "$(port)" "${range[@]}"
-    wait_output "holder$1" held
+    wait_output "holder${range[0]}" held
 }
 
 # left_behind COUNT [PORT]: so many clients' connections are in TIME_WAIT, to the port.

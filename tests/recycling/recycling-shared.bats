@@ -21,17 +21,28 @@ prepare() {
 }
 
 # RST leaves no socket to the peer, from which a later look could tell where they are found.
-@test "they are had for connections, too, that leave nothing, and for those that are refused" {
-    local policy
+@test "they are had, too, for connections that leave nothing, that are refused, and that are reset" {
+    local how
     hold_ports 1
-    for policy in fin-rst abort; do
-        under $policy n=100
-        [[ $failed -eq 0 && $ports -le 20 ]]
+    under fin-rst n=100
+    [[ $failed -eq 0 && $whole -eq 100 ]]
+    under abort n=100
+    [[ $failed -eq 0 ]]
+    ports 200
+    hold_ports 1
+    under fin-rst n=100 threads=4 # those that begin at once wait for the first one's socket
+    [[ $failed -eq 0 && $whole -eq 400 ]]
+    for how in "connect" "connect-nonblock"; do
+        new_port
+        run preload auto act loop:30 "$how:$PORT" connect-wait close end
+        echo "$how: $output"
+        [[ $output != *EADDRNOTAVAIL* ]]
     done
     new_port
-    run preload auto act "loop:30" "connect:$PORT" close end
+    serve "$PORT" quiet loop:30 accept linger:1:0 close end
+    run preload auto act quiet loop:30 "connect:$PORT" close end
     echo "$output"
-    [[ $output == *'loop 30 errors=30'* && $output == *ECONNREFUSED* && $output != *EADDRNOTAVAIL* ]]
+    [[ $status -eq 0 && $output != *EADDRNOTAVAIL* ]]
 }
 
 @test "a peer without timestamps gets each of them once, since nothing else can be taken over" {

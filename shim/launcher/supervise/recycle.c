@@ -2,6 +2,7 @@
 
 #include "kernel/ports.h"
 #include "kernel/sharing.h"
+#include "launcher/release.h"
 #include "launcher/supervise/guard.h"
 #include "launcher/supervise/sample.h"
 
@@ -36,13 +37,17 @@ static struct outlook {
     uint64_t key;
     int64_t alone_ms, counted_ms;
     unsigned until_look; /* so many connections before the next dump */
-    /* Ports that were left when they were counted, less the connections since: without any
-     * socket, which connect() finds, and without one to the peer, of which it may leave some
-     * out. */
-    unsigned left, left_by_peer;
+    unsigned
+        left; /* ports that connect() finds without us, at least, since they were counted */
     enum timestamps timestamps;
     bool scarce;
 } outlooks[OUTLOOKS];
+
+/* When a port was last taken over, in s; 0: never; for which peer, by its place in outlooks. */
+static struct bound {
+    uint32_t at_s;
+    uint8_t outlook;
+} bound[65536];
 
 static struct sysctls sysctls;
 static int64_t first_look_ms;
@@ -128,6 +133,29 @@ static unsigned ports_in_range(void)
     return (unsigned)(sysctls.high - sysctls.low) + 1;
 }
 
+/** connect() chooses no port that was bound before, for any peer (fact 15d). */
+static bool bound_are_left_out(void)
+{
+    static int known; /* 1: it does not; -1: it does */
+    if (!known)
+        known = release_is_before(6, 18) ? 1 : -1;
+    return known == 1;
+}
+
+static uint32_t seconds(int64_t now)
+{
+    return (uint32_t)(now / 1000) + 1;
+}
+
+/** The ports that connect() leaves out towards the peer because of others are put into *set. */
+static void put_left_out(const struct outlook *outlook, int64_t now, struct port_set *set)
+{
+    for (unsigned port = sysctls.low; port <= sysctls.high && bound_are_left_out(); port++)
+        if (bound[port].at_s + TIME_WAIT_MS / 1000 >= seconds(now) && bound[port].at_s &&
+            bound[port].outlook != (uint8_t)(outlook - outlooks))
+            port_put(set, (uint16_t)port);
+}
+
 /** How many of the range are in the set. */
 static unsigned count_in_range(const struct port_set *set)
 {
@@ -162,27 +190,22 @@ static void put_port(const struct diag_socket *socket, void *set)
     port_put(set, ntohs(socket->id.local_port));
 }
 
-/* How many ports have a socket: to the peer, and to any. connect() leaves out those that were
- * bound for another peer, until their last entry is gone (fact 15d), and no dump tells which
- * these are. */
-struct used {
-    unsigned own, all;
-};
-
-/** False: the kernel does not tell. */
-static bool count_used(const struct peer *peer, uint8_t family, struct used *used)
+/** How many ports have a socket to the peer, of any state, or are left out. False: the kernel
+ * does not tell. */
+static bool count_taken(const struct outlook *outlook, struct peer *peer, uint8_t family,
+                        int64_t now, unsigned *count)
 {
-    const unsigned states = (1u << STATES) - 1;
-    struct port_set own = {0}, all = {0};
+    unsigned all = (1u << STATES) - 1;
+    struct port_set taken = {0}; /* a port may be both */
     int diag = diag_open();
     if (diag < 0)
         return false;
-    bool told = diag_each_to(diag, &peer->wanted, family, states & ~(1u << STATE_LISTEN),
-                             put_port, &own) &&
-                diag_each(diag, states, put_port, &all);
+    put_left_out(outlook, now, &taken);
+    bool told = diag_each_to(diag, &peer->wanted, family, all & ~(1u << STATE_LISTEN), put_port,
+                             &taken);
     diag_close(diag);
     if (told)
-        *used = (struct used){count_in_range(&own), count_in_range(&all)};
+        *count = count_in_range(&taken);
     return told;
 }
 
@@ -193,50 +216,39 @@ static void look(struct outlook *outlook, struct peer *peer, uint8_t family, int
         outlook->alone_ms = now + BLIND_MS;
         return;
     }
-    unsigned ports = ports_in_range(), crowded = ports - ports / 4;
-    unsigned entries = peer->blocks->entries, most = threshold(peer);
-    struct used used = {0};
-    if (entries < most)
-        (void)count_used(peer, family, &used);
-    outlook->scarce = entries >= most || used.all >= crowded;
-    unsigned more = most - entries < crowded - used.all ? most - entries : crowded - used.all;
-    outlook->until_look = outlook->scarce ? ports : more / 2 + ports / 64 + 1;
+    struct port_set others = {0};
+    put_left_out(outlook, now, &others);
+    unsigned entries = peer->blocks->entries + count_in_range(&others);
+    unsigned most = threshold(peer);
+    /* Where the peer is slow to close, most may be on their way to TIME_WAIT. */
+    if (entries < most && outlook->scarce)
+        (void)count_taken(outlook, peer, family, now, &entries);
+    outlook->scarce = entries >= most;
+    outlook->until_look = outlook->scarce ? ports_in_range() : (most - entries) / 2 + 16;
 }
 
-/** What the next connections can have of so many ports: others take, too. */
-static unsigned part_of(unsigned left)
+/** Counts the ports that connect() can choose. */
+static void count_left(struct outlook *outlook, struct peer *peer, uint8_t family, int64_t now)
 {
-    return left / SHARERS;
-}
-
-static bool is_next_to_none(unsigned left)
-{
-    return left <= ports_in_range() / 64;
-}
-
-static void count_left(struct outlook *outlook, const struct peer *peer, uint8_t family,
-                       int64_t now)
-{
-    struct used used;
+    unsigned count;
     if (now < outlook->counted_ms + FILL_TIGHT_MS)
         return;
     outlook->counted_ms = now;
-    if (!count_used(peer, family, &used))
-        return;
-    outlook->left = part_of(ports_in_range() - used.all);
-    outlook->left_by_peer = part_of(ports_in_range() - used.own);
+    if (count_taken(outlook, peer, family, now, &count))
+        outlook->left = count < ports_in_range() ? (ports_in_range() - count) / SHARERS : 0;
 }
 
-/** connect() may say EADDRNOTAVAIL, or soon: next to all ports have a socket. */
-static bool may_find_none(struct outlook *outlook, const struct peer *peer, uint8_t family,
+/** connect() would say EADDRNOTAVAIL, or soon: next to all ports have a socket to the peer. */
+static bool all_are_taken(struct outlook *outlook, struct peer *peer, uint8_t family,
                           int64_t now)
 {
-    if (is_next_to_none(outlook->left) || now >= outlook->counted_ms + FILL_MS)
+    unsigned least = ports_in_range() / 64;
+    if (outlook->left <= least || now >= outlook->counted_ms + FILL_MS) /* others take, too */
         count_left(outlook, peer, family, now);
-    bool none = is_next_to_none(outlook->left);
-    outlook->left -= outlook->left > 0;
-    outlook->left_by_peer -= outlook->left_by_peer > 0;
-    return none;
+    if (outlook->left <= least)
+        return true;
+    outlook->left--;
+    return false;
 }
 
 /** Of the peer's own entries; where there are none, and next to no port is left: any (fact
@@ -253,16 +265,19 @@ static enum took touch(struct peer *peer, struct taker *taker, bool any, int64_t
     return took;
 }
 
-static enum took take(struct peer *peer, int fd, pid_t thread, uint8_t family, int64_t now)
+static enum took take(const struct outlook *outlook, struct peer *peer, int fd, pid_t thread,
+                      uint8_t family, int64_t now)
 {
     struct lease_entry entry;
     struct taker taker = peer_taker(peer, fd, family, &sysctls, now);
     peer->used_ms = now;
     enum took took = lease_pop(&taker, &peer->rest.lease, &entry);
-    if (took != TOOK_LATER)
-        return took;
-    took = touch(peer, &taker, now < peer->tight_ms, now, &entry);
+    bool leased = took != TOOK_LATER;
+    if (!leased)
+        took = touch(peer, &taker, now < peer->tight_ms, now, &entry);
     if (took == TOOK)
+        bound[entry.port] = (struct bound){seconds(now), (uint8_t)(outlook - outlooks)};
+    if (took == TOOK && !leased)
         guard_hold(fd, thread, &entry, &peer->wanted, family, now_ms());
     return took;
 }
@@ -273,16 +288,15 @@ static bool take_or_wait(struct outlook *outlook, struct peer *peer, int fd, pid
 {
     int64_t now = now_ms();
     enum took took = outlook->timestamps == TIMESTAMPS_USED
-                         ? take(peer, fd, thread, family, now)
+                         ? take(outlook, peer, fd, thread, family, now)
                          : TOOK_LATER;
-    if (took == TOOK_LATER && may_find_none(outlook, peer, family, now)) {
+    if (took == TOOK_LATER && all_are_taken(outlook, peer, family, now)) {
         peer->tight_ms = now + TIGHT_MS;
-        took = take(peer, fd, thread, family, now);
+        took = take(outlook, peer, fd, thread, family, now);
     }
     if (took == TOOK_BLIND)
         outlook->alone_ms = now + BLIND_MS;
-    return took != TOOK_LATER || now >= peer->tight_ms ||
-           !is_next_to_none(outlook->left_by_peer) || tries >= WAITS;
+    return took != TOOK_LATER || now >= peer->tight_ms || tries >= WAITS;
 }
 
 bool recycle_before_connect(int fd, pid_t thread, const union address *address, unsigned tries)
