@@ -271,7 +271,8 @@ static int in_sendmsg(void)
     for (struct dirent *thread; (thread = readdir(threads));) {
         snprintf(path, sizeof(path), "/proc/self/task/%s/syscall", thread->d_name);
         FILE *file = fopen(path, "r");
-        count += file && fgets(line, sizeof(line), file) && atol(line) == SYS_sendmsg;
+        count +=
+            file && fgets(line, sizeof(line), file) && strtol(line, NULL, 10) == SYS_sendmsg;
         if (file)
             fclose(file);
     }
