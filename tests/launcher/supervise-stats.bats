@@ -111,6 +111,16 @@ print(ours.recv(9999).decode())" "$START" --by supervise --stats stderr $(client
     [[ $(<"$STATS") == "notimewait: --stats: 'stderr' is a socket, to which records are not written; policies still apply"* ]]
 }
 
+# Only 63 calls wait at a time; what is not done for the others is counted all the same.
+@test "no port is left, and many calls wait for one: each is counted" {
+    echo '21000 21019' >/proc/sys/net/ipv4/ip_local_port_range
+    command $(client 20) >/dev/null # whose ports nobody can take over
+    "$START" --by supervise --stats "$STATS" "$ACT" quiet loop:200 fork "connect:$PORT" sleep:2000 exit end end \
+        loop:200 wait end >/dev/null
+    echo "$(wc -l <"$STATS") objects"
+    written 200
+}
+
 @test "few files may be open: every process is reached, and has its object" {
     (
         ulimit -n 400

@@ -60,6 +60,16 @@ link() {
     ip addr add 10.77.0.3/24 dev veth77
     ip route add 10.77.0.0/24 dev veth77 src 10.77.0.3 table 77
     ip rule add ipproto tcp lookup 77
+    # Ports of other peers alone, and nothing is left to see: the first connection is looked for.
+    need python3
+    ports 20
+    hold_ports 1
+    under abort n=20 remote=1 port="$at"
+    [[ $failed -eq 19 && $ports -eq 1 ]]
+    ip rule del ipproto tcp lookup 77
+    under abort n=20 remote=1 port="$at"
+    [[ $failed -eq 0 ]]
+    ip rule add ipproto tcp lookup 77
     ports 20
     under auto n=60 remote=1 port="$at"
     [[ $failed -eq 40 && $ports -eq 20 && $resets -eq 0 ]]

@@ -22,7 +22,7 @@ prepare() {
 
 # RST leaves no socket to the peer, from which a later look could tell where they are found.
 @test "they are had, too, for connections that leave nothing, that are refused, and that are reset" {
-    local how
+    local how steps
     hold_ports 1
     under fin-rst n=100
     [[ $failed -eq 0 && $whole -eq 100 ]]
@@ -30,13 +30,17 @@ prepare() {
     [[ $failed -eq 0 ]]
     ports 200
     hold_ports 1
+    plain n=20
+    [[ $failed -eq 20 ]]
     under fin-rst n=100 threads=4 # those that begin at once wait for the first one's socket
     [[ $failed -eq 0 && $whole -eq 400 ]]
     for how in "connect" "connect-nonblock"; do
         new_port
-        run preload auto act loop:30 "$how:$PORT" connect-wait close end
+        steps=()
+        for _ in {1..30}; do steps+=("$how:$PORT" connect-wait close); done
+        run preload auto act "${steps[@]}"
         echo "$how: $output"
-        [[ $output != *EADDRNOTAVAIL* ]]
+        [[ $(grep -c ECONNREFUSED <<<"$output") -eq 30 && $output != *EADDRNOTAVAIL* ]]
     done
     new_port
     serve "$PORT" quiet loop:30 accept linger:1:0 close end
