@@ -136,23 +136,41 @@ load ../lib/helper
     until_true 1000 test ! -e "/proc/$pid" -a ! -e "/proc/$twice"
 }
 
-# find_counts: sets counts, to the pids of the sleeps by which bats counts this test's time.
-find_counts() {
+# find_count: sets count, to the process by which bats counts this test's time.
+find_count() {
     local child
-    counts=()
-    for child in $(pgrep -P $$); do
-        # shellcheck disable=SC2207 # numbers
-        counts+=($(pgrep -x -P "$child" sleep))
+    for child in $(pgrep -P $$ -x bash); do
+        [[ $(readlink "/proc/$child/fd/0") != */nothing ]] || count=$child
     done
-    [[ ${#counts[@]} -gt 0 ]]
+    [[ -n $count ]]
 }
 
 @test "bats' count of a test's time holds no pipe: nobody waits for what bats forgets" {
-    local counts=()
-    [[ -z ${BATS_TEST_TIMEOUT-} ]] || until_true 5000 find_counts
-    [[ ${#counts[@]} -eq 1 || -z ${BATS_TEST_TIMEOUT-} ]]
-    [[ ${#counts[@]} -eq 0 ]] || ls -l "/proc/${counts[0]}/fd"
-    run ! grep pipe: <([[ ${#counts[@]} -eq 0 ]] || ls -l "/proc/${counts[0]}/fd")
+    local count=''
+    until_true 5000 find_count
+    ls -l "/proc/$count/fd"
+    run ! grep pipe: <(ls -l "/proc/$count/fd")
+}
+
+@test "a test that hangs ends in time, and what it started" {
+    # (bats reads a line that begins with its word as a test of this file.)
+    sed 's/^    : /@/' >"$BATS_TEST_TMPDIR/hangs.bats" <<END
+load $BATS_TEST_DIRNAME/../lib/helper
+    : test "in a program" {
+    command sleep 1000.$PORT
+}
+    : test "in the shell" {
+    start other command sleep 1000.$PORT
+    while :; do :; done
+}
+    : test "the next" {
+    true
+}
+END
+    BATS_TEST_TIMEOUT=1 run bats --tap "$BATS_TEST_TMPDIR/hangs.bats"
+    [[ $status -eq 1 && ${lines[1]} == 'not ok 1 in a program # timeout after 1s' ]]
+    [[ $output == *$'\nnot ok 2 in the shell # timeout after 1s'*$'\nok 3 the next' ]]
+    run ! pgrep -f "sleep 1000.$PORT"
 }
 
 @test "json reads a field of each record" {

@@ -285,18 +285,18 @@ json() {
 
 # --- bats' own ---
 
-# sleep SECONDS. bats counts the time of a test by one in the background, and forgets it where the
-# test ends at once, by skip: it is not to hold the pipe at whose end bats waits, and ends with the
-# process that counts.
-sleep() {
-    local fd
-    if [[ ${FUNCNAME[1]-} == bats_start_timeout_countdown ]]; then
+# In place of bats' own, which starts two programs for each test: after SECONDS the test ends, and
+# what it started. The process that counts is forgotten where a test ends at once, by skip: it is not
+# to hold the pipe at whose end bats waits.
+bats_start_timeout_countdown() { # SECONDS
+    trap bats_timeout_trap ABRT
+    (
         for fd in /proc/"$BASHPID"/fd/*; do
-            eval "exec ${fd##*/}>&-" 2>/dev/null
+            eval "exec ${fd##*/}>&-"
         done
-        exec setpriv --pdeathsig KILL sleep "$@"
-    fi
-    command sleep "$@"
+        pause "$1"
+        ! kill -ABRT $$ || bats_kill_childprocesses_of $$
+    ) &>/dev/null &
 }
 
 # In place of bats' own, whose SIGABRT is lost where it comes before bash has set the trap for it, as
