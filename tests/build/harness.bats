@@ -152,25 +152,52 @@ find_count() {
     run ! grep pipe: <(ls -l "/proc/$count/fd")
 }
 
+# inner: a file of tests, as from standard input. (bats reads each line that begins with its word as
+# a test of this file: there it is `test`.)
+inner() {
+    {
+        echo "load $BATS_TEST_DIRNAME/../lib/helper"
+        sed 's/^test "/@&/'
+    } >"$BATS_TEST_TMPDIR/inner.bats"
+}
+
 @test "a test that hangs ends in time, and what it started" {
-    # (bats reads a line that begins with its word as a test of this file.)
-    sed 's/^    : /@/' >"$BATS_TEST_TMPDIR/hangs.bats" <<END
-load $BATS_TEST_DIRNAME/../lib/helper
-    : test "in a program" {
+    inner <<END
+test "in a program" {
     command sleep 1000.$PORT
 }
-    : test "in the shell" {
+test "in the shell" {
     start other command sleep 1000.$PORT
     while :; do :; done
 }
-    : test "the next" {
+test "the next" {
     true
 }
 END
-    BATS_TEST_TIMEOUT=1 run bats --tap "$BATS_TEST_TMPDIR/hangs.bats"
+    BATS_TEST_TIMEOUT=1 run bats --tap "$BATS_TEST_TMPDIR/inner.bats"
     [[ $status -eq 1 && ${lines[1]} == 'not ok 1 in a program # timeout after 1s' ]]
     [[ $output == *$'\nnot ok 2 in the shell # timeout after 1s'*$'\nok 3 the next' ]]
     run ! pgrep -f "sleep 1000.$PORT"
+}
+
+@test "tests/run counts; what its caller ignores the tests do not" {
+    inner <<'END'
+test "a signal" {
+    run bash -c 'trap "exit 7" USR2; kill -USR2 $$'
+    [[ $status -eq 7 ]]
+}
+test "no success" {
+    false
+}
+test "not here" {
+    skip 'for a reason'
+}
+END
+    run bash -c 'trap "" USR2; exec tests/run "$BUILD" "$BATS_TEST_TMPDIR/inner.bats"'
+    echo "$output"
+    [[ $status -eq 1 && ${lines[0]} == 'FAILED inner '*' 1 passed, 1 failed, 1 skipped '* ]]
+    [[ ${lines[1]} == 'not ok 2 no success' && ${lines[-1]} == '1 passed, 1 failed, 1 skipped' ]]
+    [[ $output == *$'\n       skipped: not here (for a reason)\n'* ]]
 }
 
 @test "json reads a field of each record" {
