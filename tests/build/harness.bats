@@ -200,6 +200,19 @@ END
     [[ $output == *$'\n       skipped: not here (for a reason)\n'* ]]
 }
 
+@test "tests/run ends and names what a file leaves" {
+    inner <<END
+test "leaves a program" {
+    (setsid sleep 1000.$PORT &) >/dev/null 2>&1 3>&-
+}
+END
+    run tests/run "$BUILD" "$BATS_TEST_TMPDIR/inner.bats"
+    echo "$output"
+    [[ $status -eq 1 && ${lines[-1]} == '1 passed, 1 failed, 0 skipped' ]]
+    [[ $output == *$'\n# inner: status 1, though no test failed\n# left: '*" sleep 1000.$PORT"* ]]
+    run ! pgrep -f "sleep 1000.$PORT"
+}
+
 @test "json reads a field of each record" {
     printf '{"via":"close","n":1}\n{"via":"dup2","n":null}\n' >"$LOG"
     [ "$(json via "$LOG")" = $'close\ndup2' ]
