@@ -7,6 +7,10 @@ load ../lib/recycling
 
 START=$BUILD/notimewait
 
+clean_up() {
+    touch "$BATS_TEST_TMPDIR/end"
+}
+
 # storm NAME CONNECTIONS OPTION...: a storm in the background, which stays until $BATS_TEST_TMPDIR/end
 # is there. The server answers each connection.
 storm() {
@@ -104,7 +108,6 @@ killed_under_load() {
     missed=$(time_wait_client "$PORT")
     echo "# the $1 is killed: $missed of 4000 connections were not seen to" >&3
     [[ $missed -le 8 ]] # those that were in its hands: one thread each
-    touch "$BATS_TEST_TMPDIR/end"
 }
 
 @test "the worker is killed among thousands of connections: no connect() fails" {
