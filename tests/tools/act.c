@@ -160,7 +160,7 @@ static const struct verb verbs[] = {
     STEP("quiet", step_quiet, "print no more lines (silent)"),
     STEP("loud", step_loud, "print them again (silent)"),
     STEP("say:TEXT...", step_say, "print TEXT"),
-    STEP("time-limit:S", step_time_limit, "end in S seconds, not 30 after the start (silent)"),
+    STEP("time-limit:S", step_time_limit, "end in S seconds, not 120 after the start (silent)"),
     /* signals and the end of the process */
     STEP("sigpipe", step_sigpipe, "SIGPIPE, ignored at first, kills (silent)"),
     STEP("sigpipe-count", step_sigpipe_count, "from now on count SIGPIPE; prints the count"),

@@ -44,7 +44,7 @@ struct end {
 
 static struct {
     long port, seconds; /* the server's port, 0: none is watched; the longest time */
-} option = {.seconds = 300};
+} option = {.seconds = 1800};
 
 static struct end ends[2] = {{.name = "client"}, {.name = "server"}};
 static bool watching; /* the ends are known */
@@ -308,7 +308,7 @@ static _Noreturn void help(int status)
         "  --states PORT      print the states of the first connection to this port, as they\n"
         "                     change: TIME client|server STATE, `gone` when there is no "
         "socket\n"
-        "  --seconds N        end after that time, if not by SIGTERM (300)\n",
+        "  --seconds N        end after that time, if not by SIGTERM (1800)\n",
         status ? stderr : stdout);
     exit(status);
 }

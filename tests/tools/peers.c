@@ -10,7 +10,7 @@
 
 #include <signal.h>
 
-enum { MAX_STEPS = 64, MAX_CONNECTIONS = 1000, STACK = 256 * 1024, TIME_LIMIT_S = 30 };
+enum { MAX_STEPS = 64, MAX_CONNECTIONS = 1000, STACK = 256 * 1024, TIME_LIMIT_S = 120 };
 
 static const struct verb verbs[] = {
     {"sleep:MS", step_sleep, "nanosleep() (silent)"},

@@ -46,7 +46,7 @@ static struct {
     uint64_t drop_rst, drop_fin, drop_fin_ack; /* the first so many in each direction */
     const char *only; /* the side whose packets these are, NULL: both */
     uint64_t cross;   /* ms that a FIN waits for the other side's */
-} option = {.device = "bad0", .seed = 1, .seconds = 300, .loss_seconds = 1000000000};
+} option = {.device = "bad0", .seed = 1, .seconds = 1800, .loss_seconds = 1000000000};
 
 static int64_t loss_end;
 
@@ -274,7 +274,7 @@ static _Noreturn void help(int status)
         "  --only near|far    drop such of that side only\n"
         "  --cross MS         a FIN waits for the other side's FIN or RST, at most so long\n"
         "  --seed N           of all chances (1)\n"
-        "  --seconds N        end after that time, if not by SIGTERM (300)\n",
+        "  --seconds N        end after that time, if not by SIGTERM (1800)\n",
         status ? stderr : stdout);
     exit(status);
 }
