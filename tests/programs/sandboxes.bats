@@ -1,5 +1,5 @@
 # Programs that put themselves under a seccomp filter: they work under every policy, with records.
-# LOGINS=N: N logins under each policy, in place of one. PROGRAMS_ALL=1: Chromium under each policy,
+# LOGINS=N: N logins under each policy, in place of three. PROGRAMS_ALL=1: Chromium under each policy,
 # not only one.
 load ../lib/helper
 load ../lib/each-policy
@@ -58,7 +58,7 @@ log_in() {
 # logins: under $policy; all of sshd's processes have told of their connections, but the one under
 # the filter, which counts on the board alone.
 logins() {
-    local out=$BATS_TEST_TMPDIR/sshd.out i count=${LOGINS:-1}
+    local out=$BATS_TEST_TMPDIR/sshd.out i count=${LOGINS:-3}
     rm -rf "$LOG" "$BATS_TEST_TMPDIR/stats" "$BOARD"
     start sshd unshare -m bash "$BATS_TEST_TMPDIR/sshd" "$policy" "$PORT"
     wait_output sshd '^Server listening'
