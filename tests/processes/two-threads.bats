@@ -56,7 +56,7 @@ disconnected() {
     local policy=abort
     serve "$PORT" accept readall close
     delayed sendmsg:delay_enter=400000 -- "$BUILD/tests/rights" refused "$PORT"
-    [[ $(grep -c '^refused sendmsg: -1 ' <<<"$output") -eq 3 ]]
+    [[ $(grep -c '^refused sendmsg: -1 ' <<<"$output") -eq 4 ]]
     logged action reason
     [[ $(logged action reason) == 'rst abort' ]]
 }

@@ -335,14 +335,15 @@ static void *send_refused(void *msg)
 /** None of these messages passes an fd: their calls are delayed from outside. */
 static int refused(const char *port)
 {
-    enum { MESSAGES = 4 };
+    enum { MESSAGES = 5 };
     static char room[4096];
-    struct msghdr msgs[MESSAGES] = {
+    struct msghdr msgs[] = {
         {.msg_iov = &one_byte, .msg_iovlen = 1, .msg_control = bad(), .msg_controllen = 64},
         {.msg_iov = &one_byte, .msg_iovlen = 1, .msg_control = room},
         {.msg_iov = &one_byte, .msg_iovlen = 1, .msg_control = room, .msg_controllen = 1},
     };
-    void *all[MESSAGES] = {&msgs[0], &msgs[1], &msgs[2], bad()};
+    struct msghdr longer = message(0x7fffffff, CMSG_LEN(sizeof(int)), -1);
+    void *all[MESSAGES] = {&msgs[0], &msgs[1], &msgs[2], &longer, bad()};
     pthread_t threads[MESSAGES];
     int fd = to(port);
     msgs[1].msg_controllen = (__typeof__(msgs[1].msg_controllen))(0x80000000u);
