@@ -79,7 +79,7 @@ in_libc() {
         closefrom | _exit | _Exit | vfork | __vfork | _Fork | daemon) ;; # these do not fail
         system) ;; # its child does
         wordexp) grep -Eq "^$hook .*: 2$" "$PLAIN" ;;
-        posix_spawn | posix_spawnp) grep -Eq "^$hook .*: 2 " "$PLAIN" ;;
+        posix_spawn | posix_spawnp | pidfd_spawn | pidfd_spawnp) grep -Eq "^$hook .*: 2 " "$PLAIN" ;;
         *) grep -Eq "^$hook .*: -1 E" "$PLAIN" ;;
         esac
     done

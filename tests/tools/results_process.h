@@ -4,6 +4,7 @@
 
 #include "results_end.h"
 
+#include <dlfcn.h>
 #include <sched.h>
 #include <spawn.h>
 #include <sys/pidfd.h>
@@ -238,6 +239,25 @@ static void try_spawn(void)
     (void)posix_spawn_file_actions_destroy(&actions);
 }
 
+/* pidfd_spawn() and pidfd_spawnp() of glibc 2.39, where libc has them. */
+static void try_pidfd_spawn(const char *name)
+{
+    typedef int spawner(int *, const char *, const posix_spawn_file_actions_t *,
+                        const posix_spawnattr_t *, char *const[], char *const[]);
+    spawner *spawn = (spawner *)dlsym(RTLD_DEFAULT, name);
+    char *words[] = {"sh", "-c", "exit 11", NULL};
+    siginfo_t info = {0};
+    int pidfd = -1;
+
+    if (!spawn)
+        return;
+    CALL(name, spawn(&pidfd, "/bin/sh", NULL, NULL, words, environ), "sh");
+    if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) == 0)
+        extra("exit=%d", info.si_status);
+    close(pidfd);
+    CALL(name, spawn(&pidfd, "no-such-program", NULL, NULL, words, environ), "no such program");
+}
+
 static void try_system(void)
 {
     static const char *const shell[] = {"exit 3", "kill -KILL $$", "no-such-program 2>&-", "",
@@ -347,6 +367,8 @@ static void results_process(void)
     int fd = connected(&sides[0]);
 
     try_spawn();
+    try_pidfd_spawn("pidfd_spawn");
+    try_pidfd_spawn("pidfd_spawnp");
     (void)fflush(stdout);
     try_system();
     try_popen();
