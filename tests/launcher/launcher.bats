@@ -181,7 +181,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
 
 @test "-h is --help, also behind a sub-command" {
     local words
-    for words in '' ab check; do
+    for words in '' ab advise attach board check report switch; do
         # shellcheck disable=SC2086 # words
         run "$START" $words -h
         # shellcheck disable=SC2086 # words
