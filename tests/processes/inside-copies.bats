@@ -18,9 +18,10 @@ races() {
     [[ $bad -eq 0 && $copies -gt 0 ]]
 }
 
-@test "fork and _Fork by another thread" {
+@test "fork, _Fork and clone by another thread" {
     races fork 200
     races _Fork 200
+    races clone 100
 }
 
 @test "posix_spawn, and vfork and exec, by another thread" {
@@ -45,6 +46,7 @@ races() {
     local closer
     for closer in dup2 dup3 close_range fclose number; do
         races dup 400 $closer
+        races fork 30 $closer
     done
 }
 
@@ -65,10 +67,10 @@ late() {
 @test "whoever copies it between the lever and the close waits, and finds it closed" {
     need strace
     local way copies=0
-    for way in dup dup2 dup3 fcntl number rights fork _Fork; do
+    for way in dup dup2 dup3 fcntl number rights fork _Fork clone; do
         late "$way"
     done
-    [[ $copies -lt 16 ]]
+    [[ $copies -lt 18 ]]
 }
 
 @test "a dup2 or dup3 that fails takes the lever back, and the connection goes on" {

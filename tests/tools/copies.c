@@ -2,8 +2,8 @@
  * copies: a connection is closed while another thread makes a copy of it, and goes on with
  * that.
  *
- * `copies WAY ROUNDS [LATE [CLOSER]]`; ways: fork, _Fork, dup, dup2, dup3, fcntl, number,
- * rights, spawn, vfork. With LATE, unless it is 0, the copy is made so many us after the close
+ * `copies WAY ROUNDS [LATE [CLOSER]]`; ways: fork, _Fork, clone, dup, dup2, dup3, fcntl, number,
+ * rights, spawn, pidfd_spawn, vfork. With LATE, unless it is 0, the copy is made so many us after the close
  * began; without, about then. It is closed by close, dup2, dup3, close_range, fclose or number.
  * In a plain program every byte that is written to a copy arrives, and a copy has no linger. It
  * is the host program, and knows nothing of the library.
@@ -89,6 +89,19 @@ static int by_child(pid_t pid)
     return status_of(pid);
 }
 
+static int clone_goes_on(void *nothing_else)
+{
+    (void)nothing_else;
+    return go_on_as_child();
+}
+
+/* Without CLONE_VM: as fork(), but without its handlers. */
+static int by_clone(void)
+{
+    static char stack[64 * 1024] __attribute__((aligned(16)));
+    return status_of(clone(clone_goes_on, stack + sizeof(stack), SIGCHLD, NULL));
+}
+
 static int by_exec(bool vforks)
 {
     char number[16];
@@ -170,6 +183,8 @@ static void *copier(void *way)
         result = by_child(fork());
     else if (strcmp(way, "_Fork") == 0)
         result = by_child(_Fork());
+    else if (strcmp(way, "clone") == 0)
+        result = by_clone();
     else if (strcmp(way, "spawn") == 0 || strcmp(way, "vfork") == 0)
         result = by_exec(strcmp(way, "vfork") == 0);
     else if (strcmp(way, "pidfd_spawn") == 0)
