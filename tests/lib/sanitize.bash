@@ -13,6 +13,9 @@ no_aslr=(setarch -R)
 
 TSAN='exitcode=0 die_after_fork=0 atexit_sleep_ms=0'
 
+# A test may be a whole file of tests, under a sanitizer: see passes().
+export BATS_TEST_TIMEOUT=$((BATS_TEST_TIMEOUT > 1200 ? BATS_TEST_TIMEOUT : 1200))
+
 # What stands before each program: nothing, or valgrind (use_valgrind).
 watch=()
 
@@ -185,7 +188,7 @@ passes() {
     local to="log_path=$REPORTS/report"
     TSAN_OPTIONS="$to $TSAN" \
         ASAN_OPTIONS="$to detect_leaks=0 verify_asan_link_order=0" \
-        UBSAN_OPTIONS="$to print_stacktrace=1" JOBS=1 BATS_TEST_TIMEOUT=250 FILE_TIME_LIMIT=560 \
+        UBSAN_OPTIONS="$to print_stacktrace=1" JOBS=1 BATS_TEST_TIMEOUT=500 FILE_TIME_LIMIT=1100 \
         run "${no_aslr[@]}" tests/run "$BUILD" tests/*/"$1".bats 3>&-
     echo "$output"
     [[ $status -eq 0 ]]
