@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio_ext.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifndef CLOSE_RANGE_UNSHARE /* linux/close_range.h */
@@ -75,7 +76,7 @@ static bool replaces(int old, int new, int flags)
     if (old == new || new < 0 || (flags & ~O_CLOEXEC))
         return false;
     int saved = errno;
-    bool valid = new < process_fds_limit() && next.fcntl(old, F_GETFD) >= 0;
+    bool valid = (unsigned)new < process_limit(RLIMIT_NOFILE) && next.fcntl(old, F_GETFD) >= 0;
     errno = saved;
     return valid;
 }

@@ -7,6 +7,8 @@
 #ifndef LIBC_H
 #define LIBC_H
 
+#include "kernel/large.h"
+
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,11 +18,6 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <wordexp.h>
-
-#ifndef __GLIBC__ /* musl has it by a macro, or not at all (1.2.4) */
-#undef off64_t
-#define off64_t off_t
-#endif
 
 /* Large-file names that are macros where they need no functions of their own (musl). */
 #undef fcntl64

@@ -60,12 +60,10 @@ const char *process_program(void)
     return program;
 }
 
-int process_fds_limit(void)
+uint64_t process_limit(int resource)
 {
-    struct rlimit64 limit;
-    if (raw_call(SYS_prlimit64, 0L, RLIMIT_NOFILE, NULL, &limit) != 0)
-        return 0;
-    return limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
+    uint64_t limits[2]; /* struct rlimit64, which not every libc names */
+    return raw_call(SYS_prlimit64, 0L, resource, NULL, limits) == 0 ? limits[0] : 0;
 }
 
 uint32_t process_epoch(void)

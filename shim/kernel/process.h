@@ -26,8 +26,8 @@ int process_pid(void);
 /** The basename of AT_EXECFN, or of what fexecve(3) executed; at most 99 bytes of it. */
 const char *process_program(void);
 
-/** What every fd is below (RLIMIT_NOFILE); 0 where it cannot be told. */
-int process_fds_limit(void);
+/** The soft limit RLIMIT_...; 0 where it cannot be told, UINT64_MAX where there is none. */
+uint64_t process_limit(int resource);
 
 /** The epoch: read it before the call that makes a socket. */
 uint32_t process_epoch(void);

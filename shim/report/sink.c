@@ -68,11 +68,9 @@ static bool identify(int fd, struct identity *identity)
 
 void sink_init(void)
 {
-    struct rlimit64 limit;
     stderr_usable = identify(STDERR_FILENO, &stderr_at_start);
     messages.kind = kind_of(stderr_at_start.mode);
-    size_limited = raw_call(SYS_prlimit64, 0L, RLIMIT_FSIZE, NULL, &limit) != 0 ||
-                   limit.rlim_cur != RLIM64_INFINITY;
+    size_limited = process_limit(RLIMIT_FSIZE) != UINT64_MAX;
 }
 
 void sink_size_limited(void)

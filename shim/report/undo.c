@@ -1,5 +1,6 @@
 #include "report/undo.h"
 
+#include "kernel/large.h"
 #include "kernel/raw.h"
 #include "policy/text.h"
 
@@ -8,10 +9,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#ifndef __GLIBC__ /* musl's are of 64 bits always */
-#define lseek64 lseek
-#endif
 
 /** preadv() or pwritev(), by its number: libc's are cancellation points. */
 static bool move(long number, int fd, void *buf, size_t n, off64_t at)

@@ -328,6 +328,7 @@ teardown() {
         name=${name%.pid}
         if [[ -s $BATS_TEST_TMPDIR/$name.pid ]] && ! has_ended "$name"; then
             find_pid "$name"
+            pkill -KILL -P "$PID" || true # of a function, what it has called
             kill -KILL "$PID" 2>/dev/null || true
         fi
     done

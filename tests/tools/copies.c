@@ -2,11 +2,11 @@
  * copies: a connection is closed while another thread makes a copy of it, and goes on with
  * that.
  *
- * `copies WAY ROUNDS [LATE [CLOSER]]`; ways: fork, _Fork, clone, dup, dup2, dup3, fcntl, number,
- * rights, spawn, pidfd_spawn, vfork. With LATE, unless it is 0, the copy is made so many us after the close
- * began; without, about then. It is closed by close, dup2, dup3, close_range, fclose or number.
- * In a plain program every byte that is written to a copy arrives, and a copy has no linger. It
- * is the host program, and knows nothing of the library.
+ * `copies WAY ROUNDS [LATE [CLOSER]]`; ways: fork, _Fork, clone, dup, dup2, dup3, fcntl,
+ * number, rights, spawn, pidfd_spawn, vfork. With LATE, unless it is 0, the copy is made so
+ * many us after the close began; without, about then. It is closed by close, dup2, dup3,
+ * close_range, fclose or number. In a plain program every byte that is written to a copy
+ * arrives, and a copy has no linger. It is the host program, and knows nothing of the library.
  */
 #include "pass.h"
 
