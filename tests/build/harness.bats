@@ -132,8 +132,17 @@ load ../lib/helper
     kill "$first"
     until_true 1000 test -s "$BATS_TEST_TMPDIR/twice.$first.status"
     twice=$(pid_of twice)
+    calls_sleep() { sleep 100; }
+    start function calls_sleep
+    until_true 1000 pgrep -P "$(pid_of function)" >/dev/null
+    called=$(pgrep -P "$(pid_of function)")
+    # What a program says of its pid is not ours: it may be in another namespace.
+    sleep 100 3>&- &
+    other=$!
+    echo $other >"$BATS_TEST_TMPDIR/program.pid"
     teardown
-    until_true 1000 test ! -e "/proc/$pid" -a ! -e "/proc/$twice"
+    until_true 1000 test ! -e "/proc/$pid" -a ! -e "/proc/$twice" -a ! -e "/proc/$called"
+    kill $other
 }
 
 # find_count: sets count, to the process by which bats counts this test's time.

@@ -61,7 +61,8 @@ need() {
 
 # --- in the background ---
 
-# start NAME CMD...: runs CMD (a function, too) in the background; returns once its pid is known.
+# start NAME CMD...: runs CMD (a function, too) in the background; returns once its pid is known, in
+# NAME.process. (Programs write files of .pid, and the pid may be one of another namespace.)
 # Its output goes to `output_of NAME`. The pid of `act` and `preload` is the program's: no shell
 # waits for it.
 start() {
@@ -71,7 +72,7 @@ start() {
     : >"$base.out"
     read -r _ < <(
         "$@" </dev/null >"$base.out" 2>&1 3>&- &
-        echo $! >"$base.pid"
+        echo $! >"$base.process"
         echo started
         exec </dev/null >/dev/null 2>&1 3>&-
         status=0
@@ -82,7 +83,7 @@ start() {
 
 # pid_of NAME: of what was started. find_pid sets PID, without a process.
 find_pid() {
-    read -r PID <"$BATS_TEST_TMPDIR/$1.pid"
+    read -r PID <"$BATS_TEST_TMPDIR/$1.process"
 }
 
 pid_of() {
@@ -323,10 +324,10 @@ setup() {
 
 teardown() {
     local name PID
-    for name in "$BATS_TEST_TMPDIR"/*.pid; do
+    for name in "$BATS_TEST_TMPDIR"/*.process; do
         name=${name##*/}
-        name=${name%.pid}
-        if [[ -s $BATS_TEST_TMPDIR/$name.pid ]] && ! has_ended "$name"; then
+        name=${name%.process}
+        if [[ -s $BATS_TEST_TMPDIR/$name.process ]] && ! has_ended "$name"; then
             find_pid "$name"
             pkill -KILL -P "$PID" || true # of a function, what it has called
             kill -KILL "$PID" 2>/dev/null || true

@@ -187,7 +187,7 @@ both_are_calm() {
 # asleep NAME: none of its threads runs, or it has ended.
 asleep() {
     local file pid stat
-    read -r pid <"$BATS_TEST_TMPDIR/$1.pid"
+    read -r pid <"$BATS_TEST_TMPDIR/$1.process"
     for file in "/proc/$pid/task"/*/stat; do
         ! read -r stat 2>/dev/null <"$file" || [[ ! $stat =~ \)\ [RD] ]] || return 1
     done

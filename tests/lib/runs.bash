@@ -187,7 +187,7 @@ row() {
 
 # restart_server: SERVER under the arm, in a directory that is the user's; what follows is plain.
 restart_server() {
-    [[ ! -s $BATS_TEST_TMPDIR/server.pid ]] || stop_server
+    [[ ! -s $BATS_TEST_TMPDIR/server.process ]] || stop_server
     [[ $arm != user:* ]] || chown -R 65534:65534 "$BATS_TEST_TMPDIR"
     new_port
     $SERVER
