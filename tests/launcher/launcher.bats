@@ -52,7 +52,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     run "$START" sh -c 'exit 7'
     [[ $status -eq 7 ]]
     run -143 "$START" sh -c 'kill -TERM $$'
-    start command "$START" sh -c 'trap "echo got USR1; exit 3" USR1; echo "pid $$"; sleep 60 & wait; kill $!'
+    start command "$START" sh -c 'trap "echo got USR1; kill \$!; exit 3" USR1; echo "pid $$"; sleep 60 & wait'
     wait_output command '^pid'
     [[ $(output_of command) == "pid $(pid_of command)" ]]
     kill -USR1 "$(pid_of command)"
