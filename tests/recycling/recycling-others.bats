@@ -74,3 +74,59 @@ client() {
 listening_there() {
     nsenter -n -t "$space" ss -Htln "sport = :$PORT" | grep -q .
 }
+
+# signed True|False: 10 connections from 10 ports, and 5 more when their entries are old enough;
+# with TCP_MD5SIG if True. Prints how many failed, and how many had TCPI_OPT_TIMESTAMPS.
+signed() {
+    preload auto python3 -c '
+import errno, socket, struct, sys, threading, time
+MD5 = sys.argv[1] == "True"
+
+def make():
+    s = socket.socket()
+    if MD5: # struct tcp_md5sig (tcp.h)
+        peer = struct.pack("=HH4s120x", socket.AF_INET, 0, socket.inet_aton("127.0.0.1"))
+        s.setsockopt(socket.IPPROTO_TCP, 14, peer + struct.pack("=BBHI80s", 0, 0, 3, 0, b"key"))
+    return s
+
+def serve():
+    while True:
+        c = listener.accept()[0]
+        c.recv(1)
+        c.send(b"y")
+        c.recv(1)
+        c.close()
+
+listener = make()
+listener.bind(("127.0.0.1", int(sys.argv[2])))
+listener.listen(9)
+threading.Thread(target=serve, daemon=True).start()
+failed = with_timestamps = 0
+for i in range(15):
+    if i == 10:
+        time.sleep(1.3)
+    s = make()
+    try:
+        s.connect(listener.getsockname())
+        s.send(b"x")
+        s.recv(1)
+        with_timestamps += s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5] & 1
+    except OSError as e:
+        failed += e.errno == errno.EADDRNOTAVAIL
+    s.close()
+print(failed, with_timestamps)' "$1" "$(port)"
+}
+
+@test "TCP_MD5SIG: a connection without timestamps, whose port is not taken over" {
+    # (To take away a key that there is not is ENOENT.)
+    run python3 -c 'import socket; socket.socket().setsockopt(6, 14, b"\2" + bytes(215))'
+    [[ $output != *'Protocol not available'* ]] || skip 'this kernel has no TCP_MD5SIG'
+    ports 10
+    run signed False
+    echo "$output"
+    [[ $output == '0 15' ]]
+    ports 10
+    run signed True
+    echo "$output"
+    [[ $output == '5 0' ]]
+}
