@@ -92,3 +92,29 @@ late() {
         done
     done
 }
+
+# The limit may be lowered below an fd that is open: dup2() to it says EBADF, and closes nothing.
+@test "dup2 and dup3 to an fd beyond the limit do not wait, and the connection goes on" {
+    need python3
+    serve "$PORT" accept readall close
+    NOTIMEWAIT_LOG=$LOG run preload delay:2000 python3 -c '
+import errno, os, resource, socket, sys, time
+while os.dup(0) < 299:
+    pass
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"x" * 1000)
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, most))
+begun = time.monotonic()
+for inheritable in True, False: # dup2(), dup3()
+    try:
+        os.dup2(0, s.fileno(), inheritable)
+    except OSError as e:
+        print(errno.errorcode[e.errno], time.monotonic() - begun < 1)
+s.sendall(b"y" * 500)
+os._exit(0)' "$PORT"
+    echo "$output"
+    [[ $output == $'EBADF True\nEBADF True' ]]
+    run finish server
+    [[ $output == *'readall 1500 EOF'* ]]
+}

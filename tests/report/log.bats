@@ -213,7 +213,8 @@ for step in sys.stdin:
 ''' % port
 def client(log, stderr, limit=None):
     env = dict(os.environ, LD_PRELOAD=lib, NOTIMEWAIT_LOG=log)
-    before = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)) if limit else None
+    soft = (limit, resource.RLIM_INFINITY) # which is what the signal goes by
+    before = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, soft) if limit else None
     p = subprocess.Popen([sys.executable, '-c', code], env=env, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, stderr=stderr, text=True, preexec_fn=before)
     p.stdin.write('\n')
