@@ -141,7 +141,7 @@ load ../lib/helper
     other=$!
     echo $other >"$BATS_TEST_TMPDIR/program.pid"
     teardown
-    until_true 1000 test ! -e "/proc/$pid" -a ! -e "/proc/$twice" -a ! -e "/proc/$called"
+    until_true 5000 none_runs "$pid" "$twice" "$called"
     kill $other
 }
 

@@ -142,6 +142,15 @@ has_ended() {
     [[ -s $BATS_TEST_TMPDIR/$1.$PID.status ]]
 }
 
+# none_runs PID...: each has ended, whether it has been waited for or not: the process that adopts
+# orphans may be slow to do so, or, in a container, may never do it. (A zombie has no exe.)
+none_runs() {
+    local pid
+    for pid; do
+        [[ ! -e /proc/$pid/exe ]] || return
+    done
+}
+
 # finish NAME [MS]: waits until it ends; prints its output, returns its status.
 finish() {
     local status PID

@@ -26,11 +26,14 @@ refused() {
 }
 
 @test "by hand, at 0 and 1 ms: natural ones, and those of one forged number, do not enter" {
-    local age
+    # A server's next sequence number comes from a clock, one in 64 ns: at 0 ms the numbers that its
+    # old connection has used may be ahead of it, and then the ACK is all that has to be forged.
+    local age kinds='natural|seq'
     for age in 0 1; do
         run "$OLDDUP" $age "$COUNT"
         echo "$output"
-        [[ $(grep -Ec "^(natural|ack|seq) .* entered=0 broken=0 " <<<"$output") -eq 3 ]]
+        [[ $(grep -Ec "^($kinds) .* entered=0 broken=0 " <<<"$output") -eq $((2 + age)) ]]
+        kinds='natural|ack|seq'
     done
 }
 

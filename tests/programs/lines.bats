@@ -92,7 +92,7 @@ END
     until_true 10000 pgrep -P "$new" >/dev/null
     if has_library "$new" && has_library "$(pgrep -P "$new")"; then echo yes; else echo no; fi
     kill -TERM "$new" "$old"
-    until_true 10000 test ! -e "/proc/$old" -a ! -e "/proc/$new"
+    until_true 10000 none_runs "$old" "$new"
 }
 
 @test "nginx: its binary upgrade keeps the library with the lines, and loses it without" {

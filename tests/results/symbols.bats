@@ -59,16 +59,21 @@ libc() {
     echo "$path"
 }
 
-# same_as_without LIBRARY VERSIONS: the calls of older versions do the same without it and with it.
+# same_as_without LIBRARY PROGRAM: the calls of older versions do the same without it and with it.
+# Under a 32-bit library the loader of a 64-bit shell complains; besides that nobody writes to stderr.
 same_as_without() {
     local script=$BATS_TEST_TMPDIR/script
     echo 'echo a script of the shell' >"$script"
     chmod +x "$script"
-    "$2" "$script" >"$BATS_TEST_TMPDIR/without" 2>&1
+    "$2" "$script" >"$BATS_TEST_TMPDIR/without"
     cat "$BATS_TEST_TMPDIR/without"
     [[ $(grep -c 'a script of the shell' "$BATS_TEST_TMPDIR/without") -ge 2 ]]
-    LD_PRELOAD=$1 run "$2" "$script"
-    diff "$BATS_TEST_TMPDIR/without" <(echo "$output")
+    LD_PRELOAD=$1 "$2" "$script" >"$BATS_TEST_TMPDIR/with" 2>"$BATS_TEST_TMPDIR/errors"
+    diff "$BATS_TEST_TMPDIR/without" "$BATS_TEST_TMPDIR/with"
+    run grep -v "^ERROR: ld.so: object '$1' .* (wrong ELF class: ELFCLASS32): ignored.$" \
+        "$BATS_TEST_TMPDIR/errors"
+    echo "$output"
+    [[ -z $output ]]
 }
 
 @test "names and versions are those of libc" {
