@@ -142,8 +142,8 @@ static int first_pton(int family, const char *s, void *to)
 /** The kernel's clock, where another library, or the program, has one by the name of libc's. */
 static void find_clock(void)
 {
-    uintptr_t named = (uintptr_t)clock_gettime;
-    if (sizeof(time_t) == sizeof(long) && !next_is_libcs(named))
+    struct timespec ts;
+    if (!next_is_libcs((uintptr_t)clock_gettime) && clock_by_number(CLOCK_MONOTONIC, &ts) == 0)
         clock_source = clock_by_number;
 }
 

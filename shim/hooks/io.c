@@ -173,6 +173,7 @@ RECVMSG(__recvmsg64)
 
 RECVMMSG(recvmmsg)
 RECVMMSG(__recvmmsg64)
+RECVMMSG(__recvmmsg_time64)
 
 /*
  * Output that may carry an address or fds: a Fast Open send is a birth, too (tcp(7)), and what

@@ -143,16 +143,21 @@ int hook_unshare(int flags)
 }
 
 /** The program's own filter knows its own system calls, not ours: from here on we make none. */
-int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
-{
-    if (option != PR_SET_SECCOMP)
-        return next.prctl(option, a, b, c, d);
-    process_seal();
-    int r = next.prctl(option, a, b, c, d);
-    if (r != 0)
-        process_unseal();
-    return r;
-}
+#define PRCTL(name)                                                                            \
+    int hook_##name(int option, unsigned long a, unsigned long b, unsigned long c,             \
+                    unsigned long d)                                                           \
+    {                                                                                          \
+        if (option != PR_SET_SECCOMP)                                                          \
+            return next.name(option, a, b, c, d);                                              \
+        process_seal();                                                                        \
+        int r = next.name(option, a, b, c, d);                                                 \
+        if (r != 0)                                                                            \
+            process_unseal();                                                                  \
+        return r;                                                                              \
+    }
+
+PRCTL(prctl)
+PRCTL(__prctl_time64)
 
 /**
  * Unless it is a thread, sharing our table of fds for good: others may part from it, by exec,

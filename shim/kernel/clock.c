@@ -2,9 +2,19 @@
 
 #include "kernel/raw.h"
 
+#include <stdbool.h>
+
 clock_function *clock_source = clock_gettime;
+
+#ifndef SYS_clock_gettime64 /* a 64-bit machine */
+#define SYS_clock_gettime64 SYS_clock_gettime
+#endif
+#ifndef SYS_clock_gettime /* musl, where long has 32 bits */
+#define SYS_clock_gettime SYS_clock_gettime64
+#endif
 
 int clock_by_number(clockid_t clock, struct timespec *ts)
 {
-    return (int)raw_call(SYS_clock_gettime, (long)clock, ts);
+    bool larger = sizeof(ts->tv_sec) > sizeof(long);
+    return (int)raw_call(larger ? SYS_clock_gettime64 : SYS_clock_gettime, (long)clock, ts);
 }

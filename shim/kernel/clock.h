@@ -19,7 +19,7 @@ typedef int clock_function(clockid_t clock, struct timespec *ts);
 /** The name's own, until the library has started. */
 extern clock_function *clock_source __attribute__((visibility("hidden")));
 
-/** The kernel's, by a system call. Where time_t is a long. */
+/** The kernel's, by a system call. -1 with errno. */
 int clock_by_number(clockid_t clock, struct timespec *ts);
 
 static inline int64_t clock_now(void)

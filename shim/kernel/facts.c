@@ -143,8 +143,8 @@ uint32_t facts_unread(int fd)
 bool facts_has_input(int fd)
 {
     struct pollfd input = {.fd = fd, .events = POLLIN | POLLPRI | POLLRDHUP};
-    struct timespec now = {0};
-    if (raw_call(SYS_ppoll, &input, 1, &now, NULL, 0) == 0)
+    struct raw_time at_once = raw_time(0);
+    if (raw_poll(&input, 1, &at_once) == 0)
         return false;
     bool only_eof = (input.revents & (POLLRDHUP | POLLPRI)) == POLLRDHUP;
     return !only_eof || facts_unread(fd) > 0; /* when in doubt: yes */

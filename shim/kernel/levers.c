@@ -104,11 +104,11 @@ static long discard(int fd, int calls, struct facts *facts)
 static void wait_for(int fd, int64_t ns)
 {
     struct pollfd input = {.fd = fd, .events = POLLIN};
-    struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-    bool other = raw_call(SYS_ppoll, &input, 1, &ts, NULL, 0) > 0 && !(input.revents & POLLIN);
+    struct raw_time left = raw_time(ns);
+    bool other = raw_poll(&input, 1, &left) > 0 && !(input.revents & POLLIN);
     /* A full error queue does not pass: POLLERR would return at once for ever. */
     if (other && !process_is_sealed())
-        raw_call(SYS_ppoll, NULL, 0, &ts, NULL, 0);
+        raw_poll(NULL, 0, &left);
 }
 
 static void ask_again(int fd, struct facts *facts)

@@ -131,16 +131,10 @@ void lock_reset(void)
     atomic_store(&holder, 0);
 }
 
-/**
- * ppoll(2) without fds, which every architecture has. A handler ends it, and the kernel writes
- * back what was left. Where a filter refuses the call, there is no pause.
- */
+/** A handler ends raw_poll(). Where a filter refuses the call, there is no pause. */
 void lock_pause(long ms)
 {
-    struct {
-        long seconds, nanoseconds;
-    } left = {0, ms * NS_PER_MS};
-    while (raw_call(SYS_ppoll, NULL, 0, &left, NULL, 0) < 0 && errno == EINTR &&
-           !process_is_sealed())
+    struct raw_time left = raw_time(ms * NS_PER_MS);
+    while (raw_poll(NULL, 0, &left) < 0 && errno == EINTR && !process_is_sealed())
         ;
 }

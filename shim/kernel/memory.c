@@ -80,7 +80,7 @@ static bool is_on_stack(const void *from, size_t size)
  */
 static bool can_be_read(uintptr_t at)
 {
-    static const struct timespec none;
+    struct raw_time none = raw_time(0);
     at &= ~(uintptr_t)(sizeof(uint32_t) - 1);
     return raw_call(SYS_futex, at, (long)FUTEX_WAIT_PRIVATE, INT32_MIN + 1L, &none) < 0 &&
            (errno == EAGAIN || errno == ETIMEDOUT);

@@ -79,11 +79,11 @@ uint32_t process_first_epoch(void)
 /** Lets others run, a thread of lower priority, too. */
 static void let_run(int waited)
 {
-    struct timespec nap = {.tv_nsec = NAP_NS}; /* the kernel writes what is left of it there */
+    struct raw_time nap = raw_time(NAP_NS);
     if (waited < YIELDS)
         raw_call(SYS_sched_yield);
     else
-        raw_call(SYS_ppoll, NULL, 0, &nap, NULL, 0);
+        raw_poll(NULL, 0, &nap);
 }
 
 /**

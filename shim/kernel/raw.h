@@ -9,6 +9,8 @@
 #define RAW_H
 
 #include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +20,32 @@ raw_function *raw_own(void);
 
 /** As syscall(2): -1 with errno. No cancellation point. */
 #define raw_call(...) raw_own()(__VA_ARGS__)
+
+#ifdef __x86_64__
+typedef long long raw_long; /* x32's kernel has them so, too */
+#else
+typedef long raw_long;
+#endif
+
+/**
+ * A length of time as ppoll(2), futex(2) and rt_sigtimedwait(2) take it by their numbers: where
+ * long has 32 bits and time_t 64, libc's struct timespec is another one.
+ */
+struct raw_time {
+    raw_long seconds, nanoseconds;
+};
+
+static inline struct raw_time raw_time(int64_t ns)
+{
+    const int64_t second = 1000000000;
+    return (struct raw_time){(raw_long)(ns / second), (raw_long)(ns % second)};
+}
+
+/** ppoll(2), which every architecture has. The kernel writes back what is left of the time. */
+static inline long raw_poll(struct pollfd *fds, unsigned long count, struct raw_time *time)
+{
+    return raw_call(SYS_ppoll, fds, count, time, NULL, 0L);
+}
 
 /**
  * A fd that was just opened, or a copy above 2 in its place: while one of 0 to 2 is closed,

@@ -26,7 +26,7 @@ static void take_signals(const struct guard *guard)
     now &= OURS & ~guard->pending;
     for (int signal = 1; now; signal++, now >>= 1) {
         uint64_t one = SIGNALS_BIT(signal);
-        struct timespec at_once = {0};
+        struct raw_time at_once = raw_time(0);
         if (now & 1)
             raw_call(SYS_rt_sigtimedwait, &one, NULL, &at_once, SET_SIZE);
     }

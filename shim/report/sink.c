@@ -135,8 +135,8 @@ static ssize_t put_now(struct sink *sink, int fd, const char *line, size_t len)
     if (!is_unsupported(r))
         return r;
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    struct timespec now = {0};
-    if (raw_call(SYS_ppoll, &ready, 1L, &now, NULL, 0L) != 1 || !(ready.revents & POLLOUT))
+    struct raw_time at_once = raw_time(0);
+    if (raw_poll(&ready, 1, &at_once) != 1 || !(ready.revents & POLLOUT))
         return -1;
     return put(sink, fd, line, len, 0);
 }

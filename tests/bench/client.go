@@ -38,14 +38,15 @@ func exchange(d *net.Dialer, address string) error {
 
 func main() {
 	port := flag.Int("port", 7000, "the server's")
-	seconds := flag.Float64("seconds", 600, "how long")
+	connections := flag.Int("connections", 1e9, "how many, at most")
+	seconds := flag.Float64("seconds", 600, "how long, at most")
 	linger2 := flag.Bool("linger2", false, "TCP_LINGER2 -1 before each connect")
 	flag.Parse()
 	d := dialer(*linger2)
 	address := fmt.Sprintf("127.0.0.1:%d", *port)
 	made, failed := 0, 0
 	start := time.Now()
-	for failed == 0 && time.Since(start).Seconds() < *seconds {
+	for failed == 0 && made < *connections && time.Since(start).Seconds() < *seconds {
 		if exchange(&d, address) == nil {
 			made++
 		} else {

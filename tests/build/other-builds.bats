@@ -58,13 +58,6 @@ works_in() {
     works_in "$dir"
 }
 
-# runs32: skips the rest where the kernel runs no 32-bit program (CONFIG_IA32_EMULATION).
-runs32() {
-    local status=0
-    "$dir/examples/legacy-client" --help >/dev/null 2>&1 || status=$?
-    [[ $status -ne 126 ]] || skip 'built; this kernel runs no 32-bit programs'
-}
-
 # loader_lib LOADER: what this loader puts in place of $LIB.
 loader_lib() {
     "$1" --list-diagnostics | sed -n 's/^dl_dst_lib="\(.*\)"$/\1/p'
@@ -74,13 +67,33 @@ loader_lib() {
     build32 ./examples/legacy-client
     run readelf -h "$dir/libnotimewait.so" "$dir/examples/legacy-client"
     [[ $(grep -c 'Class: *ELF32' <<<"$output") -eq 2 ]]
-    runs32
+    runs32 "$dir/examples/legacy-client" --help
     works_in "$dir"
+}
+
+@test "32 bits with a time_t of 64: it builds, and waits without being busy" {
+    need strace
+    local dir
+    build_in time64 CC="gcc -m32 $TIME64" ./libnotimewait.so ./tests/act
+    # As musl has it there.
+    printf '%s\n' '#include <sys/syscall.h>' '#undef SYS_clock_gettime' >"$BATS_TEST_TMPDIR/musl.h"
+    # shellcheck disable=SC2086 # words
+    gcc -m32 $TIME64 -Wall -Werror -fsyntax-only -Ishim -include "$BATS_TEST_TMPDIR/musl.h" shim/kernel/clock.c
+    runs32 "$dir/tests/act" say:x
+    serve "$PORT" accept "wait-file:$BATS_TEST_TMPDIR/over:20000" close
+    NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_POLICY=drain-eof:300 strace -f -E LD_PRELOAD="$dir/libnotimewait.so" \
+        -e trace=ppoll,ppoll_time64,close -o "$BATS_TEST_TMPDIR/calls" \
+        "$dir/tests/act" "connect:$PORT" write:1 close
+    touch "$BATS_TEST_TMPDIR/over"
+    jq -c '{reason, close_us}' "$LOG"
+    grep -c ppoll "$BATS_TEST_TMPDIR/calls"
+    [[ $(json reason "$LOG") == drain-timeout && $(jq '.close_us >= 300000' "$LOG") == true ]]
+    [[ $(grep -c ppoll "$BATS_TEST_TMPDIR/calls") -le 300 ]] # a millisecond or more each
 }
 
 @test "one LD_PRELOAD with the loader's LIB in it serves 64-bit and 32-bit programs" {
     build32 ./examples/legacy-client
-    runs32
+    runs32 "$dir/examples/legacy-client" --help
     local prefix=$BATS_TEST_TMPDIR/usr build lib
     # As examples/PROGRAMS.md says.
     make -s install BUILD="$BUILD" PREFIX="$prefix" \

@@ -63,12 +63,12 @@ need() {
 
 # start NAME CMD...: runs CMD (a function, too) in the background; returns once its pid is known, in
 # NAME.process. (Programs write files of .pid, and the pid may be one of another namespace.)
-# Its output goes to `output_of NAME`. The pid of `act` and `preload` is the program's: no shell
-# waits for it.
+# Its output goes to `output_of NAME`. The pid of `act`, `preload` and `boarded` is the program's: no
+# shell waits for it.
 start() {
     local base=$BATS_TEST_TMPDIR/$1 EXEC=''
     shift
-    [[ $1 != act && $1 != preload ]] || EXEC='exec'
+    [[ $1 != act && $1 != preload && $1 != boarded ]] || EXEC='exec'
     : >"$base.out"
     read -r _ < <(
         "$@" </dev/null >"$base.out" 2>&1 3>&- &

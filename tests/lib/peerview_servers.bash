@@ -6,7 +6,7 @@
 # What is kept of a server that runs as `peer`: its system calls on the connection.
 start_trace() {
     start trace strace -f -p "$(pid_of peer)" \
-        -e trace=read,recvfrom,write,writev,shutdown -o "$BATS_TEST_TMPDIR/trace.txt"
+        -e trace=read,recvfrom,write,writev,shutdown,close -o "$BATS_TEST_TMPDIR/trace.txt"
     wait_output trace 'attached'
 }
 
@@ -31,6 +31,13 @@ traced_calls() {
         END { flush(); print all ? all : "-" }' "$BATS_TEST_TMPDIR/trace.txt"
 }
 
+# has_closed: the server has closed the connection (the fd that it reads first).
+has_closed() {
+    awk '!fd && / (read|recvfrom)\(/ { fd = $2; sub(/.*\(/, "", fd); fd += 0 }
+        fd && index($2, "close(" fd ")") { found = 1 }
+        END { exit !found }' "$BATS_TEST_TMPDIR/trace.txt"
+}
+
 listens() {
     [[ -n $(ss -Htln "sport = :$PORT") ]]
 }
@@ -43,8 +50,10 @@ server_listens() {
     return 1
 }
 
-# end_server: when the connection is over on both sides.
+# end_server: when the connection is over on both sides, for the server, too, which may have calls
+# to make on one that was reset.
 end_server() {
+    until_true 20000 has_closed || true
     until_true 5000 both_are_calm || true
     kill "$(pid_of peer)" 2>/dev/null || true
     finish peer >/dev/null || true

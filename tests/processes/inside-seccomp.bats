@@ -3,15 +3,19 @@ load ../lib/helper
 load ../lib/each-policy
 load ../lib/board
 load ../lib/clock
+load ../lib/builds
+
+INSIDE=$BUILD/tests/inside
+WAYS=(prctl syscall bare) # to install a filter
 
 # shellcheck disable=SC2154 # $policy is of each_policy
 sealed() {
     local variables=(NOTIMEWAIT_LOG="$LOG" NOTIMEWAIT_STATS="$LOG.stats" "$@")
-    for way in prctl syscall bare; do
+    for way in "${WAYS[@]}"; do
         new_port
         serve "$PORT" time-limit:30 loop:4 accept end
         run env "${variables[@]}" LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$policy" \
-            "$BUILD/tests/inside" sealed "$PORT" "$way"
+            "$INSIDE" sealed "$PORT" "$way"
         echo "$policy, $way: $status $output"
         [[ $status -eq 0 && ${lines[-1]} == alive ]]
         kill "$(pid_of server)" || true
@@ -56,6 +60,15 @@ zygote() {
     preload auto act "loop:8" "connect:$PORT" write:1 close end
     ONLY=auto each_policy sealed
     echo "$before" >/proc/sys/net/ipv4/ip_local_port_range
+}
+
+@test "the same in 32-bit programs, with a time_t of 32 and of 64 bits" {
+    local bits dir programs
+    WAYS=(prctl syscall)
+    for bits in 32 64; do
+        programs32 $bits inside
+        LIB=$dir/libnotimewait.so INSIDE=$programs/inside ONLY='off auto fin-rst abort' each_policy sealed
+    done
 }
 
 @test "a probe for seccomp that fails changes nothing" {

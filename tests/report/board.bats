@@ -38,6 +38,8 @@ except PermissionError: print("denied", flush=True)
 ' "$PORT" "$BOARD"
     wait_output killed '^say done'
     kill -KILL "$(pid_of killed)"
+    run finish killed
+    [[ $status -eq 137 ]]
     wait_output lives '^say done'
     finish execs
     finish leaves

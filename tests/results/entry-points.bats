@@ -110,6 +110,29 @@ complete() {
     complete "$path"
 }
 
+# other_time: of the names on stdin those that are a hooked function's name where time_t or off_t has
+# 64 bits (glibc's __recvmsg64, __fcntl_time64, sendfile64, preadv64v2; musl's __recvmmsg_time64).
+other_time() {
+    awk 'NR == FNR { hook[$1] = 1; next }
+         { plain = $1; sub(/_time64$|64/, "", plain); sub(/vv2$/, "v2", plain); sub(/^__/, "", plain) }
+         plain != $1 && $1 ~ /64/ && plain in hook { print $1 }' <(hooks) -
+}
+
+@test "a function is hooked by its names for a 64-bit time_t or off_t, too" {
+    local file files=("$(libc)") names=$BATS_TEST_TMPDIR/names
+    run ldconfig -p
+    file=$(awk '$1 == "libc.so.6" && $2 == "(libc6)" { print $NF }' <<<"$output")
+    [[ -z $file ]] || files+=("$file")
+    { rows | awk '{ print $3 }' && for file in "${files[@]}"; do exported "$file"; done; } |
+        other_time | sort -u >"$names"
+    cat "$names"
+    [[ $(wc -l <"$names") -ge 15 ]]
+    run comm -23 "$names" <(hooks)
+    echo "not hooked: $output"
+    [[ -z $output ]]
+    [[ $(printf '%s\n' __prctl_time64 pwritev64v2 __ppoll64 prctl __connect | other_time) == $'__prctl_time64\npwritev64v2' ]]
+}
+
 @test "a new function is noticed" {
     run missing < <(printf '%s\n' accept8 socket socket2 xdr_int sendfile128 strlen pidfd_dup)
     echo "$output"

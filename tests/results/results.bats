@@ -8,6 +8,7 @@
 # (`armed`, and with NOTIMEWAIT_LINGER=override `overridden`, too).
 
 load ../lib/helper
+load ../lib/builds
 
 RESULTS=$BUILD/tests/results
 PLAIN=$BATS_FILE_TMPDIR/plain.out
@@ -19,10 +20,11 @@ setup_file() {
         sed -nE 's/.* ([^ @]+)@.*/\1/p' >"$BATS_FILE_TMPDIR/libc"
 }
 
-# results_under POLICY [VARIABLE=VALUE...]: prints them. (reap says that its reaper is not there.)
+# results_under POLICY [VARIABLE=VALUE...]: prints them. (reap says that its reaper is not there; the
+# loader, that it does not preload the 32-bit library into a 64-bit shell.)
 results_under() {
     env LD_PRELOAD="$LIB" NOTIMEWAIT_POLICY="$1" "${@:2}" "$RESULTS" \
-        2> >(grep -v "'reap' needs notimewait --reap" >&2)
+        2> >(grep -vE "'reap' needs notimewait --reap|^ERROR: ld.so: .*ELFCLASS32" >&2)
 }
 
 # same_results NAME [EXCEPTION]: what was started as NAME ends well and printed the same lines,
@@ -128,4 +130,18 @@ in_libc() {
 
 @test "linger changes no result" {
     compare linger:1 reused reused
+}
+
+@test "32 bits, with a time_t of 32 and of 64 bits: auto and fin-rst change no other result" {
+    local bits dir programs
+    for bits in 32 64; do
+        programs32 $bits results
+        LIB=$dir/libnotimewait.so RESULTS=$programs/results PLAIN=$BATS_TEST_TMPDIR/plain.$bits
+        "$RESULTS" </dev/null 3>&- >"$PLAIN" 2>&1
+        [[ $(wc -l <"$PLAIN") -gt 9000 ]]
+        compare auto reused reused
+        compare fin-rst 'reused|armed' 'reused|armed|overridden'
+    done
+    run grep -cE ' U __(((recv|send)m?msg|[gs]etsockopt)64|(fcntl|prctl)_time64)@' <(nm -D "$RESULTS")
+    [[ $output -eq 8 ]] # it does call them
 }

@@ -5,6 +5,7 @@
 #define INSIDE_FILTER_H
 
 #include <linux/filter.h>
+#include <linux/net.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -15,10 +16,22 @@
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),                                         \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
+/* On a 32-bit PC, libc has one system call for all that is done to sockets (socketcall(2)). */
+#ifdef SYS_socketcall
+#define ALLOW_SOCKETCALL                                                                       \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketcall, 0, 10),                                \
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),            \
+        ALLOW(SYS_SOCKET), ALLOW(SYS_CONNECT), ALLOW(SYS_SHUTDOWN), ALLOW(SYS_SETSOCKOPT),     \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+#else
+#define ALLOW_SOCKETCALL
+#endif
+
 /* What the program itself calls from here on; all else kills. */
 static struct sock_filter own_calls[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    ALLOW(SYS_setsockopt), /* see sealed() */
+    ALLOW_SOCKETCALL           /* and what libc does not do by it */
+        ALLOW(SYS_setsockopt), /* see sealed() */
     ALLOW(SYS_read),
     ALLOW(SYS_write),
     ALLOW(SYS_close),

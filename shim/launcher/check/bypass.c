@@ -68,7 +68,8 @@ static bool installs_filter(const struct elf *elf)
     for (const char *name; *(name = elf_next_needed(elf, &at));)
         if (strncmp(name, "libseccomp.so", 13) == 0)
             return true;
-    return (elf_imports(elf, "prctl") || elf_imports(elf, "syscall")) &&
+    return (elf_imports(elf, "prctl") || elf_imports(elf, "__prctl_time64") ||
+            elf_imports(elf, "syscall")) &&
            elf_contains(elf, "seccomp");
 }
 
