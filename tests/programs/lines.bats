@@ -85,6 +85,7 @@ END
     until_true 10000 test -s "$dir/nginx.pid"
     old=$(<"$dir/nginx.pid")
     has_library "$old"
+    until_true 10000 pgrep -P "$old" >/dev/null # a signal that comes before is forgotten
     kill -USR2 "$old"
     until_true 10000 test -s "$dir/nginx.pid.oldbin"
     until_true 10000 test -s "$dir/nginx.pid"
