@@ -143,7 +143,7 @@ supervised() {
     [[ $output == *'getlinger2 -1'* ]]
     finish server
     start server act socket:unix "bind:$BATS_TEST_TMPDIR/s" listen accept close
-    until_true 5000 test -S "$BATS_TEST_TMPDIR/s"
+    wait_output server '^listen '
     run supervised -- socket:udp "connect:127.0.0.1:$PORT@a" socket:unix@b "connect:$BATS_TEST_TMPDIR/s@b"
     echo "$output"
     [[ $status -eq 0 ]]
