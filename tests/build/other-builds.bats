@@ -71,6 +71,15 @@ loader_lib() {
     works_in "$dir"
 }
 
+# With musl, and on some 32-bit machines with glibc, libc's struct timespec is not what they take.
+@test "calls by number that take a time are given a struct raw_time" {
+    local files
+    mapfile -t files < <(grep -rlE 'SYS_(ppoll|pselect6|futex|nanosleep|rt_sigtimedwait)\>' shim)
+    printf '%s\n' "${files[@]}"
+    [[ ${#files[@]} -ge 3 ]]
+    run ! grep -nE 'struct timespec [a-z_]+( =|;|\[)' "${files[@]}"
+}
+
 @test "32 bits with a time_t of 64: it builds, and waits without being busy" {
     need strace
     local dir
