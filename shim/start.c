@@ -210,3 +210,19 @@ __attribute__((constructor)) static void init(int argc, char **argv, char **env)
         start(env);
     errno = saved;
 }
+
+/* What the compiler's start files ask the loader for, and nobody has. */
+void __gmon_start__(void) __attribute__((visibility("hidden")));
+void __gmon_start__(void)
+{
+}
+void _ITM_registerTMCloneTable(void *table, size_t size) __attribute__((visibility("hidden")));
+void _ITM_registerTMCloneTable(void *table, size_t size)
+{
+    (void)table, (void)size;
+}
+void _ITM_deregisterTMCloneTable(void *table) __attribute__((visibility("hidden")));
+void _ITM_deregisterTMCloneTable(void *table)
+{
+    (void)table;
+}

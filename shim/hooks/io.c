@@ -60,20 +60,22 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
 
 #define BARE(...) __VA_ARGS__
 
-/** hook_<name>(), which passes on to noted_<name>() what is to be noted; not where `idle`. */
-#define NOTED(name, parameters, arguments, idle)                                               \
+/** hook_<name>(), which passes on to noted_<name>() what is to be noted. */
+#define NOTED(name, parameters, arguments)                                                     \
     ssize_t hook_##name parameters                                                             \
     {                                                                                          \
         struct conn *c = table_find_noted(fd);                                                 \
-        if (__builtin_expect(!c, 1) || (idle))                                                 \
+        if (__builtin_expect(!c, 1))                                                           \
             return next.name arguments;                                                        \
         return noted_##name(BARE arguments, c);                                                \
     }
 
 /* `idle`: no byte is wanted, which is known before the call, or `wanted` says it afterwards. */
-#define INPUT_AS(noted, name, parameters, arguments, wanted, flags)                            \
+#define INPUT_AS(noted, name, parameters, arguments, idle, wanted, flags)                      \
     __attribute__((noinline)) static ssize_t noted##_##name(BARE parameters, struct conn *c)   \
     {                                                                                          \
+        if (idle)                                                                              \
+            return next.name arguments;                                                        \
         uint32_t generation = conn_generation(c);                                              \
         ssize_t r = next.name arguments;                                                       \
         note_input(c, generation, r, r == 0 ? (wanted) : 0, flags);                            \
@@ -81,8 +83,8 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
     }
 
 #define INPUT(name, parameters, arguments, idle, wanted)                                       \
-    INPUT_AS(noted, name, parameters, arguments, wanted, 0)                                    \
-    NOTED(name, parameters, arguments, idle)
+    INPUT_AS(noted, name, parameters, arguments, idle, wanted, 0)                              \
+    NOTED(name, parameters, arguments)
 
 #define OUTPUT(name, parameters, arguments)                                                    \
     __attribute__((noinline)) static ssize_t noted_##name(BARE parameters, struct conn *c)     \
@@ -92,20 +94,20 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
         note_output(c, generation, r);                                                         \
         return r;                                                                              \
     }                                                                                          \
-    NOTED(name, parameters, arguments, false)
+    NOTED(name, parameters, arguments)
 
 /* With flags: those that only look are apart, too, since the flags are needed after the call.
  */
 #define RECV(name, parameters, arguments)                                                      \
-    INPUT_AS(received, name, parameters, arguments, 1, 0)                                      \
-    INPUT_AS(looked, name, parameters, arguments, 1, flags)                                    \
+    INPUT_AS(received, name, parameters, arguments, n == 0, 1, 0)                              \
+    INPUT_AS(looked, name, parameters, arguments, n == 0, 1, flags)                            \
     static inline ssize_t noted_##name(BARE parameters, struct conn *c)                        \
     {                                                                                          \
         if (__builtin_expect(flags & (MSG_PEEK | MSG_ERRQUEUE), 0))                            \
             return looked_##name(BARE arguments, c);                                           \
         return received_##name(BARE arguments, c);                                             \
     }                                                                                          \
-    NOTED(name, parameters, arguments, n == 0)
+    NOTED(name, parameters, arguments)
 
 /* clang-format off */
 INPUT(read, (int fd, void *buf, size_t n), (fd, buf, n), n == 0, 1)

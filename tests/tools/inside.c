@@ -7,7 +7,8 @@
  * probe) that kills it at any call but its own, bare: which sets no option, either. zygote: so
  * does a child that clone() or (WAY: number) syscall() made as fork() does, whose other threads
  * go on, and that forks (WAY: open: without a filter). jump, cancel: a close() that waits is
- * left by siglongjmp() (WAY: what closes), or by pthread_cancel(). meanwhile: while a thread
+ * left by siglongjmp() (WAY: what closes), or by pthread_cancel() (WAY: linger: it waits since
+ * the program says so). meanwhile: while a thread
  * waits in close() (WAY: close_range()), another one installs a filter for all. It is the host
  * program, and knows nothing of the library.
  */
@@ -338,7 +339,10 @@ static void leave_by_cancel(void)
 {
     pthread_t thread;
     void *result;
+    struct linger linger = {1, 3};
     connect_and_fill();
+    if (strcmp(way, "linger") == 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     pthread_create(&thread, NULL, close_it, NULL);
     wait_for_closer();
     pthread_cancel(thread);
