@@ -40,15 +40,19 @@ far() {
 
 # An end of link N: 1 here, 2 there; then the command that gets there. With RTO_MIN set, nothing is
 # sent again before that time over IPv4: not because a busy machine lets the relay, or an end, wait.
+# With ONLY_IPV4 set no packet passes that nobody has asked for (of multicast's groups).
 configure_end() {
     local sysctl=/proc/sys/net/ipv4 probes=3 patient=''
+    local six="addr add fd99:$1::$2/64 dev bad$1 nodad"
+    [[ -z ${ONLY_IPV4-} ]] || six=''
     local batch="link set lo up
         link set bad$1 mtu 1500 txqueuelen 10000 up
         addr add 10.99.$1.$2/24 dev bad$1
-        addr add fd99:$1::$2/64 dev bad$1 nodad"
+        $six"
     [[ -z ${RTO_MIN-} ]] || probes=0 patient="
         route change 10.99.$1.0/24 dev bad$1 proto kernel scope link src 10.99.$1.$2 rto_min $RTO_MIN"
     "${@:3}" sh -c "
+        echo ${ONLY_IPV4:+1} >/proc/sys/net/ipv6/conf/bad$1/disable_ipv6
         echo '$batch$patient' | ip -batch - &&
             echo 0 >$sysctl/tcp_tw_reuse && echo 1 >$sysctl/tcp_rfc1337 &&
             echo 15 >$sysctl/tcp_orphan_retries && echo reno >$sysctl/tcp_congestion_control &&
