@@ -33,7 +33,7 @@ endif
 # The launcher finds the library where it was installed, and from its own directory: the installed
 # tree may be moved as a whole.
 FROMBIN = $(patsubst $(dir $(BINDIR))%,../%,$(LIBDIR))
-START   = $(COMMON) $(KERNEL) -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"' \
+START   = $(COMMON) $(KERNEL) -D_FILE_OFFSET_BITS=64 -Ishim -DVERSION='"$(VERSION)"' -DLIBDIR='"$(LIBDIR)"' \
           -DFROMBIN='"$(FROMBIN)"'
 
 LIB     = $(BUILD)/libnotimewait.so

@@ -211,7 +211,11 @@ __attribute__((constructor)) static void init(int argc, char **argv, char **env)
     errno = saved;
 }
 
-/* What the compiler's start files ask the loader for, and nobody has. */
+/*
+ * The compiler's start files refer to these where there are such: the loader would look through
+ * every object for them. Nothing is lost: a program built with -pg calls its __gmon_start__
+ * itself, and we have no table of clones.
+ */
 void __gmon_start__(void) __attribute__((visibility("hidden")));
 void __gmon_start__(void)
 {

@@ -114,7 +114,7 @@ INPUT(read, (int fd, void *buf, size_t n), (fd, buf, n), n == 0, 1)
 INPUT(__read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size), n == 0, 1)
 INPUT(readv, (int fd, const struct iovec *iov, int count), (fd, iov, count),
       false, iov_bytes(iov, (size_t)count))
-INPUT(preadv2, (int fd, const struct iovec *iov, int count, off_t at, int flags),
+INPUT(preadv2, (int fd, const struct iovec *iov, int count, plain_off_t at, int flags),
       (fd, iov, count, at, flags), false, iov_bytes(iov, (size_t)count))
 INPUT(preadv64v2, (int fd, const struct iovec *iov, int count, off64_t at, int flags),
       (fd, iov, count, at, flags), false, iov_bytes(iov, (size_t)count))
@@ -129,7 +129,7 @@ RECV(__recvfrom_chk, (int fd, void *buf, size_t n, size_t size, int flags,
 
 OUTPUT(write, (int fd, const void *buf, size_t n), (fd, buf, n))
 OUTPUT(writev, (int fd, const struct iovec *iov, int count), (fd, iov, count))
-OUTPUT(pwritev2, (int fd, const struct iovec *iov, int count, off_t at, int flags),
+OUTPUT(pwritev2, (int fd, const struct iovec *iov, int count, plain_off_t at, int flags),
        (fd, iov, count, at, flags))
 OUTPUT(pwritev64v2, (int fd, const struct iovec *iov, int count, off64_t at, int flags),
        (fd, iov, count, at, flags))
@@ -278,7 +278,7 @@ SENDMMSG(__sendmmsg64)
         return r;                                                                              \
     }
 
-SENDFILE(sendfile, off_t)
+SENDFILE(sendfile, plain_off_t)
 SENDFILE(sendfile64, off64_t)
 
 ssize_t hook_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)

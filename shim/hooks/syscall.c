@@ -75,6 +75,10 @@ static bool copies_fds(long number, long first, long second)
 #endif
     case SYS_fcntl:
         return second == F_DUPFD || second == F_DUPFD_CLOEXEC;
+#ifdef SYS_socketcall
+    case SYS_socketcall: /* SYS_SENDMSG, SYS_SENDMMSG of linux/net.h */
+        return first == 16 || first == 20;
+#endif
     default:
         return false;
     }

@@ -6,7 +6,7 @@
 
 clock_function *clock_source = clock_gettime;
 
-#ifndef SYS_clock_gettime64 /* a 64-bit machine */
+#ifndef SYS_clock_gettime64 /* one call serves: 64-bit machines, x32 */
 #define SYS_clock_gettime64 SYS_clock_gettime
 #endif
 #ifndef SYS_clock_gettime /* musl, where long has 32 bits */

@@ -11,6 +11,12 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#ifndef __GLIBC__
+/* For 32 bits musl calls it by another name, which looks for functions with a 64-bit time_t. */
+void *plain_dlsym(void *restrict handle, const char *restrict name) __asm__("dlsym");
+#define dlsym plain_dlsym
+#endif
+
 /*
  * Until it is resolved, each pointer leads to a first_<name>() that resolves it and goes on. A
  * hook may run before our constructor: another library's constructor or an IRELATIVE resolver.

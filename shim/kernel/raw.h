@@ -22,14 +22,14 @@ raw_function *raw_own(void);
 #define raw_call(...) raw_own()(__VA_ARGS__)
 
 #ifdef __x86_64__
-typedef long long raw_long; /* x32's kernel has them so, too */
+typedef long long raw_long; /* on x32 the kernel's have 64 bits, too */
 #else
 typedef long raw_long;
 #endif
 
 /**
  * A length of time as ppoll(2), futex(2) and rt_sigtimedwait(2) take it by their numbers: where
- * long has 32 bits and time_t 64, libc's struct timespec is another one.
+ * long has 32 bits and time_t 64, libc's struct timespec has another layout.
  */
 struct raw_time {
     raw_long seconds, nanoseconds;
@@ -41,7 +41,8 @@ static inline struct raw_time raw_time(int64_t ns)
     return (struct raw_time){(raw_long)(ns / second), (raw_long)(ns % second)};
 }
 
-/** ppoll(2), which every architecture has. The kernel writes back what is left of the time. */
+/** ppoll(2), which every architecture that we build for has. The kernel writes back what is
+ * left of the time. */
 static inline long raw_poll(struct pollfd *fds, unsigned long count, struct raw_time *time)
 {
     return raw_call(SYS_ppoll, fds, count, time, NULL, 0L);

@@ -84,10 +84,15 @@ loader_lib() {
     need strace
     local dir
     build_in time64 CC="gcc -m32 $TIME64" ./libnotimewait.so ./tests/act
-    # As musl has it there.
+    # musl has no SYS_clock_gettime there.
     printf '%s\n' '#include <sys/syscall.h>' '#undef SYS_clock_gettime' >"$BATS_TEST_TMPDIR/musl.h"
     # shellcheck disable=SC2086 # words
     gcc -m32 $TIME64 -Wall -Werror -fsyntax-only -Ishim -include "$BATS_TEST_TMPDIR/musl.h" shim/kernel/clock.c
+    # What preadv2() takes, and pwritev2(), sendfile(), does not change its size by that.
+    # shellcheck disable=SC2086 # words
+    printf '%s\n' '#include "kernel/large.h"' '_Static_assert(sizeof(plain_off_t) == 4, "");' |
+        gcc -m32 $TIME64 -fsyntax-only -Ishim -x c -
+    run ! grep -nw off_t shim/hooks/*.c shim/hooks/entry_points.def
     runs32 "$dir/tests/act" say:x
     serve "$PORT" accept "wait-file:$BATS_TEST_TMPDIR/over:20000" close
     NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_POLICY=drain-eof:300 strace -f -E LD_PRELOAD="$dir/libnotimewait.so" \

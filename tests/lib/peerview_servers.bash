@@ -34,7 +34,7 @@ traced_calls() {
 # has_closed: the server has closed the connection (the fd that it reads first).
 has_closed() {
     awk '!fd && / (read|recvfrom)\(/ { fd = $2; sub(/.*\(/, "", fd); fd += 0 }
-        fd && index($2, "close(" fd ")") { found = 1 }
+        fd && $2 == "close(" fd ")" || $2 == "close(" fd { found = 1 }
         END { exit !found }' "$BATS_TEST_TMPDIR/trace.txt"
 }
 

@@ -17,7 +17,7 @@
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
 /* On a 32-bit PC, libc has one system call for all that is done to sockets (socketcall(2)). */
-#ifdef SYS_socketcall
+#ifdef __i386__
 #define ALLOW_SOCKETCALL                                                                       \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketcall, 0, 10),                                \
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),            \
