@@ -43,8 +43,8 @@ far() {
 # With ONLY_IPV4 set no packet passes that nobody has asked for (of multicast's groups).
 configure_end() {
     local sysctl=/proc/sys/net/ipv4 probes=3 patient=''
-    local six="addr add fd99:$1::$2/64 dev bad$1 nodad"
-    [[ -z ${ONLY_IPV4-} ]] || six=''
+    local six="addr add fd99:$1::$2/64 dev bad$1 nodad" first=:
+    [[ -z ${ONLY_IPV4-} ]] || six='' first="echo 1 >/proc/sys/net/ipv6/conf/bad$1/disable_ipv6"
     local batch="link set lo up
         link set bad$1 mtu 1500 txqueuelen 10000 up
         addr add 10.99.$1.$2/24 dev bad$1
@@ -52,7 +52,7 @@ configure_end() {
     [[ -z ${RTO_MIN-} ]] || probes=0 patient="
         route change 10.99.$1.0/24 dev bad$1 proto kernel scope link src 10.99.$1.$2 rto_min $RTO_MIN"
     "${@:3}" sh -c "
-        echo ${ONLY_IPV4:+1} >/proc/sys/net/ipv6/conf/bad$1/disable_ipv6
+        $first
         echo '$batch$patient' | ip -batch - &&
             echo 0 >$sysctl/tcp_tw_reuse && echo 1 >$sysctl/tcp_rfc1337 &&
             echo 15 >$sysctl/tcp_orphan_retries && echo reno >$sysctl/tcp_congestion_control &&

@@ -95,7 +95,7 @@ static void close_timed(struct client *job, int fd)
     (void)pthread_mutex_lock(&job->lock);
     job->slept += before > 0;
     job->close_us[job->closed++] =
-        (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+        (long)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
     (void)pthread_mutex_unlock(&job->lock);
 }
 
