@@ -35,3 +35,22 @@ load ../lib/recycling
         unset RUNS
     done
 }
+
+@test "where a filter refuses the call, the clock that goes by libc's name is good enough" {
+    local refuse=("$BUILD/tests/refuse" clock_gettime --)
+    "${refuse[@]}" python3 -c 'import time; time.clock_gettime(1)' || skip 'libc makes that call itself'
+    compile clock.so <<-'C'
+	#include "host.h"
+	#include <time.h>
+	int clock_gettime(clockid_t clock, struct timespec *ts)
+	{
+	    int (*libcs)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+	    return libcs(clock, ts);
+	}
+	C
+    serve "$PORT" accept readall close
+    run beside "$LIB:$BATS_TEST_TMPDIR/clock.so" delay:300 timeout 20 "${refuse[@]}" \
+        "$ACT" "connect:$PORT" write:100 close
+    echo "$output $(jq .close_us "$LOG")"
+    [[ $status -eq 0 && $(jq '.close_us >= 300000 and .close_us < 20000000' "$LOG") == true ]]
+}

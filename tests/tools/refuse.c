@@ -29,12 +29,13 @@ static const struct call {
 #ifdef SYS_poll
     CALL(poll),
 #endif
-    CALL(dup3),        CALL(getcwd),           CALL(getpeername),
-    CALL(getpid),      CALL(getsockname),      CALL(getsockopt),
-    CALL(ioctl),       CALL(madvise),          CALL(ppoll),
-    CALL(preadv),      CALL(process_vm_readv), CALL(process_vm_writev),
-    CALL(pwritev2),    CALL(recvmmsg),         CALL(rt_sigprocmask),
-    CALL(sched_yield), CALL(setsockopt),       CALL(statx),
+    CALL(dup3),          CALL(getcwd),           CALL(getpeername),
+    CALL(getpid),        CALL(getsockname),      CALL(getsockopt),
+    CALL(ioctl),         CALL(madvise),          CALL(ppoll),
+    CALL(preadv),        CALL(process_vm_readv), CALL(process_vm_writev),
+    CALL(pwritev2),      CALL(recvmmsg),         CALL(rt_sigprocmask),
+    CALL(sched_yield),   CALL(setsockopt),       CALL(statx),
+    CALL(clock_gettime),
 };
 
 enum { MOST = 2 * sizeof(calls) / sizeof(calls[0]) + 12 };
