@@ -12,6 +12,7 @@ build_in() {
 }
 
 # build32 [TARGET...]: the library for 32-bit programs, and the targets.
+# shellcheck disable=SC2120 # some tests pass them
 build32() {
     [[ $(uname -m) == x86_64 ]] || skip 'only a 64-bit PC has 32-bit programs'
     dir=$BUILD/lib32
@@ -36,6 +37,7 @@ programs32() {
     local name=lib32 flags=''
     [[ $1 -eq 32 ]] || name=time64 flags=" $TIME64"
     shift
+    # shellcheck disable=SC2119 # none
     build32
     build_in $name CC="gcc -m32$flags" ./tests/act "${@/#/./tests/}"
     programs=$dir/tests
