@@ -26,6 +26,10 @@
 #define SECCOMP_SET_MODE_FILTER 1
 #endif
 
+/* linux/net.h, neither */
+#define SOCKETCALL_SENDMSG  16
+#define SOCKETCALL_SENDMMSG 20
+
 /** The program's own call, which goes on to whoever is behind us. */
 static raw_function *next_syscall(void)
 {
@@ -76,8 +80,8 @@ static bool copies_fds(long number, long first, long second)
     case SYS_fcntl:
         return second == F_DUPFD || second == F_DUPFD_CLOEXEC;
 #ifdef SYS_socketcall
-    case SYS_socketcall: /* SYS_SENDMSG, SYS_SENDMMSG of linux/net.h */
-        return first == 16 || first == 20;
+    case SYS_socketcall:
+        return first == SOCKETCALL_SENDMSG || first == SOCKETCALL_SENDMMSG;
 #endif
     default:
         return false;

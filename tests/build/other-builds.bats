@@ -105,6 +105,14 @@ loader_lib() {
     [[ $(grep -c ppoll "$BATS_TEST_TMPDIR/calls") -le 300 ]] # a millisecond or more each
 }
 
+@test "32 bits: the launcher opens files of any size" {
+    build_in lib32 CC='gcc -m32' ./notimewait
+    run grep -E ' (fopen|open|openat|stat|fstat|lstat|lseek|pread)@' <(nm -D --undefined-only "$dir/notimewait")
+    echo "$output"
+    [[ -z $output ]]
+    nm -D --undefined-only "$dir/notimewait" | grep -q ' fopen64@'
+}
+
 @test "one LD_PRELOAD with the loader's LIB in it serves 64-bit and 32-bit programs" {
     build32 ./examples/legacy-client
     runs32 "$dir/examples/legacy-client" --help

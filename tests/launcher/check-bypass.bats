@@ -1,6 +1,7 @@
 # notimewait check: what a program does that the library would not see, and what runs already.
 # shellcheck disable=SC2153 # BUILD is the helper's
 load ../lib/helper
+load ../lib/builds
 bats_require_minimum_version 1.5.0
 
 START=$BUILD/notimewait
@@ -115,9 +116,18 @@ int main(int c, char **v) { struct addrinfo *a; return getaddrinfo(v[c - 1], "80
     [[ $(RES_OPTIONS=use-vc "$START" check "$program") != *'names  '* ]]
     [[ $(verdict "$(compiled remote '#include <netdb.h>
 int main(int c, char **v) { return rcmd(v, c, "a", "b", "c", 0); }')") == 'part rcmd' ]]
-    [[ $(verdict "$(compiled filter '#include <stdio.h>
+    local code='#include <stdio.h>
 #include <sys/prctl.h>
-int main(void) { if (prctl(PR_SET_SECCOMP, 2, 0) != 0) puts("seccomp"); }')") == 'part seccomp' ]]
+int main(void) { if (prctl(PR_SET_SECCOMP, 2, 0) != 0) puts("seccomp"); }'
+    [[ $(verdict "$(compiled filter "$code")") == 'part seccomp' ]]
+    [[ $(uname -m) == x86_64 ]] || return 0
+    local dir bits
+    build_in lib32 CC='gcc -m32' ./notimewait ./libnotimewait.so
+    START=$dir/notimewait
+    for bits in '' "$TIME64"; do
+        # shellcheck disable=SC2086 # words
+        [[ $(verdict "$(compiled filter32 "$code" -m32 $bits)") == 'part seccomp' ]]
+    done
 }
 
 @test "an AppImage, and a sanitizer: in part; by preload, with what notimewait does for it" {

@@ -37,6 +37,7 @@ load ../lib/recycling
 }
 
 @test "where a filter refuses the call, the clock that goes by libc's name is good enough" {
+    need python3
     local refuse=("$BUILD/tests/refuse" clock_gettime --)
     "${refuse[@]}" python3 -c 'import time; time.clock_gettime(1)' || skip 'libc makes that call itself'
     compile clock.so <<-'C'

@@ -4,6 +4,7 @@
 load ../lib/helper
 load ../lib/host
 load ../lib/recycling
+load ../lib/builds
 
 # Tells what it sees, and lets nothing of it through.
 other_syscall() {
@@ -83,4 +84,39 @@ other_syscall() {
             [ "$status $output" = $'0 connect 0\nwait-unread 500\nwrite 100\nclose 0' ]
         done
     done
+}
+
+@test "32 bits: a connection that socketcall(2) passes on by number is not reset" {
+    local dir
+    build32 ./tests/act
+    runs32 "$dir/tests/act" say:x
+    compile passer -m32 <<-'C'
+	#include "host.h"
+	#include <linux/net.h>
+	#include <sys/syscall.h>
+	int main(void)
+	{
+	    int copy, pair[2], fd = dial();
+	    char byte = 1, control[CMSG_SPACE(sizeof(fd))] = {0};
+	    struct iovec iov = {&byte, 1};
+	    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	                         .msg_controllen = sizeof(control)};
+	    struct cmsghdr *rights = CMSG_FIRSTHDR(&msg);
+	    put(fd, 1000);
+	    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	    *rights = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET,
+	                               .cmsg_type = SCM_RIGHTS};
+	    memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	    REQUIRE(syscall(SYS_socketcall, SYS_SENDMSG, (long[]){pair[0], (long)&msg, 0}) == 1);
+	    REQUIRE(syscall(SYS_socketcall, SYS_RECVMSG, (long[]){pair[1], (long)&msg, 0}) == 1);
+	    memcpy(&copy, CMSG_DATA(rights), sizeof(copy));
+	    REQUIRE(close(fd) == 0);
+	    put(copy, 1000);
+	    return close(copy);
+	}
+	C
+    readers 1
+    run beside "$dir/libnotimewait.so" abort "$BATS_TEST_TMPDIR/passer"
+    echo "$output $(logged)"
+    [[ $status -eq 0 && $(was_read) == '2000 EOF' ]]
 }
