@@ -119,9 +119,7 @@ static void dumped(void)
 /** Any user may ask sock_diag; it tells TIME_WAIT from FIN_WAIT2, and an entry's age. */
 static void fact_17(void)
 {
-    older = in_time_wait(true), orphan = connected();
-    close(orphan.ours);
-    HOLDS(becomes(kept_here, &orphan, TCP_FIN_WAIT2));
+    older = in_time_wait(true), orphan = orphan_in_fin_wait2();
     sleep_ms(200);
     younger = in_time_wait(true);
     without_privilege(one_by_one);

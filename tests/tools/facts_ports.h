@@ -61,18 +61,32 @@ static void fact_15d(void)
     HOLDS(try_connect(&other, tcp_socket()) == 0);
 }
 
-/** An orphan in FIN_WAIT2 is taken over, too, which resets a peer that still reads. */
-static void fact_16(void)
+/** An orphan in FIN_WAIT2. (It is a whole socket still where close() had not returned when the
+ * ACK of the FIN came, tcp_rcv_state_process(): a few in a hundred thousand. Not here.) */
+static struct pair orphan_in_fin_wait2(void)
 {
     struct pair p = connected();
+    shutdown(p.ours, SHUT_WR);
+    HOLDS(becomes(kept_here, &p, TCP_FIN_WAIT2));
+    close(p.ours);
+    HOLDS(kept_here(&p) == TCP_FIN_WAIT2);
+    sleep_ms(5);
+    return p;
+}
+
+/** It is taken over, too, which resets a peer that still reads; not while it is a whole socket,
+ * as tcp_fin_timeout keeps it for what is beyond a minute (__tcp_close()). */
+static void fact_16(void)
+{
+    struct pair p = orphan_in_fin_wait2();
     struct sockaddr_in name;
     socklen_t len = sizeof(name);
     int old = p.peers;
-    close(p.ours);
-    HOLDS(becomes(kept_here, &p, TCP_FIN_WAIT2));
-    sleep_ms(5);
     HOLDS(take_over(&p) == 0);
     HOLDS(getpeername(old, (struct sockaddr *)&name, &len) == -1 && errno == ENOTCONN);
+    sysctl("tcp_fin_timeout", "120");
+    p = orphan_in_fin_wait2();
+    HOLDS(take_over(&p) == EADDRNOTAVAIL);
 }
 
 /** Gives lo an address that is not a loopback address: 10.99.99.99. */
