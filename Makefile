@@ -89,10 +89,12 @@ help:
 	@echo 'make clean'
 	@echo 'What is missing is named, and installed if you agree. YES=1: without a question.'
 
-# Rewritten when the compiler or its flags are others than last time: everything depends on it.
+# Rewritten when the compiler or its flags are others than last time, or this file has changed:
+# everything depends on it.
 $(BUILD)/flags: force
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), its own headers known' | cmp -s - $@ || \
+	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), its own headers known' | cmp -s - $@ && \
+	    ! [ Makefile -nt $@ ] || \
 	    echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS), its own headers known' >$@
 
 # What this libc has of the hooks' names, in which versions: so much is exported, and no more.

@@ -30,6 +30,24 @@ table() {
     done
 }
 
+@test "all is made anew when the compiler's flags are others, or the Makefile" {
+    local tree=$BATS_TEST_TMPDIR/tree object=build/shim/policy/config.o
+    local make=(make -s -C "$tree" BUILD=build CFLAGS=-O0 "$object")
+    mkdir "$tree"
+    cp -a Makefile shim "$tree"
+    "${make[@]}" 3>&-
+    touch -d '1 minute ago' "$tree/Makefile" "$tree/build/flags" "$tree/$object"
+    touch "$tree/made"
+    "${make[@]}" 3>&-
+    [[ ! $tree/$object -nt $tree/made ]]
+    touch -d '30 seconds ago' "$tree/Makefile"
+    "${make[@]}" 3>&-
+    [[ $tree/$object -nt $tree/made ]]
+    touch "$tree/made"
+    "${make[@]}" CFLAGS=-O1 3>&-
+    [[ $tree/$object -nt $tree/made ]]
+}
+
 @test "it needs libc alone, with full RELRO and no executable stack" {
     run readelf -Wdl "$LIB"
     [[ $(grep -c NEEDED <<<"$output") -eq 1 && $output == *'[libc.so.6]'* ]]
