@@ -31,7 +31,7 @@ run_recycle() {
         [[ $name =~ ^[A-Za-z]+$ ]] && printf -v "$name" %s "$value"
     done < <("$@" | grep -v '^p[0-9]')
     resets=$(($(resets_sent) - before))
-    echo "$*: $connects connects, $failed failed, $ports ports, $whole whole," \
+    echo "$*: $connects connects, $failed failed ($error), $ports ports, $whole whole," \
         "$broken broken, $resets resets"
 }
 

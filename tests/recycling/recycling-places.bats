@@ -43,7 +43,7 @@ link() {
     plain n=600 remote=1 port="$at"
     [[ $failed -ge 300 ]]
     ports 300
-    under auto n=1500 remote=1 port="$at"
+    under auto n=1500 remote=1 port="$at" wait=1
     [[ $failed -eq 0 && $connects -eq 1500 && $resets -eq 0 ]]
     # The kernel's default recycles on loopback alone: connect() need not fail first each time.
     need strace
@@ -51,7 +51,7 @@ link() {
     ports 60
     echo 2 >/proc/sys/net/ipv4/tcp_tw_reuse
     NOTIMEWAIT_POLICY=auto run_recycle strace -f --seccomp-bpf -o "$table" -e trace=connect -E LD_PRELOAD="$LIB" \
-        "$BUILD/tests/recycle" n=200 remote=1 port="$at"
+        "$BUILD/tests/recycle" n=200 remote=1 port="$at" wait=1
     [[ $failed -eq 0 && $(grep -c EADDRNOTAVAIL "$table") -lt 70 ]]
 }
 
@@ -77,7 +77,7 @@ link() {
 
 @test "sockets bound to a device" {
     link
-    under auto n=1500 remote=1 port="$at" device=1
+    under auto n=1500 remote=1 port="$at" device=1 wait=1
     [[ $failed -eq 0 && $connects -eq 1500 && $resets -eq 0 ]]
 }
 

@@ -20,8 +20,7 @@ long() {
     for reuse in 0 1 2; do
         ports 2000
         echo $reuse >/proc/sys/net/ipv4/tcp_tw_reuse
-        # A server that is behind keeps ports in FIN_WAIT2, where they are nobody's: it is waited for.
-        under auto n="$(long 20000 800)" processes=8 wait=1
+        under auto n="$(long 20000 800)" processes=8
         [[ $failed -eq 0 && $whole -eq $connects && $broken -eq 0 && $resets -eq 0 ]]
     done
 }

@@ -65,7 +65,8 @@ static struct word {
     {"runs", 1},         /* so many times as many processes, one after the other */
     {"exec", 0},         /* each process is loaded anew */
     {"hold", 0},         /* connections of each thread that stay open, before the others */
-    {"wait", 0},         /* half-closes, and closes when the server has closed, too */
+    {"wait", 0},         /* half-closes, and closes when the server has closed, too (of a remote
+                            one it is not seen whether it is behind) */
     {"last", 0},         /* the server closes first, once it has the line; we after it, and what
                             is held when all threads are so far */
     {"pause", 0},        /* us after each connection */
