@@ -125,8 +125,8 @@ stack_window() {
 }
 
 stack_late() {
-    TITLE='writes 100 ms after our close, again, and then reads'
-    PEERS+=" say:ready $AFTER sleep:100 write:10 sleep:200 write:10 readall $DONE"
+    TITLE='writes a second after our close, again, and then reads'
+    PEERS+=" say:ready $AFTER sleep:1000 write:10 sleep:1000 write:10 readall $DONE"
 }
 
 stack_half() {
