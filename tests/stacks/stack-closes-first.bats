@@ -11,9 +11,15 @@ prepare() {
     echo 1 >/proc/sys/net/ipv4/tcp_syn_retries # a connect() that gets no answer takes 3 s
 }
 
-# hold POLICY: a connect from every port at once; when the peer has closed them all, we close.
+# hold POLICY: a connect from every port at once; when the peer has closed them all, we close. Where
+# it answers our FIN late, the ports are in LAST_ACK, and not free yet.
 hold() {
     connects "$1" 0 hold=1 threads=$COUNT last=1
+    until_true 3000 acknowledged || true
+}
+
+acknowledged() {
+    [[ -z $(ss -Htn state last-ack "dport = :$PORT") ]]
 }
 
 # again POLICY: prints the row. The peer has closed the connections of all ports, and a second later
