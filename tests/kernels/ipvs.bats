@@ -44,6 +44,6 @@ behind_ipvs() {
     connects off $COUNT # fresh ports, to compare with
     [[ $failed -eq 0 ]]
     ports $COUNT
-    connects auto 300
+    connects auto 300 wait=1
     [[ $failed -eq 0 ]]
 }
