@@ -3,7 +3,7 @@
  */
 #include "connection/birth.h"
 #include "connection/draw.h"
-#include "connection/ending.h"
+#include "connection/leaving.h"
 #include "connection/rights.h"
 #include "connection/table.h"
 #include "kernel/clock.h"
@@ -31,7 +31,7 @@
 static void at_exit(void *unused)
 {
     (void)unused;
-    ending_at_exit();
+    leaving_at_exit();
 }
 
 /** The value of a variable of `env`, named with its "=", as a number; 0 where it is none. */
@@ -105,7 +105,7 @@ static void watch_exit(void)
     next_own(&register_exit, "__cxa_atexit");
     if (register_exit)
         register_exit(at_exit, NULL, NULL);
-    (void)at_quick_exit(ending_at_exit);
+    (void)at_quick_exit(leaving_at_exit);
 }
 
 /** What the configuration makes necessary. */

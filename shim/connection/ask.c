@@ -57,3 +57,14 @@ void ask(struct conn *c, struct record *record, struct facts *facts)
     facts->unacked = tcp.unacked;
     facts->last = facts_resolve_last(record->last, &tcp, record->unread);
 }
+
+void ask_what_it_is(const struct conn *c, struct record *record)
+{
+    record->policy = c->policy;
+    record->role = c->role;
+    record->local = c->local;
+    record->peer = c->peer;
+    record->slot = c->slot;
+    record->recycled = (atomic_load(&c->flags) & CONN_RECYCLED) != 0;
+    record->connect_ns = c->connect_ns;
+}

@@ -14,4 +14,7 @@
 /** Asks what the policy or the record needs to know, and notes it in the record. */
 void ask(struct conn *c, struct record *record, struct facts *facts);
 
+/** The record's part that says which connection it is of: no call is needed. */
+void ask_what_it_is(const struct conn *c, struct record *record);
+
 #endif

@@ -11,7 +11,6 @@
 #include "policy/settings.h"
 #include "report/count.h"
 #include "report/report.h"
-#include "report/stats.h"
 #include "report/word.h"
 
 #include <errno.h>
@@ -69,10 +68,39 @@ static bool is_another_process(struct conn *c)
     return c->cookie != 0 && !process_has_our_pid();
 }
 
+/** In this order: what has passed it marks it as shared before it is done. */
+static bool is_sole(void *ending)
+{
+    const struct ending *e = ending;
+    return !rights_in_flight(e->record.fd) && conn_generation(e->c) == e->generation &&
+           atomic_load(&e->c->refs) == 1 && conn_is_sole(e->c);
+}
+
+static void hold(void *ending)
+{
+    struct ending *e = ending;
+    if (!e->held)
+        process_hold(&e->hold);
+    e->held = true;
+}
+
+static void let_go(void *ending)
+{
+    struct ending *e = ending;
+    if (e->held)
+        process_let_go(&e->hold);
+    e->held = false;
+}
+
+static void prepare(struct ending *e, enum prepare what, struct facts *facts)
+{
+    struct lever_owner owner = {is_sole, hold, let_go, e};
+    lever_prepare(e->record.fd, what, e->c->policy, &owner, facts);
+}
+
 static void decide_once_more(struct ending *e, struct facts *facts)
 {
-    /* In this order: what has passed it marks it as shared before it is done. */
-    facts->sole = !rights_in_flight(e->record.fd) && conn_is_sole(e->c);
+    facts->sole = is_sole(e);
     e->record.decision = policy_decide(e->c->policy, facts);
 }
 
@@ -93,11 +121,10 @@ static void decide(struct ending *e, struct facts *facts)
         decide_once_more(e, facts);
     if (e->record.decision.action != ACTION_RST)
         return;
-    process_hold(&e->hold);
+    hold(e);
     decide_once_more(e, facts);
-    e->held = e->record.decision.action == ACTION_RST;
-    if (!e->held)
-        process_let_go(&e->hold);
+    if (e->record.decision.action != ACTION_RST)
+        let_go(e);
 }
 
 static bool set_lever(enum action action, int fd, struct conn *c)
@@ -127,13 +154,6 @@ static void carry_out(struct ending *e)
         *decision = (struct decision){.action = ACTION_NONE, .reason = REASON_LEVER_FAILED};
 }
 
-static void let_go(struct ending *e)
-{
-    if (e->held)
-        process_let_go(&e->hold);
-    e->held = false;
-}
-
 /** Removes c from the table: of two threads that close one fd, one does. */
 static bool remove_from_table(struct ending *e)
 {
@@ -149,18 +169,6 @@ static enum prepare to_prepare(const struct conn *c, const struct facts *facts)
     return word_is_off() ? PREPARE_NONE : policy_prepare(c->policy, facts);
 }
 
-/** What the record says of the connection itself. */
-static void describe(struct record *record, const struct conn *c)
-{
-    record->policy = c->policy;
-    record->role = c->role;
-    record->local = c->local;
-    record->peer = c->peer;
-    record->slot = c->slot;
-    record->recycled = (atomic_load(&c->flags) & CONN_RECYCLED) != 0;
-    record->connect_ns = c->connect_ns;
-}
-
 /** No system call may be made: what is counted in memory is counted, and that is all. */
 static void count_only(int fd, struct conn *c)
 {
@@ -170,7 +178,7 @@ static void count_only(int fd, struct conn *c)
         return;
     if (conn_is(c, CONN_COUNTED)) {
         record.decision = policy_decide(c->policy, &facts);
-        describe(&record, c);
+        ask_what_it_is(c, &record);
         count_close(&record);
     }
     conn_free(c);
@@ -214,9 +222,11 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
     ask(e->c, &e->record, &facts);
     enum prepare what = ends == ENDS_HERE ? to_prepare(c, &facts) : PREPARE_NONE;
     if (!way.waited || what == PREPARE_DISCARD)
-        lever_prepare(fd, what, c->policy, &facts);
-    if (facts.waited && !goes_on(e, c, cookie))
+        prepare(e, what, &facts);
+    if (facts.waited && !goes_on(e, c, cookie)) {
+        let_go(e);
         return false;
+    }
     decide(e, &facts);
     if (!remove_from_table(e)) {
         let_go(e);
@@ -239,12 +249,13 @@ void ending_wait(int fd)
         !ends_here(fd, c))
         return;
     int saved = errno;
-    struct ending e = {.c = c, .record = {.fd = fd}};
+    struct ending e = {.c = c, .generation = conn_generation(c), .record = {.fd = fd}};
     struct facts facts = {.sole = conn_is_sole(c), .app_linger = arming_app_lingers(c)};
     ask(e.c, &e.record, &facts);
     enum prepare what = to_prepare(c, &facts);
     if (what != PREPARE_DISCARD)
-        lever_prepare(fd, what, c->policy, &facts);
+        prepare(&e, what, &facts);
+    let_go(&e);
     errno = saved;
 }
 
@@ -274,7 +285,7 @@ static void report(struct ending *e)
         return;
     bool sealed = process_is_sealed(); /* while it lingered; to tell the time may be a call */
     e->record.close_ns = sealed ? -1 : clock_now() - e->begun;
-    describe(&e->record, e->c);
+    ask_what_it_is(e->c, &e->record);
     if (sealed)
         count_close(&e->record);
     else
@@ -303,10 +314,10 @@ void ending_finish(struct ending *ending, bool closed)
     errno = saved;
 }
 
-void ending_cancelled(void *ending)
+void ending_left(void *ending)
 {
     struct ending *e = ending;
-    ending_finish(e, !conn_is_behind(e->c, e->record.fd));
+    ending_finish(e, process_is_sealed() || !conn_is_behind(e->c, e->record.fd));
 }
 
 bool ending_disconnect(struct ending *ending, int fd)
@@ -341,58 +352,4 @@ void ending_disconnected(struct ending *ending, bool done)
     }
     table_release(c);
     errno = saved;
-}
-
-/** Removes c from the table and reports it, unless it is inherited. */
-static void report_left_open(int fd, struct conn *c)
-{
-    if (!table_remove(fd, c) || !conn_put(c))
-        return;
-    if (c->epoch >= process_first_epoch() && conn_may_be_behind(c, fd)) {
-        struct ending e = {.c = c, .record = {.fd = fd, .via = VIA_EXIT, .close_ns = -1}};
-        struct facts facts = {0};
-        ask(e.c, &e.record, &facts);
-        if (conn_is(c, CONN_ARMED) && word_is_off())
-            arming_undo(fd, c);
-        bool armed = conn_is(c, CONN_ARMED) && !conn_is(c, CONN_APP_LINGER);
-        e.record.decision.action =
-            armed && policy_state_resets(facts.state) ? ACTION_FIN_RST : ACTION_NONE;
-        e.record.decision.reason = REASON_EXIT;
-        describe(&e.record, c);
-        report_close(&e.record);
-    }
-    conn_free(c);
-}
-
-/** The records of what is left open, and the statistics. */
-static void report_at_exit(void)
-{
-    for (int fd = table_next(0, TABLE_FDS - 1); fd >= 0;
-         fd = table_next((unsigned)fd + 1, TABLE_FDS - 1)) {
-        struct conn *c = table_find(fd);
-        if (c && conn_is(c, CONN_BORN))
-            report_left_open(fd, c);
-    }
-    stats_write();
-}
-
-/** `tell`: what there is to tell. */
-static bool at_end(void (*tell)(void))
-{
-    if (!settings.reporting || !process_may_act() || !process_has_our_pid())
-        return false;
-    int saved = errno;
-    tell();
-    errno = saved;
-    return true;
-}
-
-void ending_at_exit(void)
-{
-    (void)at_end(report_at_exit);
-}
-
-bool ending_at_daemon(void)
-{
-    return at_end(stats_write);
 }

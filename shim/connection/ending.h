@@ -48,24 +48,15 @@ bool ending_begin(struct ending *ending, int fd, struct ending_way way);
 void ending_finish(struct ending *ending, bool closed);
 
 /**
- * In place of ending_finish() where the thread is cancelled in the call: whether it has closed
- * the fd, the fd tells. `ending`: a struct ending.
+ * In place of ending_finish() where the thread left the call (cleanup.h): whether it has closed
+ * the fd, the fd tells; where it cannot be asked, it has. `ending`: a struct ending.
  */
-void ending_cancelled(void *ending);
+void ending_left(void *ending);
 
 /** connect() on a connection of ours, which AF_UNSPEC would end; false where fd is none. */
 bool ending_disconnect(struct ending *ending, int fd);
 
 /** After the call: whether it ended it. */
 void ending_disconnected(struct ending *ending, bool done);
-
-/** Reports what the process leaves open at its end. Pulls no lever. */
-void ending_at_exit(void);
-
-/**
- * The process may end in daemon(): tells what it has counted. What it leaves open is its
- * child's. False where nothing was to be told.
- */
-bool ending_at_daemon(void);
 
 #endif

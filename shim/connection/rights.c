@@ -90,9 +90,9 @@ void rights_received(const struct msghdr *msg)
 }
 
 /*
- * Who sends at this moment. A thread that jumps out of a signal handler, in the middle of its
- * call, leaves its slot behind: what is read there later is checked like any message, and where
- * no slot is free, all sockets that exist count as shared.
+ * Who sends at this moment. With musl (hooks/cleanup.h), a thread that is cancelled in its
+ * call, or jumps out of a signal handler, leaves its slot behind: what is read there later is
+ * checked like any message, and where no slot is free, all sockets that exist count as shared.
  */
 
 #define SENDERS 32
@@ -145,7 +145,7 @@ void rights_done(int sender)
         atomic_store(&senders[sender].state, SENDER_FREE);
 }
 
-void rights_cancelled(void *sender)
+void rights_left(void *sender)
 {
     rights_done(*(const int *)sender);
 }

@@ -26,8 +26,8 @@ void rights_sent(int fd, const struct msghdr *msg);
 
 void rights_done(int sender);
 
-/** The same, for pthread_cleanup_push(): sendmsg() is a cancellation point. */
-void rights_cancelled(void *sender);
+/** The same where the thread left the call: it is a cancellation point. */
+void rights_left(void *sender);
 
 /**
  * Another thread may be sending fd at this moment: its connection must be taken for shared. No

@@ -7,8 +7,10 @@
 #include "connection/arming.h"
 #include "connection/birth.h"
 #include "connection/ending.h"
+#include "connection/leaving.h"
 #include "connection/share.h"
 #include "connection/table.h"
+#include "hooks/cleanup.h"
 #include "hooks/hooks.h"
 
 #include <errno.h>
@@ -37,10 +39,9 @@ __attribute__((noinline)) static int close_tcp(int fd)
     struct ending ending;
     if (!ending_begin(&ending, fd, (struct ending_way){.via = VIA_CLOSE}))
         return ending.gone ? 0 : next.close(fd);
-    int r;
-    pthread_cleanup_push(ending_cancelled, &ending);
-    r = next.close(fd);
-    pthread_cleanup_pop(0);
+    CLEANUP_BEGIN(ending_left, &ending);
+    int r = next.close(fd);
+    CLEANUP_END();
     ending_finish(&ending, true); /* also on EINTR: Linux has closed it (close(2)) */
     return r;
 }
@@ -242,10 +243,9 @@ __attribute__((noinline)) static int fclose_tcp(FILE *stream, int fd)
                              .stdio_output = __fpending(stream) > 0};
     if (!ending_begin(&ending, fd, way))
         return next.fclose(stream);
-    int r;
-    pthread_cleanup_push(ending_cancelled, &ending);
-    r = next.fclose(stream);
-    pthread_cleanup_pop(0);
+    CLEANUP_BEGIN(ending_left, &ending);
+    int r = next.fclose(stream);
+    CLEANUP_END();
     ending_finish(&ending, true);
     return r;
 }
@@ -306,7 +306,7 @@ FREOPEN(freopen64)
 /** Reports what is left open; exit() and quick_exit() do so by their handlers (start.c). */
 void hook__exit(int status)
 {
-    ending_at_exit();
+    leaving_at_exit();
     next._exit(status);
     __builtin_unreachable();
 }

@@ -10,10 +10,10 @@
 #include "connection/rights.h"
 #include "connection/table.h"
 #include "connection/use.h"
+#include "hooks/cleanup.h"
 #include "hooks/hooks.h"
 #include "kernel/process.h"
 
-#include <pthread.h>
 #include <stddef.h>
 
 static size_t iov_bytes(const struct iovec *iov, size_t count)
@@ -203,11 +203,16 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
     static type passing_##name parameters                                                      \
     {                                                                                          \
         int sender = begins;                                                                   \
-        type r;                                                                                \
-        pthread_cleanup_push(rights_cancelled, &sender);                                       \
-        r = next.name arguments;                                                               \
+        if (sender < 0) { /* perhaps the child of a vfork(), which may be killed in here */    \
+            type r = next.name arguments;                                                      \
+            sent;                                                                              \
+            return r;                                                                          \
+        }                                                                                      \
+        CLEANUP_BEGIN(rights_left, &sender);                                                   \
+        type r = next.name arguments;                                                          \
         sent;                                                                                  \
-        pthread_cleanup_pop(1);                                                                \
+        CLEANUP_END();                                                                         \
+        rights_done(sender);                                                                   \
         return r;                                                                              \
     }
 

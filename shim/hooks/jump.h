@@ -19,8 +19,9 @@
     ".cfi_adjust_cfa_offset -56\n jmp *%r11\n"
 #elif defined(__i386__)
 #define JUMP_CODE(name)                                                                        \
-    "pushl 12(%esp)\n pushl 12(%esp)\n pushl 12(%esp)\n .cfi_adjust_cfa_offset 12\n"           \
-    "call jump_" name "\n add $12, %esp\n .cfi_adjust_cfa_offset -12\n jmp *%eax\n"
+    "sub $12, %esp\n pushl 28(%esp)\n pushl 28(%esp)\n pushl 28(%esp)\n pushl 28(%esp)\n"      \
+    ".cfi_adjust_cfa_offset 28\n call jump_" name "\n add $28, %esp\n"                         \
+    ".cfi_adjust_cfa_offset -28\n jmp *%eax\n"
 #elif defined(__aarch64__)
 #define JUMP_CODE(name)                                                                        \
     "hint #34\n stp x29, x30, [sp, #-80]!\n stp x0, x1, [sp, #16]\n"                           \
@@ -34,7 +35,7 @@
 
 #ifdef JUMP_CODE
 
-/** `name` goes on at what `to` says; at most three parameters can be looked at. */
+/** `name` goes on at what `to` says; at most four parameters can be looked at. */
 #define JUMP_TO(name, parameters, to)                                                          \
     __attribute__((used)) void *jump_##name parameters;                                        \
     void *jump_##name parameters                                                               \

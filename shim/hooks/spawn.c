@@ -6,14 +6,14 @@
  * daemon(), but its caller ends in it.
  */
 #include "connection/draw.h"
-#include "connection/ending.h"
+#include "connection/leaving.h"
 #include "connection/share.h"
+#include "hooks/cloning.h"
 #include "hooks/hooks.h"
 #include "hooks/jump.h"
 #include "kernel/lock.h"
 #include "report/stats.h"
 
-#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -35,7 +35,7 @@ pid_t hook__Fork(void)
 /** The parent ends inside libc, where no hook is. */
 int hook_daemon(int nochdir, int noclose)
 {
-    bool told = ending_at_daemon();
+    bool told = leaving_at_daemon();
     int r = next.daemon(nochdir, noclose);
     if (r != 0 && told)
         stats_reset(); /* it lives: what follows is told at its end */
@@ -159,30 +159,10 @@ int hook_unshare(int flags)
 PRCTL(prctl)
 PRCTL(__prctl_time64)
 
-/**
- * Unless it is a thread, sharing our table of fds for good: others may part from it, by exec,
- * and copy what is in it, which is not seen here.
- */
-static inline bool copies_fds(unsigned flags)
-{
-    return (flags & (CLONE_FILES | CLONE_THREAD)) != (CLONE_FILES | CLONE_THREAD);
-}
-
 static inline void before_clone(const void *function, const void *stack, unsigned flags)
 {
-    if (!function || !stack)
-        return;
-    if (flags & CLONE_THREAD)
-        process_has_thread();
-    if (!copies_fds(flags))
-        return;
-    if (flags & CLONE_FILES)
-        process_divides_fds();
-    process_sharing();
-    if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
-        process_sharing_memory();
-    else
-        process_vforking();
+    if (function && stack)
+        cloning(flags);
 }
 
 static inline void before_vfork(void)

@@ -5,12 +5,16 @@
  * Only what ends a connection, shares it, or forbids us to act is looked at.
  */
 #include "connection/ending.h"
+#include "connection/leaving.h"
 #include "connection/table.h"
+#include "hooks/cloning.h"
 #include "hooks/jump.h"
 #include "kernel/libc.h"
+#include "kernel/memory.h"
 #include "kernel/raw.h"
 #include "report/sink.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -24,6 +28,15 @@
 #ifndef SECCOMP_SET_MODE_STRICT
 #define SECCOMP_SET_MODE_STRICT 0
 #define SECCOMP_SET_MODE_FILTER 1
+#endif
+#ifndef SECCOMP_FILTER_FLAG_TSYNC
+#define SECCOMP_FILTER_FLAG_TSYNC (1UL << 0)
+#endif
+#define NEW_LISTENER (1UL << 3) /* SECCOMP_FILTER_FLAG_... */
+
+/* linux/close_range.h */
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
 #endif
 
 /* linux/net.h, neither */
@@ -50,9 +63,23 @@ static long close_by_number(long number, int fd)
     return r;
 }
 
+/** Of struct clone_args, whose first 64 bits they are. Where we may not read them: the worst.
+ */
+static unsigned long clone3_flags(long args)
+{
+    uint64_t flags = 0;
+    int saved = errno;
+    enum memory memory = MEMORY_REFUSED;
+    if (process_may_act())
+        memory = memory_read(&flags, (const void *)args, sizeof(flags));
+    errno = saved;
+    return memory == MEMORY_REFUSED ? CLONE_FILES | CLONE_VM : (unsigned long)flags;
+}
+
 /** Whether it makes copies of fds; first, second: its arguments. */
 static bool copies_fds(long number, long first, long second)
 {
+    (void)first;
     switch (number) {
 #ifdef SYS_dup2
     case SYS_dup2:
@@ -61,7 +88,6 @@ static bool copies_fds(long number, long first, long second)
 #endif
     case SYS_dup:
     case SYS_dup3:
-    case SYS_clone3:
     case SYS_pidfd_getfd:
     case SYS_unshare:
 #ifdef SYS_sendmsg
@@ -72,8 +98,6 @@ static bool copies_fds(long number, long first, long second)
     case SYS_io_uring_register: /* a registered file outlives its fd */
 #endif
         return true;
-    case SYS_clone:
-        return !((unsigned)first & CLONE_THREAD);
 #ifdef SYS_fcntl64
     case SYS_fcntl64:
 #endif
@@ -88,14 +112,24 @@ static bool copies_fds(long number, long first, long second)
     }
 }
 
-/** Whether it may make a child that runs in our memory, or one that is not seen to be one. */
-static bool makes_children(long number)
+/** A child may run in our memory, or not be seen to be one. */
+static void before_child(long number, long first)
 {
 #ifdef SYS_vfork
     if (number == SYS_vfork || number == SYS_fork)
-        return true;
+        process_vforking();
 #endif
-    return number == SYS_clone || number == SYS_clone3;
+    if (number == SYS_clone)
+        cloning((unsigned)first);
+    if (number == SYS_clone3)
+        cloning(clone3_flags(first));
+}
+
+/** seccomp(2): with TSYNC it says which thread cannot have the filter; it is not installed. */
+static bool has_failed(long number, unsigned long flags, long r)
+{
+    bool fd = flags & NEW_LISTENER, all = flags & SECCOMP_FILTER_FLAG_TSYNC;
+    return r < 0 || (r > 0 && number == SYS_seccomp && all && !fd);
 }
 
 /** What probes for seccomp, and fails, changes nothing. */
@@ -103,7 +137,7 @@ static long seal_by_number(long number, long a, long b, long c, long d, long e)
 {
     process_seal();
     long r = next_syscall()(number, a, b, c, d, e);
-    if (r < 0)
+    if (has_failed(number, (unsigned long)b, r))
         process_unseal();
     return r;
 }
@@ -126,23 +160,25 @@ static bool limits(long number, long first, long second)
     return number == SYS_prlimit64 && second == RLIMIT_FSIZE;
 }
 
+/** Other threads keep the fds of a table that this one parts from. */
+static bool parts_from_fds(long number, long first, long third)
+{
+    return (number == SYS_unshare && (first & CLONE_FILES)) ||
+           (number == SYS_close_range && ((unsigned long)third & CLOSE_RANGE_UNSHARE));
+}
+
 /** Where the call goes on. */
-static void *before_call(long number, long first, long second)
+static void *before_call(long number, long first, long second, long third)
 {
     if (number == SYS_close && table_peek((int)first))
         return (void *)close_by_number;
     if (number == SYS_exit_group)
-        ending_at_exit();
-    if (number == SYS_clone && ((unsigned)first & CLONE_THREAD))
-        process_has_thread();
-    if (number == SYS_clone && (first & (CLONE_FILES | CLONE_THREAD)) == CLONE_FILES)
-        process_divides_fds();
-    if (number == SYS_unshare && (first & CLONE_FILES))
+        leaving_at_exit();
+    if (parts_from_fds(number, first, third))
         process_parts_from_fds();
     if (copies_fds(number, first, second))
         process_sharing();
-    if (makes_children(number))
-        process_vforking();
+    before_child(number, first);
     if (number == SYS_setns || (number == SYS_unshare && (first & CLONE_NEWNET)))
         process_goes_elsewhere();
     if (limits(number, first, second))
@@ -152,6 +188,7 @@ static void *before_call(long number, long first, long second)
     return next.syscall;
 }
 
-JUMP_TO(syscall, (long number, long first, long second), before_call(number, first, second))
+JUMP_TO(syscall, (long number, long first, long second, long third),
+        before_call(number, first, second, third))
 
 #endif

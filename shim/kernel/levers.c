@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -74,22 +75,58 @@ static uint8_t name_pieces(struct iovec pieces[PIECES], size_t bytes)
 }
 
 /**
- * Discards what has arrived, without copying it and never waiting (fact 7): at most `calls`
- * times, since MSG_TRUNC stops at an urgent byte. Returns what the last call did: > 0 when
- * there may be more, 0 at the peer's EOF, -1 when nothing is left.
+ * 1: there is something to discard; 0: the peer's EOF; -1: nothing. SIOCINQ counts no urgent
+ * byte, and no data of a Fast Open in SYN_RECV.
+ */
+static long look(int fd, uint32_t unread)
+{
+    struct pollfd input = {.fd = fd, .events = POLLIN | POLLPRI | POLLRDHUP};
+    struct raw_time at_once = raw_time(0);
+    if (unread > 0)
+        return 1;
+    if (raw_poll(&input, 1, &at_once) <= 0 || !(input.revents & (POLLIN | POLLPRI)))
+        return -1;
+    return (input.revents & (POLLPRI | POLLRDHUP)) == POLLRDHUP ? 0 : 1;
+}
+
+/** An urgent byte stays in the queue when recv(MSG_OOB) has read it, and nobody counts it. */
+static bool is_at_urgent_byte(int fd)
+{
+    int urgent = 0;
+    return raw_call(SYS_ioctl, fd, SIOCATMARK, &urgent) == 0 && urgent;
+}
+
+/**
+ * Discards what has arrived, without copying it and never waiting (fact 7), while nobody can
+ * make a copy of the socket, which would miss it.
  *
  * Names no more bytes than there are, and memory that there is, since checkers of memory
  * (helgrind, memcheck) take it for written: the same piece, again and again.
  */
-static long discard(int fd, int calls, struct facts *facts)
+static long discard_once(int fd, uint32_t unread, const struct lever_owner *owner,
+                         struct facts *facts)
+{
+    struct iovec pieces[PIECES];
+    struct msghdr msg = {.msg_iov = pieces};
+    msg.msg_iovlen = name_pieces(pieces, unread > 0 ? unread : UNTOLD);
+    owner->hold(owner->of);
+    facts->sole = owner->is_sole(owner->of);
+    return facts->sole ? raw_call(SYS_recvmsg, fd, &msg, MSG_TRUNC | MSG_DONTWAIT) : -1;
+}
+
+/**
+ * The same, at most `calls` times, since MSG_TRUNC stops at an urgent byte. Returns what the
+ * last call did: > 0 when there may be more, 0 at the peer's EOF, -1 when nothing is left, or
+ * it is not ours alone.
+ */
+static long discard(int fd, int calls, const struct lever_owner *owner, struct facts *facts)
 {
     long r = -1;
     while (calls-- > 0) {
         uint32_t unread = facts_unread(fd);
-        struct iovec pieces[PIECES];
-        struct msghdr msg = {.msg_iov = pieces};
-        msg.msg_iovlen = name_pieces(pieces, unread > 0 ? unread : UNTOLD);
-        r = raw_call(SYS_recvmsg, fd, &msg, MSG_TRUNC | MSG_DONTWAIT);
+        r = look(fd, unread);
+        if (r > 0)
+            r = discard_once(fd, unread, owner, facts);
         if (r <= 0)
             break;
         facts->discarded = true;
@@ -126,17 +163,21 @@ static bool drained(const struct facts *facts, bool to_eof)
 
 /**
  * An acknowledgement wakes nobody: asks again after 100 us, 200 us, ... 4 ms. Ends where a
- * handler, or another thread, has put another socket behind fd, or a filter in our way.
+ * handler, or another thread, has put another socket behind fd, copied it, or put a filter in
+ * our way.
  */
-static void drain(int fd, bool to_eof, uint32_t ms, struct facts *facts)
+static void drain(int fd, bool to_eof, uint32_t ms, const struct lever_owner *owner,
+                  struct facts *facts)
 {
     int64_t deadline = clock_now() + ms * NS_PER_MS;
     int64_t step = 100 * NS_PER_US;
     for (uint64_t cookie = 0;;) {
-        bool at_eof = discard(fd, 4, facts) == 0;
+        bool at_eof = discard(fd, 4, owner, facts) == 0;
         int64_t left = deadline - clock_now();
-        if (drained(facts, to_eof) || left <= 0)
+        facts->sole = owner->is_sole(owner->of);
+        if (!facts->sole || drained(facts, to_eof) || left <= 0)
             return;
+        owner->let_go(owner->of);
         facts->waited = true;
         cookie = cookie ? cookie : facts_cookie(fd);
         wait_for(at_eof ? -1 : fd, left < step ? left : step);
@@ -162,17 +203,20 @@ static void sleep_for(int fd, uint32_t ms, struct facts *facts)
         ask_again(fd, facts);
 }
 
-void lever_prepare(int fd, enum prepare what, const struct policy *policy, struct facts *facts)
+void lever_prepare(int fd, enum prepare what, const struct policy *policy,
+                   const struct lever_owner *owner, struct facts *facts)
 {
     switch (what) {
     case PREPARE_NONE:
         break;
     case PREPARE_DISCARD:
-        facts->unread = discard(fd, 4, facts) > 0;
+        facts->unread = discard(fd, 4, owner, facts) > 0;
+        if (!facts->unread && is_at_urgent_byte(fd))
+            discard_once(fd, 0, owner, facts);
         break;
     case PREPARE_DRAIN:
     case PREPARE_DRAIN_EOF:
-        drain(fd, what == PREPARE_DRAIN_EOF, policy->argument, facts);
+        drain(fd, what == PREPARE_DRAIN_EOF, policy->argument, owner, facts);
         break;
     case PREPARE_SLEEP:
         sleep_for(fd, policy->argument, facts);

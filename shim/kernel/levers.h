@@ -32,11 +32,21 @@ void lever_mark_as_seen(int fd);
 /** SO_LINGER {0,0}: takes back what the application set. */
 bool lever_linger_off(int fd);
 
+/** What the socket belongs to. */
+struct lever_owner {
+    bool (*is_sole)(void *of); /* nobody else, and no other fd, has the socket */
+    void (*hold)(void *of);    /* from now on nobody copies it (process_hold()) */
+    void (*let_go)(void *of);
+    void *of;
+};
+
 /**
  * Brings a connection, and the facts about it, to where policy_decide() can decide: discards
  * input or waits, as `what` says, for at most policy->argument ms; no longer than until another
- * thread has installed a filter (process_is_sealed()).
+ * thread has installed a filter (process_is_sealed()), or a copy of the socket was made, whose
+ * input it is, too. What it discarded last is discarded in a hold, which is still in force.
  */
-void lever_prepare(int fd, enum prepare what, const struct policy *policy, struct facts *facts);
+void lever_prepare(int fd, enum prepare what, const struct policy *policy,
+                   const struct lever_owner *owner, struct facts *facts);
 
 #endif

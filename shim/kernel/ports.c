@@ -300,8 +300,7 @@ bool ports_again(struct ports_claim *claim)
     return again > 0;
 }
 
-/** STATE_CLOSE: over. Offsets in struct tcp_info (linux/tcp.h), which not every libc has alike.
- */
+/** STATE_CLOSE: over. By the offsets of struct tcp_info, which not every libc has alike. */
 static enum tcp_state ask_state(int fd, bool *timestamps)
 {
     struct {
@@ -325,11 +324,12 @@ static void finish_unseen(const struct ports_claim *claim)
 
 void ports_finish(struct ports_claim *claim, int error)
 {
-    if (claim->unseen && !process_is_sealed())
+    bool asks = !process_is_sealed(); /* while connect() waited */
+    if (claim->unseen && asks)
         finish_unseen(claim);
-    if (claim->kind == CLAIM_TOUCHED)
+    if (claim->kind == CLAIM_TOUCHED && asks)
         ports_make_reusable(claim->fd);
-    if (claim->probe && (error == 0 || error == EINPROGRESS))
+    if (claim->probe && asks && (error == 0 || error == EINPROGRESS))
         ports_look(claim->fd, claim->interface);
     claim->kind = CLAIM_NONE;
     claim->probe = claim->unseen = false;

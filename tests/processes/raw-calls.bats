@@ -120,3 +120,138 @@ other_syscall() {
     echo "$output $(logged)"
     [[ $status -eq 0 && $(was_read) == '2000 EOF' ]]
 }
+
+@test "by number: close_range and clone that part our table of fds, and clone3, leave copies whole" {
+    compile parted <<-'C'
+	#include "host.h"
+	#include <linux/sched.h>
+	#include <pthread.h>
+	#include <sched.h>
+	#include <signal.h>
+	#include <sys/syscall.h>
+	#include <sys/wait.h>
+	static int fd, parted[2], closed[2];
+	/* Of a table of its own, which has the connection, too. */
+	static void copy_goes_on(void)
+	{
+	    char byte;
+	    REQUIRE(write(parted[1], "", 1) == 1 && read(closed[0], &byte, 1) == 1);
+	    put(fd, 1000);
+	}
+	static void *thread_parts(void *argument)
+	{
+	    REQUIRE(syscall(SYS_close_range, 1000, 1001, 2 /* CLOSE_RANGE_UNSHARE */) == 0);
+	    copy_goes_on();
+	    close(fd);
+	    return argument;
+	}
+	static void child_parts(void)
+	{
+	    syscall(SYS_unshare, CLONE_FILES);
+	    copy_goes_on();
+	    syscall(SYS_exit_group, 0);
+	}
+	int main(int argc, char **argv)
+	{
+	    const char *way = argv[argc - 1];
+	    struct clone_args args = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+	    pthread_t thread;
+	    char byte;
+	    long pid = -1;
+	    REQUIRE(syscall(SYS_clone3, NULL, 0) == -1); /* a probe, which changes nothing */
+	    REQUIRE(pipe(parted) == 0 && pipe(closed) == 0);
+	    if (strcmp(way, "none") == 0) {
+	        fd = dial();
+	        put(fd, 1000);
+	        return close(fd);
+	    }
+	    fd = dial();
+	    put(fd, 1000);
+	    if (strcmp(way, "close_range") == 0)
+	        REQUIRE(pthread_create(&thread, NULL, thread_parts, NULL) == 0);
+	    else
+	        pid = strcmp(way, "clone3") == 0 ? syscall(SYS_clone3, &args, sizeof(args))
+	                                         : syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	    if (pid == 0)
+	        child_parts();
+	    REQUIRE(read(parted[0], &byte, 1) == 1);
+	    /* What is made now is in one table, but nobody tells so: plain, too. */
+	    int later = dial();
+	    put(later, 1000);
+	    REQUIRE(close(later) == 0 && close(fd) == 0);
+	    REQUIRE(write(closed[1], "", 1) == 1);
+	    if (pid > 0)
+	        REQUIRE(waitpid((pid_t)pid, NULL, 0) == pid);
+	    else
+	        pthread_join(thread, NULL);
+	    return 0;
+	}
+	C
+    local way
+    new_port
+    readers 1
+    run beside "$LIB" abort "$BATS_TEST_TMPDIR/parted" none
+    [[ $status -eq 0 && $(logged) == 'close rst' ]]
+    finish server || true
+    for way in close_range clone3 clone; do
+        new_port
+        readers 2
+        run beside "$LIB" abort "$BATS_TEST_TMPDIR/parted" $way
+        echo "$way: $status $output; $(logged)"
+        [[ $status -eq 0 && $(was_read) == $'2000 EOF\n1000 EOF' ]]
+    done
+}
+
+@test "by number: a child that clone makes in our memory ends none of our connections" {
+    [[ $(uname -m) == x86_64 ]] || skip 'the child begins on a stack that only this machine has'
+    compile beside <<-'C'
+	#include "host.h"
+	#include <sched.h>
+	#include <signal.h>
+	#include <sys/syscall.h>
+	#include <sys/wait.h>
+	static int fd;
+	static volatile _Bool go;
+	static void child(void)
+	{
+	    while (!go)
+	        syscall(SYS_sched_yield);
+	    close(fd);
+	    syscall(SYS_exit, 0);
+	}
+	int main(int argc, char **argv)
+	{
+	    static char stack[1 << 16] __attribute__((aligned(16)));
+	    void **top = (void **)(void *)(stack + sizeof(stack) - 16);
+	    long pid;
+	    (void)argv;
+	    *top = (void *)child; /* which syscall() returns to */
+	    fd = dial();
+	    if (argc > 1) {
+	        struct {
+	            unsigned long flags, pidfd, child, parent, signal, stack, size, tls;
+	        } args = {.flags = CLONE_VM, .signal = SIGCHLD, .stack = (unsigned long)stack,
+	                  .size = sizeof(stack) - 16};
+	        pid = syscall(SYS_clone3, &args, sizeof(args));
+	    } else {
+	        pid = syscall(SYS_clone, (long)(CLONE_VM | SIGCHLD), top, 0L, 0L, 0L);
+	    }
+	    REQUIRE(pid > 0);
+	    close(dial()); /* a call that is ours: in this process */
+	    go = 1;
+	    REQUIRE(waitpid((pid_t)pid, NULL, 0) == pid);
+	    put(fd, 1000);
+	    return close(fd);
+	}
+	C
+    local way
+    for way in '' clone3; do
+        new_port
+        readers 2
+        # shellcheck disable=SC2086 # no word is none
+        run beside "$LIB" fin-rst "$BATS_TEST_TMPDIR/beside" $way
+        echo "clone, $way: $status $output"
+        [[ $status -eq 0 && $(json '.last_op' "$LOG") == $'none\nwrite' ]]
+        finish server || true
+    done
+}

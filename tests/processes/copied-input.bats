@@ -1,0 +1,132 @@
+# A connection is closed while another thread makes a copy of it: what the peer has sent is the copy's,
+# too, and is not discarded.
+load ../lib/helper
+load ../lib/host
+
+@test "a child of fork() has all that had arrived, whenever it was forked" {
+    local policy
+    compile race <<-'C'
+	#include "host.h"
+	#include <pthread.h>
+	#include <stdatomic.h>
+	#include <sys/wait.h>
+	enum { BYTES = 20000, GONE = 2 };
+	static int fd, status;
+	static _Atomic _Bool go;
+	static void *forks(void *argument)
+	{
+	    static char bytes[BYTES + 1];
+	    while (!go)
+	        ;
+	    pid_t pid = fork();
+	    if (pid == 0) {
+	        ssize_t all = 0, r;
+	        usleep(2000);
+	        fcntl(fd, F_SETFL, O_NONBLOCK);
+	        while ((r = read(fd, bytes, sizeof(bytes))) > 0)
+	            all += r;
+	        _exit(all == 0 && errno == EBADF ? GONE : all != BYTES);
+	    }
+	    REQUIRE(waitpid(pid, &status, 0) == pid);
+	    return argument;
+	}
+	int main(void)
+	{
+	    static char bytes[BYTES];
+	    int copies = 0, lost = 0;
+	    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	    socklen_t len = sizeof(at);
+	    int listener = socket(AF_INET, SOCK_STREAM, 0);
+	    REQUIRE(bind(listener, (struct sockaddr *)&at, len) == 0 && listen(listener, 8) == 0);
+	    REQUIRE(getsockname(listener, (struct sockaddr *)&at, &len) == 0);
+	    for (int i = 0; i < 600; i++) {
+	        pthread_t thread;
+	        fd = socket(AF_INET, SOCK_STREAM, 0);
+	        REQUIRE(connect(fd, (struct sockaddr *)&at, len) == 0);
+	        int peer = accept(listener, NULL, NULL);
+	        REQUIRE(write(peer, bytes, BYTES) == BYTES);
+	        go = 0;
+	        REQUIRE(pthread_create(&thread, NULL, forks, NULL) == 0);
+	        usleep(100);
+	        go = 1;
+	        for (volatile int n = 0; n < i % 200 * 200; n++)
+	            ;
+	        close(fd);
+	        REQUIRE(pthread_join(thread, NULL) == 0);
+	        close(peer);
+	        copies += WEXITSTATUS(status) != GONE;
+	        lost += WEXITSTATUS(status) != GONE && status != 0;
+	    }
+	    printf("%d copies, of which %d miss something\n", copies, lost);
+	    return 0;
+	}
+	C
+    for policy in fin-rst drain:0 last-read; do
+        run beside "$LIB" "$policy" "$BATS_TEST_TMPDIR/race"
+        echo "$policy: $output"
+        [[ $status -eq 0 && $output == [1-9]*' copies, of which 0 miss something' ]]
+    done
+}
+
+@test "what comes after the copy was made is the copy's: a close that drains ends there" {
+    local way
+    compile late <<-'C'
+	#include "host.h"
+	#include <pthread.h>
+	#include <sys/wait.h>
+	static int fd;
+	static void *closes(void *argument)
+	{
+	    close(fd);
+	    return argument;
+	}
+	/* The peer sends from now on. */
+	static void peer_sends(void)
+	{
+	    close(open(getenv("COPIED"), O_CREAT | O_WRONLY, 0600));
+	}
+	static int reads(int copy)
+	{
+	    char bytes[4096];
+	    ssize_t all = 0, r;
+	    while ((r = read(copy, bytes, sizeof(bytes))) > 0)
+	        all += r;
+	    return all == 1000 ? 0 : 1;
+	}
+	int main(int argc, char **argv)
+	{
+	    pthread_t thread;
+	    int status = 0;
+	    fd = dial();
+	    int copy = fd;
+	    REQUIRE(pthread_create(&thread, NULL, closes, NULL) == 0);
+	    usleep(200000);
+	    if (strcmp(argv[argc - 1], "dup") == 0) {
+	        copy = dup(fd);
+	        peer_sends();
+	        status = reads(copy);
+	    } else {
+	        pid_t pid = fork();
+	        if (pid == 0) {
+	            peer_sends();
+	            usleep(100000);
+	            _exit(reads(copy));
+	        }
+	        REQUIRE(waitpid(pid, &status, 0) == pid);
+	    }
+	    REQUIRE(pthread_join(thread, NULL) == 0);
+	    puts(status == 0 ? "all" : "something is missing");
+	    return 0;
+	}
+	C
+    for way in fork dup; do
+        new_port
+        rm -f "$BATS_TEST_TMPDIR/copied"
+        serve "$PORT" accept "wait-file:$BATS_TEST_TMPDIR/copied:20000" write:1000 sleep:300 shutdown:wr \
+            close
+        COPIED=$BATS_TEST_TMPDIR/copied run beside "$LIB" drain-eof:20000 "$BATS_TEST_TMPDIR/late" $way
+        echo "$way: $status $output"
+        [[ $status -eq 0 && $output == all ]]
+        finish server
+    done
+}
