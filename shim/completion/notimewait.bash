@@ -9,6 +9,14 @@ _notimewait_programs() {
     compgen -d -- "$1"
 }
 
+# _notimewait_offer WORDS CMD...: of these words, and of the files that CMD prints, what begins like
+# cur. The shell quotes files; beside words of ours, what all have in common needs no quotes.
+_notimewait_offer() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+    [[ ${#COMPREPLY[@]} -gt 0 ]] || compopt -o filenames 2>/dev/null || :
+    mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <("${@:2}" "$cur")
+}
+
 _notimewait() {
     local policies='off auto fin-rst last-read drain drain: drain-eof drain-eof: abort delay: linger: reap'
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -23,11 +31,11 @@ _notimewait() {
         return
         ;;
     --log | --stats | --output | --export-markdown)
-        mapfile -t COMPREPLY < <(compgen -W stderr -- "$cur"; compgen -f -- "$cur")
+        _notimewait_offer stderr compgen -f --
         return
         ;;
     --board)
-        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        _notimewait_offer '' compgen -d --
         return
         ;;
     --by)
@@ -42,7 +50,7 @@ _notimewait() {
     esac
     case $mode:$COMP_CWORD in
     board:2 | switch:2)
-        mapfile -t COMPREPLY < <(compgen -W '-h --help' -- "$cur"; compgen -d -- "$cur")
+        _notimewait_offer '-h --help' compgen -d --
         return
         ;;
     switch:3)
@@ -51,7 +59,7 @@ _notimewait() {
         ;;
     report:*)
         local report='--json --openmetrics --prometheus --watch --output -h --help'
-        mapfile -t COMPREPLY < <(compgen -W "$report" -- "$cur"; compgen -f -- "$cur")
+        _notimewait_offer "$report" compgen -f --
         return
         ;;
     board:* | switch:*) return ;;
@@ -83,9 +91,10 @@ _notimewait() {
     check) words='--json --pid -h --help -- ' ;;
     esac
     [[ $COMP_CWORD -ne 1 ]] || words+=$commands
-    mapfile -t COMPREPLY < <(
-        compgen -W "$words" -- "$cur"
-        [[ $cur == -* ]] || _notimewait_programs "$cur"
-    )
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    else
+        _notimewait_offer "$words" _notimewait_programs
+    fi
 }
 complete -F _notimewait notimewait

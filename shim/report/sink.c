@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -57,6 +58,15 @@ static enum sink_kind kind_of(mode_t mode)
     return S_ISSOCK(mode) ? SINK_SOCKET : SINK_DEVICE;
 }
 
+static enum sink_kind kind_of_stderr(void)
+{
+    enum sink_kind kind = kind_of(stderr_at_start.mode);
+    struct winsize size;
+    bool terminal = kind == SINK_DEVICE && S_ISCHR(stderr_at_start.mode) &&
+                    raw_call(SYS_ioctl, STDERR_FILENO, TIOCGWINSZ, &size) == 0;
+    return terminal ? SINK_TERMINAL : kind;
+}
+
 /**
  * By its number: at start, fstat() may be a sanitizer's, in the program, and not ready yet.
  * A filter that refuses statx() leaves stderr alone.
@@ -69,7 +79,7 @@ static bool identify(int fd, struct identity *identity)
 void sink_init(void)
 {
     stderr_usable = identify(STDERR_FILENO, &stderr_at_start);
-    messages.kind = kind_of(stderr_at_start.mode);
+    messages.kind = kind_of_stderr();
     size_limited = process_limit(RLIMIT_FSIZE) != UINT64_MAX;
 }
 
@@ -209,9 +219,26 @@ static bool write_file(struct sink *sink, const char *line, size_t len)
     return written;
 }
 
+/** A terminal that is not read takes a part and waits for more room, unless it was opened so.
+ */
+static bool write_terminal(struct sink *sink, const char *line, size_t len)
+{
+    process_opening();
+    int fd = raw_above_stderr(raw_call(SYS_openat, AT_FDCWD, "/proc/self/fd/2",
+                                       O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    bool written = put_whole(sink, fd >= 0 ? fd : STDERR_FILENO, line, len);
+    if (fd >= 0)
+        raw_call(SYS_close, fd);
+    process_opened();
+    return written;
+}
+
 static bool write_stderr(struct sink *sink, const char *line, size_t len)
 {
-    return stderr_is_stderr() && put_whole(sink, STDERR_FILENO, line, len);
+    if (!stderr_is_stderr())
+        return false;
+    return sink->kind == SINK_TERMINAL ? write_terminal(sink, line, len)
+                                       : put_whole(sink, STDERR_FILENO, line, len);
 }
 
 /* By system calls alone, which are no cancellation points, as open() and write() are. */

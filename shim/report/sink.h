@@ -17,7 +17,7 @@
 #define SINK_PATH_SIZE 1024
 
 /** What is written to: each has its own way of taking a record in part. */
-enum sink_kind { SINK_FILE, SINK_PIPE, SINK_SOCKET, SINK_DEVICE };
+enum sink_kind { SINK_FILE, SINK_PIPE, SINK_SOCKET, SINK_DEVICE, SINK_TERMINAL };
 
 /** A destination: the value of `variable`, "stderr" or a file. */
 struct sink {

@@ -114,3 +114,42 @@ image = open('examples/packaging/Containerfile').read()
 assert 'command' not in init and 'ENTRYPOINT ["/copy"]' in image
 END
 }
+
+@test "bash completes files with blanks and signs of the shell as one word, and runs nothing of them" {
+    need python3
+    local dir=$BATS_TEST_TMPDIR/files
+    mkdir "$dir" "$dir/d e"
+    touch "$dir/a b" "$dir/c\$(touch pwned)"
+    run python3 - "$PWD/shim/completion/notimewait.bash" "$dir" <<'END'
+import os, pty, select, sys, time
+completion, directory = sys.argv[1:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.chdir(directory)
+    os.environ["TERM"] = "dumb"
+    os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+
+
+def until(what):
+    seen, end = b"", time.time() + 60
+    while what not in seen and time.time() < end:
+        if select.select([fd], [], [], 0.1)[0]:
+            seen += os.read(fd, 65536)
+    return seen
+
+
+os.write(fd, b"PS1='> '; notimewait() { printf '[%s]' \"$@\"; echo; }\n")
+os.write(fd, b"source '" + completion.encode() + b"'; echo be''gins\n")
+until(b"begins\r\n")
+for words in b"report c\t", b"report a\t", b"--log a\t true", b"switch d\t off", b"board d\t":
+    os.write(fd, b"notimewait " + words + b"\n")
+    line = until(b"]\r\n").decode().split("\r\n")[-2]
+    print(line)
+os.write(fd, b"exit\n")
+END
+    echo "$output"
+    [[ ! -e $dir/pwned ]]
+    [[ ${lines[0]} == '[report][c$(touch pwned)]' && ${lines[1]} == '[report][a b]' ]]
+    [[ ${lines[2]} == '[--log][a b][true]' && ${lines[3]} == '[switch][d e/][off]' ]]
+    [[ ${lines[4]} == '[board][d e/]' ]]
+}

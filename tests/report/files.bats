@@ -341,3 +341,28 @@ END
     echo "$output"
     [[ ${lines[0]} == *"/none/a?b?cé' cannot be opened"* ]]
 }
+
+@test "a terminal that nobody reads: no close waits, and records that fit are whole" {
+    need python3
+    serve "$PORT" loop:400 accept readall close end
+    run env LD_PRELOAD= python3 - "$LIB" "$ACT" "$PORT" <<'END'
+import json, os, pty, subprocess, sys
+library, act, port = sys.argv[1:]
+ours, theirs = pty.openpty()
+env = dict(os.environ, LD_PRELOAD=library, NOTIMEWAIT_LOG="stderr", NOTIMEWAIT_POLICY="off")
+client = subprocess.run([act, "quiet", "loop:400", "connect:" + port, "close", "end"], env=env,
+                        stderr=theirs, timeout=60)
+os.set_blocking(ours, False)
+lines = b""
+try:
+    while piece := os.read(ours, 65536):
+        lines += piece
+except BlockingIOError:
+    pass
+lines = lines.decode().split("\r\n")
+print(client.returncode, "some" if len(lines) > 3 else "none",
+      all(json.loads(line)["via"] == "close" for line in lines[:-1]))
+END
+    echo "$status $output"
+    [[ $output == '0 some True' ]]
+}

@@ -23,6 +23,8 @@ int old_spawnp SPAWN_PARAMETERS;
 
 #if defined(__x86_64__) && defined(__GLIBC__)
 SPAWN("GLIBC_2.2.5")
+#elif defined(__s390x__) && defined(__GLIBC__)
+SPAWN("GLIBC_2.2")
 #elif defined(__i386__) && defined(__GLIBC__)
 SPAWN("GLIBC_2.2")
 #define STDIO_OF_20
