@@ -19,10 +19,13 @@ const struct finding_info findings[FINDINGS] = {
 
 #define BLANKS " \t\n"
 
-static bool is_directory(const char *path)
+/** Why it is no program. */
+static enum finding why_not(const char *path)
 {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    if (stat(path, &status) != 0 || S_ISREG(status.st_mode))
+        return FINDING_NOT_EXECUTABLE;
+    return S_ISDIR(status.st_mode) ? FINDING_DIRECTORY : FINDING_NO_FILE;
 }
 
 static bool is_executable(const char *path)
@@ -156,7 +159,7 @@ static void behind_env(const char *arguments, char interpreter[PATH_MAX])
     }
 }
 
-/** The interpreter of a script (execve(2)); without a #! it is the shell (execvp(3)). */
+/** The interpreter of a script (execve(2)); where #! names none it is the shell (execvp(3)). */
 static void find_interpreter(const struct elf *script, char interpreter[PATH_MAX])
 {
     char line[256] = "";
@@ -169,6 +172,8 @@ static void find_interpreter(const struct elf *script, char interpreter[PATH_MAX
     line[strcspn(line, "\n")] = '\0';
     const char *at = line + strspn(line, BLANKS);
     next_word(&at, interpreter);
+    if (!interpreter[0])
+        snprintf(interpreter, PATH_MAX, "/bin/sh");
     const char *slash = strrchr(interpreter, '/');
     if (strcmp(slash ? slash + 1 : interpreter, "env") == 0)
         behind_env(at, interpreter);
@@ -180,8 +185,7 @@ static void inspect_file(struct inspected *inspected, const char *library_path,
 {
     struct elf file;
     if (!is_executable(inspected->path)) {
-        inspected->finding =
-            is_directory(inspected->path) ? FINDING_DIRECTORY : FINDING_NOT_EXECUTABLE;
+        inspected->finding = why_not(inspected->path);
         return;
     }
     if (!elf_open(inspected->path, &file)) {

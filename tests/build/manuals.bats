@@ -149,6 +149,7 @@ os.write(fd, b"exit\n")
 END
     echo "$output"
     [[ ! -e $dir/pwned ]]
+    # shellcheck disable=SC2016 # that is its name
     [[ ${lines[0]} == '[report][c$(touch pwned)]' && ${lines[1]} == '[report][a b]' ]]
     [[ ${lines[2]} == '[--log][a b][true]' && ${lines[3]} == '[switch][d e/][off]' ]]
     [[ ${lines[4]} == '[board][d e/]' ]]

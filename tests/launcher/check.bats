@@ -149,6 +149,12 @@ script() {
     [[ $output == *'chmod +x'*'file: not an executable file'* ]]
     check no "$BATS_TEST_TMPDIR"
     [[ $output == *': not an executable file but a directory'* && $output != *chmod* ]]
+    run "$START" check /dev/null
+    [[ $status -eq 1 && $output == *': not an executable file but a device, '* && $output != *chmod* ]]
+    printf '#!\n' >"$BATS_TEST_TMPDIR/empty" # execvp() gives it to the shell
+    chmod +x "$BATS_TEST_TMPDIR/empty"
+    run "$START" check "$BATS_TEST_TMPDIR/empty"
+    [[ $status -eq 0 && $output == *'/empty: a script, run by /bin/sh'* ]]
 }
 
 @test "static, and static-pie" {

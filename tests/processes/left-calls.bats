@@ -115,7 +115,7 @@ leaves() {
     start server "$ACT" time-limit:60 "listen:$PORT" rcvbuf:4096 "wait-file:$BATS_TEST_TMPDIR/end:50000"
     wait_output server '^listen'
     for policy in "${policies[@]}"; do
-        for call in sendmsg close fclose vfork; do OURS=${policy##[!l]*} leaves $policy $call; done
+        for call in sendmsg close fclose vfork; do OURS=${policy##[!l]*} leaves "$policy" $call; done
     done
     for policy in "${policies[@]}"; do
         for call in sendmsg close fclose vfork; do
