@@ -314,11 +314,11 @@ static enum tcp_state ask_state(int fd, bool *timestamps)
 
 static void finish_unseen(const struct ports_claim *claim)
 {
-    bool timestamps, lives = ask_state(claim->fd, &timestamps) != STATE_CLOSE;
     enum lock_hold hold = lock_take(LOCK_WAIT_MS);
     struct peer *peer = hold ? peers_find(&claim->peer, claim->interface) : NULL;
-    if (peer)
-        sharing_finish(peer, &claim->entry, lives, now_ms());
+    bool timestamps, found = peer && sharing_finds(peer, &claim->entry);
+    if (peer) /* in this order: it may end at any time */
+        sharing_finish(peer, found, ask_state(claim->fd, &timestamps) != STATE_CLOSE, now_ms());
     lock_release(hold);
 }
 

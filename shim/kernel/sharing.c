@@ -146,12 +146,16 @@ bool sharing_is_unseen(const struct peer *peer, int64_t now_ms)
     return now_ms < peer->unseen_ms;
 }
 
-void sharing_finish(struct peer *peer, const struct lease_entry *entry, bool lives,
-                    int64_t now_ms)
+bool sharing_finds(const struct peer *peer, const struct lease_entry *entry)
 {
     struct diag_socket socket = peer->wanted;
-    if (!lives)
+    return lease_look(&socket, entry->port) && socket.state != STATE_CLOSE;
+}
+
+void sharing_finish(struct peer *peer, bool found, bool lives, int64_t now_ms)
+{
+    if (found)
+        peer->seen_ms = now_ms;
+    if (found || !lives)
         peer->unseen_ms = now_ms;
-    else if (lease_look(&socket, entry->port) && socket.state != STATE_CLOSE)
-        peer->seen_ms = peer->unseen_ms = now_ms;
 }

@@ -20,11 +20,10 @@ enum took sharing_take(struct peer *peer, struct taker *taker, int64_t now_ms,
 /** The last such port was had although no socket to the peer was seen. */
 bool sharing_is_unseen(const struct peer *peer, int64_t now_ms);
 
-/**
- * After the connect() from such a port: whether its connection is found where it was looked
- * for, as long as it lives. One that is over at once tells nothing.
- */
-void sharing_finish(struct peer *peer, const struct lease_entry *entry, bool lives,
-                    int64_t now_ms);
+/** After the connect() from such a port: its connection is found where it was looked for. */
+bool sharing_finds(const struct peer *peer, const struct lease_entry *entry);
+
+/** What follows from that, and from whether it lives still: one that is over tells nothing. */
+void sharing_finish(struct peer *peer, bool found, bool lives, int64_t now_ms);
 
 #endif
