@@ -13,6 +13,7 @@ FEW_PORTS="20000 $((20000 + CONNECTIONS * 3 / 2))" # CONNECTIONS and some: they 
 setup_file() {
     read -r ALL_PORTS </proc/sys/net/ipv4/ip_local_port_range
     export ALL_PORTS
+    share_cpu # an ACK that overtakes another, in another CPU's queue, meets a socket that is gone
 }
 
 prepare() {
