@@ -227,6 +227,8 @@ static bool prepare_close(struct ending *e, int fd, struct conn *c, struct endin
         let_go(e);
         return false;
     }
+    if (way.may_wait) /* the call that follows: nobody is kept waiting for so long */
+        let_go(e);
     decide(e, &facts);
     if (!remove_from_table(e)) {
         let_go(e);

@@ -219,7 +219,9 @@ static bool write_file(struct sink *sink, const char *line, size_t len)
     return written;
 }
 
-/** A terminal that is not read takes a part and waits for more room, unless it was opened so.
+/**
+ * A terminal that is not read takes a part and waits for more room, unless it was opened so.
+ * Where it cannot be opened (another user's), it is written to as it is.
  */
 static bool write_terminal(struct sink *sink, const char *line, size_t len)
 {
