@@ -4,6 +4,7 @@
 # shellcheck disable=SC2154 # run_recycle sets failed, whole and others
 load ../lib/helper
 load ../lib/recycling
+load ../lib/badnet
 
 prepare() {
     need python3
@@ -47,6 +48,23 @@ prepare() {
     run preload auto act quiet loop:30 "connect:$PORT" close end
     echo "$output"
     [[ $status -eq 0 && $output != *EADDRNOTAVAIL* ]]
+}
+
+# The refusal takes 60 ms, each of the library's questions to the kernel 150: it comes between the two,
+# whether the socket is found, and whether it lives.
+@test "one that is refused while it is looked for tells nothing: the next ones are had, too" {
+    local link steps=()
+    need strace
+    need_tun
+    link=$(link_number)
+    open_link "$link" --delay 30
+    hold_ports 1
+    for _ in 1 2 3; do steps+=("connect-nonblock:10.99.$link.2:$PORT" connect-wait close); done
+    run strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=bind,connect,sendto,getsockopt \
+        -e inject=sendto:delay_enter=150000 -E LD_PRELOAD="$LIB" -E NOTIMEWAIT_POLICY=auto "$ACT" "${steps[@]}"
+    echo "$output"
+    cut -c 1-110 "$BATS_TEST_TMPDIR/trace"
+    [[ $(grep -c ECONNREFUSED <<<"$output") -eq 3 && $output != *EADDRNOTAVAIL* ]]
 }
 
 @test "a peer without timestamps gets each of them once, since nothing else can be taken over" {
