@@ -183,9 +183,9 @@ test "the next" {
     true
 }
 END
-    BATS_TEST_TIMEOUT=1 run bats --tap "$BATS_TEST_TMPDIR/inner.bats"
-    [[ $status -eq 1 && ${lines[1]} == 'not ok 1 in a program # timeout after 1s' ]]
-    [[ $output == *$'\nnot ok 2 in the shell # timeout after 1s'*$'\nok 3 the next' ]]
+    BATS_TEST_TIMEOUT=3 run bats --tap "$BATS_TEST_TMPDIR/inner.bats"
+    [[ $status -eq 1 && ${lines[1]} == 'not ok 1 in a program # timeout after 3s' ]]
+    [[ $output == *$'\nnot ok 2 in the shell # timeout after 3s'*$'\nok 3 the next' ]]
     run ! pgrep -f "sleep 1000.$PORT"
 }
 

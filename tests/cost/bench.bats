@@ -78,7 +78,7 @@ row() {
     # A port is taken again after a second: a machine that makes less than 1,000 a second has enough,
     # or runs out of them later.
     row plain, tcp_tw_reuse=1 '1[0-4][0-9][0-9]' 1 0 1000 '[0-9]*' ||
-        row plain, tcp_tw_reuse=1 1500 0 0 '[0-9]*' '[0-9]\{1,3\}'
+        row plain, tcp_tw_reuse=1 1500 0 0 '[0-9]*' '[0-9]*'
     row plain, tcp_tw_reuse=1, 500 a second 1500 0 0 '[0-9]*' '[0-9]*'
     row SO_REUSEADDR preloaded 1000 1 0 1000 '[0-9]*'
     row abort 1500 0 1500 0 '[0-9]*'
@@ -87,6 +87,7 @@ row() {
 }
 
 @test "figures of a port range that fills up" {
+    share_cpu # an RST would take an entry away, and give a port back
     [[ ! -e $build/bench/history.tsv ]]
     run tests/bench/plot "$build" "$BATS_TEST_TMPDIR/figures"
     echo "$output"

@@ -252,9 +252,10 @@ def handler(*_):
     count += 1
 signal.signal(signal.SIGINT, handler)
 print("read" + "y", flush=True)
-end = time.monotonic() + 0.7
-while time.monotonic() < end:
+end = time.monotonic() + 20
+while count == 0 and time.monotonic() < end:
     time.sleep(0.1)
+time.sleep(0.7)
 print("interrupts:", count)'
     [[ $status -eq 130 && $output == *'interrupts: 1'* && $output == *'Interrupted: 0 of 2 runs'* ]]
 }
@@ -267,10 +268,11 @@ print("interrupts:", count)'
 }
 
 @test "a wait is told on a terminal, with how long it takes" {
+    local told='run 2 of 2 waits for 1 TIME_WAIT entries to go: (60|5[0-9]) s.*to go: 5[0-9] s'
     legacy_server
-    on_terminal '' "$(command -v timeout)" --foreground -s INT 4 "${unprivileged[@]}" \
+    on_terminal '' "$(command -v timeout)" --foreground -s INT 8 "${unprivileged[@]}" \
         "$START" ab -n 2 -p off -- "$BUILD/examples/legacy-client" --port "$PORT" --reply
-    [[ $output == *'run 2 of 2 waits for 1 TIME_WAIT entries to go: 60 s'*'to go: 59 s'* ]]
+    [[ $output =~ $told ]]
 }
 
 @test "stdout is the result's alone; the command's goes to stderr, and it has no input" {

@@ -35,6 +35,7 @@ START=$BUILD/notimewait
 
 @test "who closed first to a peer elsewhere is not known: both at once looks the same" {
     local pid
+    share_cpu
     unshare -n sleep 100 </dev/null >/dev/null 2>&1 3>&- &
     pid=$!
     is_elsewhere() {

@@ -242,7 +242,7 @@ profile() {
     need_tun
     table_head '0 %, 5 ms, the first RST of each connection lost'
     # An ACK that comes after the RST is answered by another: the delay is for a busy machine's.
-    RTO_MIN=2s start_policies '--delay 5 --drop-rst 40' 20 "fin-rst drain:$DRAIN_MS delay:2000" \
+    RTO_MIN=2s start_policies '--delay 5 --drop-rst 40' 20 "fin-rst drain:10000 delay:2000" \
         'write 40 --parallel 40 --largest 1000'
     finish_policies write
     for n in "${links[@]}"; do

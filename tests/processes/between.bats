@@ -197,7 +197,7 @@ write_barrier() {
 	    signal(SIGALRM, again);
 	    fd = dial();
 	    fill(fd);
-	    ualarm(50000, 0);
+	    ualarm(500000, 0);
 	    int r = argc > 1 ? (int)syscall(SYS_close, fd) : close(fd);
 	    while (new == 0)
 	        usleep(1000);
@@ -207,7 +207,7 @@ write_barrier() {
 	    return 0;
 	}
 	C
-    for policy in delay:300 drain:300 drain-eof:300; do
+    for policy in delay:1500 drain:1500 drain-eof:1500; do
         for way in '' number; do
             new_port
             serve "$PORT" accept@b accept@c readall@c close@c close@b
@@ -219,7 +219,7 @@ write_barrier() {
     done
     new_port
     serve "$PORT" accept@b accept@c readall@c close@c close@b
-    FILTER=1 run beside "$LIB" delay:300 "$BATS_TEST_TMPDIR/again"
+    FILTER=1 run beside "$LIB" delay:1500 "$BATS_TEST_TMPDIR/again"
     echo "and a filter: $output"
     [[ $status -eq 0 && $output == 'close 0, the same fd' && $(was_read) == '2000 EOF' ]]
 }

@@ -8,7 +8,9 @@ load ../lib/host
     compile race <<-'C'
 	#include "host.h"
 	#include <pthread.h>
+	#include <sched.h>
 	#include <stdatomic.h>
+	#include <sys/ioctl.h>
 	#include <sys/wait.h>
 	enum { BYTES = 20000, GONE = 2 };
 	static int fd, status;
@@ -49,6 +51,8 @@ load ../lib/host
 	        REQUIRE(connect(fd, (struct sockaddr *)&at, len) == 0);
 	        int peer = accept(listener, NULL, NULL);
 	        REQUIRE(write(peer, bytes, BYTES) == BYTES);
+	        for (int n = 0; ioctl(fd, FIONREAD, &n) == 0 && n < BYTES;)
+	            sched_yield();
 	        go = 0;
 	        REQUIRE(pthread_create(&thread, NULL, forks, NULL) == 0);
 	        usleep(100);

@@ -11,7 +11,7 @@ races() {
         start "$policy" preload "$policy" "$BUILD/tests/copies" "$1" "${FORKRACE:-$2}" 0 "${3:-close}"
     done
     for policy in "${policies[@]}"; do
-        finish "$policy" "$((FORKRACE ? 86400000 : 120000))" || bad=1
+        finish "$policy" "$((FORKRACE ? 86400000 : 300000))" || bad=1
         [[ $(output_of "$policy") =~ ' rounds, '([0-9]+)' copies, ' ]] || bad=1
         copies=$((copies + BASH_REMATCH[1]))
     done

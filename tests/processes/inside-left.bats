@@ -27,12 +27,12 @@ jumps() {
 
 @test "siglongjmp out of a close that waits leaves the thread, and the fd, as they were" {
     local policy
-    for policy in drain:400 drain-eof:400 delay:400; do jumps "$policy"; done
+    for policy in drain:1200 drain-eof:1200 delay:1200; do jumps "$policy"; done
 }
 
 @test "the same out of fclose, dup2, close_range and SYS_close" {
     local way
-    for way in fclose dup2 close_range number; do jumps drain:400 $way; done
+    for way in fclose dup2 close_range number; do jumps drain:1200 $way; done
 }
 
 @test "siglongjmp out of a blocking close: the kernel has closed the fd" {
@@ -44,7 +44,7 @@ jumps() {
 
 @test "cancelled in a close that waits: the fd is open, and what closes it is recorded" {
     local policy
-    for policy in drain:400 drain-eof:400; do
+    for policy in drain:1200 drain-eof:1200; do
         slow_server
         NOTIMEWAIT_LOG=$LOG run preload "$policy" "$BUILD/tests/inside" cancel "$PORT"
         echo "$policy: $output"

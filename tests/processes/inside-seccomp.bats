@@ -92,7 +92,7 @@ zygote() {
     # shellcheck disable=SC2154 # $policy is of each_policy
     meanwhile() {
         rm -rf "$BOARD" "$LOG"
-        serve "$PORT" rcvbuf:4096 time-limit:20 accept sleep:600 readall close
+        serve "$PORT" rcvbuf:4096 time-limit:20 accept sleep:2000 readall close
         NOTIMEWAIT_BOARD=$BOARD NOTIMEWAIT_LOG=$LOG run preload "$policy" \
             "$BUILD/tests/inside" meanwhile "$PORT" "$way"
         echo "$policy, $way: $status $output"
@@ -101,7 +101,7 @@ zygote() {
         finish server | grep -E '^readall [0-9]+ EOF$'
     }
     for way in close close_range; do
-        ONLY='drain:400 drain-eof:400 delay:400' each_policy meanwhile
+        ONLY='drain:1500 drain-eof:1500 delay:1500' each_policy meanwhile
     done
     clock_at 0 # to tell the time is a system call
     way=close LIB=$LIB:$BATS_FILE_TMPDIR/clock.so ONLY=linger:3 each_policy meanwhile

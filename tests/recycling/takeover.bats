@@ -14,7 +14,7 @@ TAKEOVER_TOOL=$BUILD/tests/takeover
 PARALLEL=20
 COUNT=160
 PORTS=100       # that the library's clients have
-SECONDS_LONG=12 # begin no connection after that
+SECONDS_LONG=25 # begin no connection after that
 [[ ${TAKEOVER-} != long ]] || COUNT=4000 SECONDS_LONG=280
 
 setup_file() {

@@ -163,7 +163,7 @@ static int by_fd(const char *way)
 {
     int copy = copy_by(way);
     while (!atomic_load(&closed))
-        ;
+        sched_yield();
     if (copy < 0)
         return WAS_GONE;
     int result = go_on(copy);

@@ -292,7 +292,7 @@ static void connect_and_fill(void)
 
 static void leave_by_jump(void)
 {
-    struct itimerval soon = {.it_value = {.tv_usec = 100000}};
+    struct itimerval soon = {.it_value = {.tv_usec = 400000}};
     (void)signal(SIGALRM, jump);
     connect_and_fill();
     FILE *stream = strcmp(way, "fclose") == 0 ? fdopen(fd, "r") : NULL;
