@@ -137,14 +137,14 @@ START=$BUILD/notimewait
     wait_output server '^ready'
     ports 2000
     mkdir "$BATS_TEST_TMPDIR/made"
-    TMPDIR=$BATS_TEST_TMPDIR/made start advise "$START" advise --seconds 1 -- sh -c "'$client' --port $PORT --reply \
-        --connections 5; '$ACT' wait-file:$BATS_TEST_TMPDIR/go:20000; '$client' --port $PORT --reply \
+    TMPDIR=$BATS_TEST_TMPDIR/made start advise "$START" advise --seconds 3 -- sh -c "'$client' --port $PORT --reply \
+        --connections 100; '$ACT' wait-file:$BATS_TEST_TMPDIR/go:20000; '$client' --port $PORT --reply \
         --connections 30; echo and on; exit 7"
     wait_output advise '^not known ' 10000
     run has_ended advise
     [[ $status -ne 0 ]]
-    [[ $(output_of advise) == *': 5 now, 5 at most'*'5 of the command, '*' us in the median'* ||
-        $(output_of advise) == *'5 of the command, '*' us in the median'*': 5 now, 5 at most'* ]]
+    [[ $(output_of advise) == *': 100 now, 100 at most'*'100 of the command, '*' us in the median'* ||
+        $(output_of advise) == *'100 of the command, '*' us in the median'*': 100 now, 100 at most'* ]]
     sleep 0.7
     dropped() {
         [[ $(find "$BATS_TEST_TMPDIR/made" -type f -size +0 | wc -l) -eq 0 ]]
