@@ -108,6 +108,22 @@ struct sender {
 static struct sender senders[SENDERS];
 static _Atomic uint32_t sending; /* the slots that were ever in use: the first ones */
 
+#define FEW 8 /* messages that are looked at one by one */
+
+/** None has control data, in which fds could be. */
+static bool are_plain(const char *at, unsigned many)
+{
+    struct msghdr msg = {0};
+    size_t size = many ? sizeof(struct mmsghdr) : sizeof(msg);
+    bool plain = many <= FEW;
+    int saved = errno;
+    for (unsigned i = 0; plain && i < (many ? many : 1); i++)
+        plain = memory_read(&msg, at + i * size, sizeof(msg)) == MEMORY_READ &&
+                msg.msg_controllen == 0;
+    errno = saved;
+    return plain;
+}
+
 static int begin(const void *messages, unsigned many)
 {
     if (!settings.active || !process_may_act())
@@ -125,7 +141,8 @@ static int begin(const void *messages, unsigned many)
         process_wait_for_holders(); /* who held before has not seen this */
         return (int)i;
     }
-    process_sharing();
+    if (!are_plain(messages, many))
+        process_sharing();
     return -1;
 }
 
@@ -182,8 +199,6 @@ static bool may_have(const void *at, int fd)
         return memory == MEMORY_REFUSED;
     return len > sizeof(control) || each_fd(control, len, is_same_fd, fd);
 }
-
-#define FEW 8 /* messages that are looked at one by one */
 
 static bool sender_may_have(struct sender *sender, int fd)
 {

@@ -11,10 +11,10 @@
 #include "hooks/cloning.h"
 #include "hooks/hooks.h"
 #include "hooks/jump.h"
+#include "hooks/sealing.h"
 #include "kernel/lock.h"
 #include "report/stats.h"
 
-#include <sys/prctl.h>
 #include <unistd.h>
 
 pid_t hook__Fork(void)
@@ -142,12 +142,13 @@ int hook_unshare(int flags)
     return r;
 }
 
-/** The program's own filter knows its own system calls, not ours: from here on we make none. */
+/** What the program asks for knows its own system calls, not ours: from here on we make none.
+ */
 #define PRCTL(name)                                                                            \
     int hook_##name(int option, unsigned long a, unsigned long b, unsigned long c,             \
                     unsigned long d)                                                           \
     {                                                                                          \
-        if (option != PR_SET_SECCOMP)                                                          \
+        if (!sealing((unsigned)option, a))                                                     \
             return next.name(option, a, b, c, d);                                              \
         process_seal();                                                                        \
         int r = next.name(option, a, b, c, d);                                                 \

@@ -9,6 +9,7 @@
 #include "connection/table.h"
 #include "hooks/cloning.h"
 #include "hooks/jump.h"
+#include "hooks/sealing.h"
 #include "kernel/libc.h"
 #include "kernel/memory.h"
 #include "kernel/raw.h"
@@ -17,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -142,12 +142,12 @@ static long seal_by_number(long number, long a, long b, long c, long d, long e)
     return r;
 }
 
-/** Whether it installs a seccomp filter. */
-static bool seals(long number, long first)
+/** Whether it installs a seccomp filter, or what is like one. */
+static bool seals(long number, long first, long second)
 {
     return (number == SYS_seccomp &&
             (first == SECCOMP_SET_MODE_STRICT || first == SECCOMP_SET_MODE_FILTER)) ||
-           (number == SYS_prctl && first == PR_SET_SECCOMP);
+           (number == SYS_prctl && sealing((unsigned long)first, (unsigned long)second));
 }
 
 /** Whether it may limit the size of files. */
@@ -183,7 +183,7 @@ static void *before_call(long number, long first, long second, long third)
         process_goes_elsewhere();
     if (limits(number, first, second))
         sink_size_limited();
-    if (seals(number, first))
+    if (seals(number, first, second))
         return (void *)seal_by_number;
     return next.syscall;
 }

@@ -62,8 +62,13 @@ static bool is_preset(char to[PATH_MAX])
 
 static void complain_not_found(const char *directory)
 {
-    complain(FILE_NAME " is neither in %s nor in %s/../lib nor in " LIBDIR, directory,
-             directory);
+    if (directory[0])
+        complain(FILE_NAME " is neither in %s nor in %s/../lib nor in " LIBDIR, directory,
+                 directory);
+    else
+        complain(FILE_NAME " is not in " LIBDIR
+                           ", and /proc, which says where this launcher is, "
+                           "cannot be read");
 }
 
 /** Complains and returns false where LD_PRELOAD cannot name the path. Any blank separates for

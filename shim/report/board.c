@@ -67,16 +67,25 @@ static bool allocate(int fd, uint64_t size)
     return error == 0;
 }
 
-/** Owner, kind and size; `fd` was opened as the part. */
+/** Of a file, or of the directory that one is to be made in. */
+static const char *check_place(int fd)
+{
+    struct statfs place;
+    if (fstatfs(fd, &place) != 0)
+        return "it cannot be looked at";
+    bool tmpfs = (uint32_t)place.f_type == TMPFS;
+    return tmpfs ? NULL : refuse("it is not on tmpfs, as /run and /dev/shm are");
+}
+
+/** Place, owner, kind and size; `fd` was opened as the part. */
 static const char *check_file(int fd, const struct part *part)
 {
     struct status status;
-    struct statfs place;
-    if (raw_call(SYS_statx, fd, "", AT_EMPTY_PATH, ASK | 0x3, &status) != 0 ||
-        fstatfs(fd, &place) != 0)
+    const char *why = check_place(fd);
+    if (why)
+        return why;
+    if (raw_call(SYS_statx, fd, "", AT_EMPTY_PATH, ASK | 0x3, &status) != 0)
         return "it cannot be looked at";
-    if ((uint32_t)place.f_type != TMPFS)
-        return refuse("it is not on tmpfs, as /run and /dev/shm are");
     if (!S_ISREG(status.mode))
         return refuse("it is no regular file");
     if (status.owner != 0 && status.owner != geteuid())
@@ -211,17 +220,30 @@ static bool make_part(int directory, const struct part *part)
     return made;
 }
 
+static void remove_directory(const char *path)
+{
+    int saved = errno;
+    raw_call(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
+    errno = saved;
+}
+
 const char *board_make(const char *path)
 {
-    if (raw_call(SYS_mkdirat, AT_FDCWD, path, 0700) != 0 && errno != EEXIST)
+    bool is_new = raw_call(SYS_mkdirat, AT_FDCWD, path, 0700) == 0;
+    if (!is_new && errno != EEXIST)
         return "it cannot be made";
     int directory =
         (int)raw_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return "it cannot be opened";
-    bool made = make_part(directory, &parts[SWITCH]) && make_part(directory, &parts[COUNTERS]);
+    const char *why = check_place(directory);
+    if (why && is_new)
+        remove_directory(path);
+    if (!why &&
+        !(make_part(directory, &parts[SWITCH]) && make_part(directory, &parts[COUNTERS])))
+        why = "its files cannot be made";
     close_fd(directory);
-    return made ? NULL : "its files cannot be made";
+    return why;
 }
 
 int board_make_sealed(void)

@@ -163,6 +163,10 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]),
     cp "$START" "$dir/bin"
     run "$dir/bin/notimewait" printenv LD_PRELOAD
     [[ $status -eq 2 && ${#lines[@]} -eq 1 && $output == *"neither in $dir/bin nor in "* ]]
+    if unshare -m true; then
+        run unshare -m sh -c 'mount -t tmpfs none /proc && exec "$1" true' sh "$dir/bin/notimewait"
+        [[ $status -eq 2 && ${#lines[@]} -eq 1 && $output == *', and /proc, which says where this launcher is, cannot be read' ]]
+    fi
     cp "$LIB" "$dir/lib"
     run "$dir/bin/notimewait" printenv LD_PRELOAD
     [[ $output == "$dir/lib/libnotimewait.so" ]]

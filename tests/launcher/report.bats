@@ -147,6 +147,24 @@ END
     [[ $status -eq 1 && $stderr == 'notimewait: /nonexistent/file: No such file or directory' ]]
 }
 
+@test "--output: a pipe is written to, and a link leads where it did" {
+    two_arms
+    mkfifo "$BATS_TEST_TMPDIR/pipe"
+    ln -s target "$BATS_TEST_TMPDIR/link"
+    echo old >"$BATS_TEST_TMPDIR/target"
+    start reader cat "$BATS_TEST_TMPDIR/pipe"
+    report --json --output "$BATS_TEST_TMPDIR/pipe" "$BOARD"
+    [[ $status -eq 0 && -p $BATS_TEST_TMPDIR/pipe ]]
+    [[ $(finish reader | jq '.arms | length') -eq 2 ]]
+    report --json --output "$BATS_TEST_TMPDIR/link" "$BOARD"
+    [[ $status -eq 0 && -L $BATS_TEST_TMPDIR/link ]]
+    [[ $(jq '.arms | length' "$BATS_TEST_TMPDIR/target") -eq 2 ]]
+    report --json --output /dev/stdout "$BOARD"
+    [[ $status -eq 0 && $(jq '.arms | length' <<<"$output") -eq 2 ]]
+    report --json --output /dev/full "$BOARD"
+    [[ $status -eq 1 && $stderr == 'notimewait: /dev/full: No space left on device' && -c /dev/full ]]
+}
+
 @test "names that another user wrote to a board do no harm" {
     "$START" board "$BOARD"
     python3 - "$BOARD/counters" <<'END'

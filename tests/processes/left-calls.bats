@@ -170,3 +170,50 @@ leaves() {
     echo "$status $output"
     [[ $status -eq 0 && $(logged) == 'close rst' ]]
 }
+
+@test "forty threads in sendmsg(): none passes an fd on, and connections are reset; if they do, none is" {
+    compile many <<-'C'
+	#include "host.h"
+	#include <pthread.h>
+	static int pair[2], passes;
+	static void *sends(void *argument)
+	{
+	    static char bytes[1 << 20];
+	    struct iovec iov = {bytes, sizeof(bytes)};
+	    char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
+	    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	    struct mmsghdr two[2] = {{.msg_hdr = msg}, {.msg_hdr = msg}};
+	    if (passes) {
+	        msg.msg_control = control;
+	        msg.msg_controllen = sizeof(control);
+	        *CMSG_FIRSTHDR(&msg) = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+	    }
+	    argument ? sendmmsg(pair[0], two, 2, 0) : (int)sendmsg(pair[0], &msg, 0);
+	    abort();
+	}
+	int main(int argc, char **argv)
+	{
+	    passes = argc > 1;
+	    (void)argv;
+	    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	    int fd = dial();
+	    for (long i = 0; i < 40; i++) {
+	        pthread_t thread;
+	        REQUIRE(pthread_create(&thread, NULL, sends, (void *)(i % 2)) == 0);
+	    }
+	    usleep(300000); /* none at all would be reset, too */
+	    _exit(close(fd));
+	}
+	C
+    many() {
+        new_port
+        serve "$PORT" accept readall close
+        run beside "$LIB" abort "$BATS_TEST_TMPDIR/many" "$@"
+        echo "$status $output"
+        finish server
+    }
+    many
+    [[ $status -eq 0 && $(logged) == 'close rst' ]]
+    many passes
+    [[ $status -eq 0 && $(logged) == 'close none' ]]
+}

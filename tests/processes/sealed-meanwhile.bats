@@ -1,5 +1,5 @@
 # A filter for all threads comes (seccomp(2), TSYNC) while one waits in a call: from then on no system
-# call of ours. One that cannot be installed changes nothing.
+# call of ours. One that cannot be installed changes nothing. And what is like a filter.
 load ../lib/helper
 load ../lib/host
 load ../lib/recycling
@@ -155,4 +155,53 @@ sealer() {
     run beside "$LIB" abort "$BATS_TEST_TMPDIR/alone"
     echo "$status $output $(logged)"
     [[ $status -eq 0 && $(logged) == 'close rst' ]]
+}
+
+# Emulators and interposers have a SIGSYS for each system call that is not made from their own code:
+# here, from what is not libc's.
+@test "syscall user dispatch, by prctl() and by its number: no system call of ours follows" {
+    local policy way
+    compile dispatch <<-'C'
+	#include "host.h"
+	#include <sys/prctl.h>
+	#include <sys/syscall.h>
+	static char blocks = 1;
+	int main(int argc, char **argv)
+	{
+	    (void)argv;
+	    char line[500];
+	    unsigned long from = 0, to = 0;
+	    FILE *maps = fopen("/proc/self/maps", "r");
+	    while (fgets(line, sizeof(line), maps))
+	        if (strstr(line, "/libc.so.6") && strstr(line, " r-xp "))
+	            REQUIRE(sscanf(line, "%lx-%lx", &from, &to) == 2);
+	    fclose(maps);
+	    long r = argc > 1 ? syscall(SYS_prctl, 59, 1, from, to - from, &blocks)
+	                      : prctl(59, 1, from, to - from, &blocks);
+	    if (r != 0)
+	        return 7; /* before Linux 5.11, and on other machines */
+	    for (int i = 0; i < 3; i++) {
+	        int fd = dial();
+	        put(fd, 1000);
+	        close(fd);
+	    }
+	    puts("all closed");
+	    return 0;
+	}
+	C
+    serve "$PORT" quiet loop:3 accept readall close end
+    run beside '' off "$BATS_TEST_TMPDIR/dispatch"
+    [[ $status -ne 7 ]] || skip 'this kernel has no syscall user dispatch'
+    finish server
+    for policy in auto fin-rst last-read drain:100 delay:10 abort; do
+        for way in '' number; do
+            new_port
+            serve "$PORT" quiet loop:3 accept readall close end
+            NOTIMEWAIT_LOG=$LOG NOTIMEWAIT_STATS=$BATS_TEST_TMPDIR/statistics run beside "$LIB" "$policy" \
+                "$BATS_TEST_TMPDIR/dispatch" $way
+            echo "$policy $way: $status $output"
+            [[ $status -eq 0 && $output == 'all closed' ]]
+            finish server
+        done
+    done
 }

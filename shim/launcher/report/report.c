@@ -94,23 +94,41 @@ static void print_report(struct data *data, enum form form, FILE *file)
     data_free(&arms);
 }
 
+static bool write_report(struct data *data, enum form form, FILE *file)
+{
+    if (!file)
+        return false;
+    print_report(data, form, file);
+    bool written = !ferror(file);
+    return fclose(file) == 0 && written;
+}
+
 /** Beside the file, and renamed when it is whole: who reads sees the old or the new one. */
-static bool write_output(struct data *data, const struct report_options *options)
+static bool replace(struct data *data, enum form form, const char *output)
 {
     char path[PATH_MAX];
-    int len = snprintf(path, sizeof(path), "%s.%d", options->output, (int)getpid());
+    int len = snprintf(path, sizeof(path), "%s.%d", output, (int)getpid());
     errno = ENAMETOOLONG;
     FILE *file = len < (int)sizeof(path) ? fopen(path, "wxe") : NULL;
-    bool written = file != NULL;
-    if (file) {
-        print_report(data, options->form, file);
-        written = !ferror(file);
-        written = fclose(file) == 0 && written && rename(path, options->output) == 0;
-    }
-    if (!written)
-        complain("%s: %s", options->output, strerror(errno));
+    bool written = write_report(data, form, file) && rename(path, output) == 0;
     if (file && !written)
         unlink(path);
+    return written;
+}
+
+/** A device or a pipe stays what it is, and a link leads where it did. */
+static bool write_output(struct data *data, const struct report_options *options)
+{
+    struct stat status;
+    char real[PATH_MAX];
+    const char *output = options->output;
+    bool there = stat(output, &status) == 0;
+    bool written =
+        there && !S_ISREG(status.st_mode)
+            ? write_report(data, options->form, fopen(output, "we"))
+            : replace(data, options->form, there && realpath(output, real) ? real : output);
+    if (!written)
+        complain("%s: %s", output, strerror(errno));
     return written;
 }
 
