@@ -160,20 +160,17 @@ static void note_addresses(int fd, struct conn *c, const union address *peer)
         c->peer = *peer;
 }
 
-/** Whether anything will ask later if fd is still this socket. */
-static bool needs_cookie(struct conn *c)
-{
-    return settings.cookies || policy_kinds[c->policy->kind].asks;
-}
-
 /** What is set on, and asked of, a connection whose policy is settled. */
 static void prepare(int fd, struct conn *c, const struct birth *birth)
 {
+    bool asks = policy_kinds[c->policy->kind].asks;
     arming_at_birth(fd, c);
     if (birth && !birth->reusable && may_be_recycled(c, c->policy))
         ports_make_reusable(fd);
-    if (needs_cookie(c))
+    if (settings.cookies || asks) /* later: whether fd is still this socket */
         c->cookie = facts_cookie(fd);
+    if (asks && !facts_is_tcp(fd))
+        conn_mark(c, CONN_SHARED); /* somebody behind us has made it MPTCP: no lever */
 }
 
 /** From now on c, whose addresses are noted, is a connection; `birth`: of a client. */

@@ -75,16 +75,16 @@ echo_server() {
     adds 2 fin-rst "connect:$PORT@b" accept close readall@b close@b
 }
 
-@test "the others: 2 at birth (SO_REUSEADDR, SO_COOKIE), at most 8 at close" {
+@test "the others: 3 at birth (SO_REUSEADDR, SO_COOKIE, SO_PROTOCOL), at most 8 at close" {
     echo_server
     # getpid, SO_COOKIE, TCP_INFO, SO_LINGER, sigprocmask twice around RST; drain looks and discards,
     # too; after a wait SO_COOKIE once more
-    adds 8 last-read "connect:$PORT" write:10 readn:10 close
-    adds 5 last-read "connect:$PORT" write:10 readn:10 write:1 close # no lever
-    adds 10 drain "connect:$PORT" write:10 readn:10 close
-    adds 8 abort "connect:$PORT" write:10 readn:10 close
-    adds 10 delay:1 "connect:$PORT" write:10 readn:10 close
-    adds 6 linger:1 "connect:$PORT" write:10 readn:10 close
+    adds 9 last-read "connect:$PORT" write:10 readn:10 close
+    adds 6 last-read "connect:$PORT" write:10 readn:10 write:1 close # no lever
+    adds 11 drain "connect:$PORT" write:10 readn:10 close
+    adds 9 abort "connect:$PORT" write:10 readn:10 close
+    adds 11 delay:1 "connect:$PORT" write:10 readn:10 close
+    adds 7 linger:1 "connect:$PORT" write:10 readn:10 close
 }
 
 @test "STATS: 1 more at close (TCP_INFO), and SIOCINQ where not all was read" {
@@ -101,7 +101,7 @@ echo_server() {
     LD_PRELOAD=$LIB act say:made
     adds 1 auto "connect:$PORT" write:10 readn:10 close
     adds 3 fin-rst "connect:$PORT" write:10 readn:10 close
-    adds 8 last-read "connect:$PORT" write:10 readn:10 close
+    adds 9 last-read "connect:$PORT" write:10 readn:10 close
     adds 0 off "connect:$PORT" write:10 readn:10 close
     NOTIMEWAIT_SPLIT=slot:10 adds 0 'off|off' "connect:$PORT" write:10 readn:10 close
     rm -r "$NOTIMEWAIT_BOARD"
