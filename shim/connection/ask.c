@@ -22,12 +22,21 @@ static uint32_t unread(struct conn *c, int fd, const struct tcp_facts *tcp)
     return all || last == LAST_EOF ? 0 : facts_unread(fd);
 }
 
-/** What the hooks saw, or, where they saw nothing although bytes went to and fro, unknown. */
+/** After a read the policy resets: not where stdio, or another that calls no hook, has written.
+ */
+static bool may_have_written(struct conn *c, const struct tcp_facts *tcp, enum last_op last)
+{
+    return c->policy->kind == POLICY_LAST_READ && (last == LAST_READ || last == LAST_EOF) &&
+           !tcp->unacked && atomic_load(&c->written) != (uint32_t)tcp->unique;
+}
+
+/** What the hooks saw, or, where they saw less than what went to and fro, unknown. */
 static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_t unread)
 {
     enum last_op last = conn_last(c);
     bool used = tcp->sent > 0 || tcp->received > unread;
-    return last == LAST_NONE && used ? LAST_UNKNOWN : last;
+    bool unseen = (last == LAST_NONE && used) || may_have_written(c, tcp, last);
+    return unseen ? LAST_UNKNOWN : last;
 }
 
 /** For the board alone: what was seen tells whether it was established. */
@@ -48,7 +57,7 @@ void ask(struct conn *c, struct record *record, struct facts *facts)
     record->unread = counts_unread(c, conn_last(c)) ? unread(c, record->fd, &tcp) : 0;
     record->unacked = settings.asking ? facts_unacked(record->fd, &tcp) : 0;
     record->established =
-        tcp.established || (tcp.state == STATE_CLOSE && c->role == ROLE_SERVER);
+        tcp.established || (tcp.state == STATE_CLOSE && conn_is(c, CONN_SERVER));
     record->state = tcp.state;
     record->last = last_op(c, &tcp, record->unread);
     if (record->established)
@@ -61,7 +70,7 @@ void ask(struct conn *c, struct record *record, struct facts *facts)
 void ask_what_it_is(const struct conn *c, struct record *record)
 {
     record->policy = c->policy;
-    record->role = c->role;
+    record->role = conn_role(c);
     record->local = c->local;
     record->peer = c->peer;
     record->slot = c->slot;

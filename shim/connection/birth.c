@@ -177,7 +177,6 @@ static void prepare(int fd, struct conn *c, const struct birth *birth)
 static void born(int fd, struct conn *c, enum role role, const struct birth *birth)
 {
     struct newborn newborn = {.role = role, .local = c->local, .peer = c->peer};
-    c->role = role;
     struct drawn drawn = birth && birth->drawn.policy ? birth->drawn : draw_policy(&newborn);
     c->policy = drawn.policy;
     c->slot = drawn.slot;
@@ -186,7 +185,7 @@ static void born(int fd, struct conn *c, enum role role, const struct birth *bir
         if (c->policy->kind != POLICY_OFF)
             reaper_note(c->cookie);
     }
-    conn_mark(c, CONN_BORN);
+    conn_mark(c, CONN_BORN | conn_role_flag(role));
 }
 
 /** Whether a connect() that returned has made a connection; Fast Open may only begin one. */
@@ -357,7 +356,7 @@ void birth_undo(int fd, struct conn *c)
 {
     arming_undo(fd, c);
     conn_note(c, conn_generation(c), LAST_NONE);
-    c->read = 0;
+    c->read = c->written = 0;
     conn_unmark(c, ~(uint32_t)(CONN_APP | CONN_SHARED | CONN_CLAIMED));
     c->connect_ns = -1;
 }

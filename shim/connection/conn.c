@@ -81,9 +81,8 @@ struct conn *conn_new(uint32_t epoch)
     conn_note(c, generation, LAST_NONE);
     atomic_store(&c->flags, 0);
     c->epoch = epoch;
-    c->role = ROLE_UNKNOWN;
     c->cookie = 0;
-    c->read = 0;
+    c->read = c->written = 0;
     c->connect_ns = -1;
     c->local.any.sa_family = AF_UNSPEC;
     c->peer.any.sa_family = AF_UNSPEC;
@@ -147,7 +146,7 @@ bool conn_may_be_behind(struct conn *c, int fd)
 bool conn_begins_anew(struct conn *c, int fd, bool done, const union address *peer)
 {
     union address actual = *peer;
-    if (!conn_is(c, CONN_BORN) || c->role != ROLE_CLIENT || address_is_same(peer, &c->peer) ||
+    if (!conn_is(c, CONN_BORN) || !conn_is(c, CONN_CLIENT) || address_is_same(peer, &c->peer) ||
         !process_may_act())
         return false;
     if (done)

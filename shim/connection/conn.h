@@ -41,6 +41,8 @@ enum conn_flag {
     CONN_BROKEN = 1 << 14,     /* a read or a write has failed */
     CONN_FAST_OPEN = 1 << 13,  /* connect() may succeed before there is a connection */
     CONN_LOW_WATER = 1 << 15,  /* SO_RCVLOWAT is set: poll() keeps quiet about less input */
+    CONN_CLIENT = 1 << 16,     /* it has connected */
+    CONN_SERVER = 1 << 17,     /* it was accepted */
 };
 
 #define CONN_APP_LINGERS (CONN_APP_LINGER | CONN_APP_LINGER2)
@@ -60,9 +62,9 @@ struct conn {
     _Atomic uint32_t next_free;  /* index + 1 */
     uint32_t index;
     _Atomic uint32_t epoch; /* process_epoch() before the socket was made */
-    _Atomic enum role role;
-    _Atomic uint32_t slot; /* that it was born in (policy/slots.h) */
-    _Atomic uint32_t read; /* bytes, modulo 2^32, at most: reads that no hook saw are missing */
+    _Atomic uint32_t slot;  /* that it was born in (policy/slots.h) */
+    /* Bytes, modulo 2^32, at most: what no hook saw is missing. */
+    _Atomic uint32_t read, written;
     const struct policy *_Atomic policy;
     _Atomic uint64_t cookie; /* SO_COOKIE where anything needs it, or 0 */
     int64_t connect_ns;      /* how long connect() took; -1 where its end was not seen */
@@ -97,18 +99,31 @@ static inline void conn_note(struct conn *c, uint32_t generation, enum last_op o
     atomic_store_explicit(&c->last, generation | op, memory_order_relaxed);
 }
 
-/** It was a read of so many bytes. Of two threads' reads at once, one may not be counted. */
+/** Of two threads that add at once, one may not be counted. */
+static inline void conn_add(_Atomic uint32_t *count, size_t bytes)
+{
+    uint32_t before = atomic_load_explicit(count, memory_order_relaxed);
+    atomic_store_explicit(count, before + (uint32_t)bytes, memory_order_relaxed);
+}
+
+/** It was a read of so many bytes. */
 static inline void conn_note_read(struct conn *c, uint32_t generation, size_t bytes)
 {
-    uint32_t read = atomic_load_explicit(&c->read, memory_order_relaxed);
-    atomic_store_explicit(&c->read, read + (uint32_t)bytes, memory_order_relaxed);
+    conn_add(&c->read, bytes);
     conn_note(c, generation, LAST_READ);
+}
+
+/** It was a write of so many bytes. */
+static inline void conn_note_written(struct conn *c, uint32_t generation, size_t bytes)
+{
+    conn_add(&c->written, bytes);
+    conn_note(c, generation, LAST_WRITE);
 }
 
 /** The last operation; LAST_UNKNOWN when a late conn_note() of an earlier use overwrote it. */
 enum last_op conn_last(struct conn *c);
 
-static inline bool conn_is(struct conn *c, uint32_t flags)
+static inline bool conn_is(const struct conn *c, uint32_t flags)
 {
     return (atomic_load_explicit(&c->flags, memory_order_acquire) & flags) != 0;
 }
@@ -121,6 +136,18 @@ static inline void conn_mark(struct conn *c, uint32_t flags)
 static inline void conn_unmark(struct conn *c, uint32_t flags)
 {
     atomic_fetch_and(&c->flags, ~flags);
+}
+
+static inline enum role conn_role(const struct conn *c)
+{
+    return conn_is(c, CONN_CLIENT)   ? ROLE_CLIENT
+           : conn_is(c, CONN_SERVER) ? ROLE_SERVER
+                                     : ROLE_UNKNOWN;
+}
+
+static inline uint32_t conn_role_flag(enum role role)
+{
+    return role == ROLE_CLIENT ? CONN_CLIENT : role == ROLE_SERVER ? CONN_SERVER : 0;
 }
 
 /** Whether this process alone holds the socket, as far as can be seen. */

@@ -34,7 +34,7 @@ static void failed(int fd, struct conn *c, int error)
 void use_told(int fd, int error)
 {
     struct conn *c = settings.counting && process_may_act() ? table_find(fd) : NULL;
-    if (!c || !conn_is(c, CONN_BORN) || c->role != ROLE_CLIENT || conn_is(c, CONN_FAILED))
+    if (!c || !conn_is(c, CONN_BORN) || !conn_is(c, CONN_CLIENT) || conn_is(c, CONN_FAILED))
         return;
     if (error == 0 && !settings.asking)
         birth_count(c);

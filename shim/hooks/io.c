@@ -55,7 +55,7 @@ static inline void note_output(struct conn *c, uint32_t generation, ssize_t r)
     if (__builtin_expect(r < 0, 0))
         note_rest(c, generation, r, 0, 0);
     else if (r > 0 && process_is_ours())
-        conn_note(c, generation, LAST_WRITE);
+        conn_note_written(c, generation, (size_t)r);
 }
 
 #define BARE(...) __VA_ARGS__

@@ -123,7 +123,9 @@ struct tcp_facts facts_ask(int fd)
         .unacked = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
         .sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes,
         .received = info.tcpi_bytes_received,
+        .received_last = info.tcpi_last_data_recv < info.tcpi_last_data_sent,
     };
+    tcp.unique = tcp.sent - info.tcpi_bytes_retrans;
     if (tcp.received > 0 && fin_received(info.tcpi_state))
         tcp.received--;
     return tcp;
@@ -163,5 +165,6 @@ enum last_op facts_resolve_last(enum last_op last, const struct tcp_facts *tcp, 
 {
     if (last != LAST_UNKNOWN)
         return last;
-    return tcp->received > 0 && unread == 0 && !tcp->unacked ? LAST_READ : LAST_WRITE;
+    bool all = tcp->received > 0 && unread == 0 && !tcp->unacked;
+    return all && (tcp->sent == 0 || tcp->received_last) ? LAST_READ : LAST_WRITE;
 }

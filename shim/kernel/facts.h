@@ -12,10 +12,12 @@
 /** What TCP_INFO says (tcp(7), struct tcp_info in linux/tcp.h). */
 struct tcp_facts {
     enum tcp_state state;
-    bool established;  /* it once was */
-    bool unacked;      /* data, or our FIN, that the peer has not acknowledged */
-    uint64_t sent;     /* data bytes, those in our queue and retransmitted ones included */
-    uint64_t received; /* data bytes, unread ones included */
+    bool established;   /* it once was */
+    bool unacked;       /* data, or our FIN, that the peer has not acknowledged */
+    uint64_t sent;      /* data bytes, those in our queue and retransmitted ones included */
+    uint64_t unique;    /* of these, but each byte once */
+    uint64_t received;  /* data bytes, unread ones included */
+    bool received_last; /* by a clock of milliseconds: no data was sent, or sent again, since */
 };
 
 /** SO_PROTOCOL is TCP: neither UDP, UNIX... nor MPTCP. */
@@ -53,8 +55,8 @@ uint32_t facts_unread(int fd);
 /** SIOCOUTQ: bytes not acknowledged, our FIN being one; > 0 whenever tcp->unacked. */
 uint32_t facts_unacked(int fd, const struct tcp_facts *tcp);
 
-/** What LAST_UNKNOWN is taken for: a read where all that came was read, and ours acknowledged.
- */
+/** What LAST_UNKNOWN is taken for: a read where all that came was read, ours is acknowledged,
+ * and nothing was sent since it came; when in doubt, a write. */
 enum last_op facts_resolve_last(enum last_op last, const struct tcp_facts *tcp,
                                 uint32_t unread);
 

@@ -59,7 +59,7 @@ logged() {
 }
 
 @test "last operation: unknown where bytes went around the hooks; 'none' is not guessed" {
-    serve "$PORT" accept readn:10 write:50 readall close
+    serve "$PORT" accept readn:10 sleep:100 write:50 readall close # it was received last: it shows
     logged last-read 127.0.0.1 write-raw:10 read-raw:50 close
     run finish server
     cat "$LOG"
@@ -71,6 +71,21 @@ logged() {
     run finish server
     cat "$LOG"
     [[ $(jq -c '[.last_op,.unread,.action,.reason]' "$LOG") == '["none",50,"none","not-read-last"]' ]]
+}
+
+@test "last operation: a write that no hook saw, as stdio's, is no read, whatever was read before" {
+    local steps
+    for steps in 'readn:50 write-raw:10' 'write:20 readn:50 write-raw:10' 'read-raw:50 write-raw:10'; do
+        new_port
+        rm -f "$LOG"
+        serve "$PORT" accept write:50 readall close
+        # shellcheck disable=SC2086 # words
+        logged last-read 127.0.0.1 $steps sleep:50 close # the peer has acknowledged it
+        run finish server
+        echo "$steps: $output"
+        cat "$LOG"
+        [[ $output == *' EOF'* && $(jq -r .reason "$LOG") == not-read-last ]]
+    done
 }
 
 @test "last operation: what is unknown is no read while input is unread or output unacked" {
