@@ -39,6 +39,13 @@ static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_
     return unseen ? LAST_UNKNOWN : last;
 }
 
+/** Where neither the hooks nor the kernel tell: clients read their answers. But not where one
+ * has read and, before or after it, has written unseen. */
+static enum last_op guess(struct conn *c)
+{
+    return conn_last(c) == LAST_NONE && conn_is(c, CONN_CLIENT) ? LAST_READ : LAST_WRITE;
+}
+
 /** For the board alone: what was seen tells whether it was established. */
 static void assume(struct conn *c, struct record *record)
 {
@@ -64,7 +71,7 @@ void ask(struct conn *c, struct record *record, struct facts *facts)
         birth_count(c);
     facts->state = tcp.state;
     facts->unacked = tcp.unacked;
-    facts->last = facts_resolve_last(record->last, &tcp, record->unread);
+    facts->last = facts_resolve_last(record->last, &tcp, record->unread, guess(c));
 }
 
 void ask_what_it_is(const struct conn *c, struct record *record)

@@ -123,7 +123,8 @@ struct tcp_facts facts_ask(int fd)
         .unacked = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
         .sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes,
         .received = info.tcpi_bytes_received,
-        .received_last = info.tcpi_last_data_recv < info.tcpi_last_data_sent,
+        .sent_ms = info.tcpi_last_data_sent,
+        .received_ms = info.tcpi_last_data_recv,
     };
     tcp.unique = tcp.sent - info.tcpi_bytes_retrans;
     if (tcp.received > 0 && fin_received(info.tcpi_state))
@@ -161,10 +162,14 @@ uint32_t facts_unacked(int fd, const struct tcp_facts *tcp)
                      : 1; /* and 0 in SYN_RECV, where Fast Open may have data in flight */
 }
 
-enum last_op facts_resolve_last(enum last_op last, const struct tcp_facts *tcp, uint32_t unread)
+enum last_op facts_resolve_last(enum last_op last, const struct tcp_facts *tcp, uint32_t unread,
+                                enum last_op guess)
 {
     if (last != LAST_UNKNOWN)
         return last;
-    bool all = tcp->received > 0 && unread == 0 && !tcp->unacked;
-    return all && (tcp->sent == 0 || tcp->received_last) ? LAST_READ : LAST_WRITE;
+    if (tcp->received == 0 || unread > 0 || tcp->unacked)
+        return LAST_WRITE;
+    if (tcp->sent > 0 && tcp->received_ms == tcp->sent_ms)
+        return guess;
+    return tcp->sent == 0 || tcp->received_ms < tcp->sent_ms ? LAST_READ : LAST_WRITE;
 }

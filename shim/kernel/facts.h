@@ -12,12 +12,12 @@
 /** What TCP_INFO says (tcp(7), struct tcp_info in linux/tcp.h). */
 struct tcp_facts {
     enum tcp_state state;
-    bool established;   /* it once was */
-    bool unacked;       /* data, or our FIN, that the peer has not acknowledged */
-    uint64_t sent;      /* data bytes, those in our queue and retransmitted ones included */
-    uint64_t unique;    /* of these, but each byte once */
-    uint64_t received;  /* data bytes, unread ones included */
-    bool received_last; /* by a clock of milliseconds: no data was sent, or sent again, since */
+    bool established;  /* it once was */
+    bool unacked;      /* data, or our FIN, that the peer has not acknowledged */
+    uint64_t sent;     /* data bytes, those in our queue and retransmitted ones included */
+    uint64_t unique;   /* of these, but each byte once */
+    uint64_t received; /* data bytes, unread ones included */
+    uint32_t sent_ms, received_ms; /* ago: the last data, also sent again; by jiffies */
 };
 
 /** SO_PROTOCOL is TCP: neither UDP, UNIX... nor MPTCP. */
@@ -56,8 +56,8 @@ uint32_t facts_unread(int fd);
 uint32_t facts_unacked(int fd, const struct tcp_facts *tcp);
 
 /** What LAST_UNKNOWN is taken for: a read where all that came was read, ours is acknowledged,
- * and nothing was sent since it came; when in doubt, a write. */
-enum last_op facts_resolve_last(enum last_op last, const struct tcp_facts *tcp,
-                                uint32_t unread);
+ * and nothing was sent since it came; of what came and went in one jiffy, what `guess` says. */
+enum last_op facts_resolve_last(enum last_op last, const struct tcp_facts *tcp, uint32_t unread,
+                                enum last_op guess);
 
 #endif

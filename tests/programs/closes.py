@@ -50,7 +50,7 @@ def read_end(connection):
     text = b""
     while piece := connection.recv(4096):
         text += piece
-    ended.append((time.monotonic() + 0.05, connection))
+    ended.append((time.monotonic() + 0.5, connection))
     close_ended(time.monotonic())
     return b" 200 OK\r\n" in text.split(b"\n", 1)[0] + b"\n"
 
@@ -75,6 +75,6 @@ def kept():
 
 
 whole = sum(kept() if file else map(fresh, range(count)))
-time.sleep(0.05)
+time.sleep(0.5)
 close_ended(time.monotonic() + 1)
 print("whole", whole)

@@ -12,6 +12,7 @@ unset -v DISPLAY
 
 prepare() {
     unshare -m true || skip 'this user may not mount'
+    share_cpu # five entries of five are counted
     DIR=$BATS_TEST_TMPDIR
 }
 

@@ -126,6 +126,10 @@ renderer_or_end() {
     renderer || has_ended browser
 }
 
+browser_gone() {
+    ! pgrep -u 65534 -f -- "$PUBLIC/profile" >/dev/null
+}
+
 # shows_page URL: under $policy, with all that can be recorded; each process has told of its
 # connections, or has counted them.
 shows_page() {
@@ -139,6 +143,7 @@ shows_page() {
     [[ $output != *'No usable sandbox'* ]] || skip 'Chromium may not make a sandbox here'
     [[ $status -eq 0 && $output == *'<p id="it">delivered</p>'* ]]
     [[ $output != *libnotimewait* || $policy == reap ]] # without --reap
+    until_true 20000 browser_gone # its other processes end by themselves, and tell then
     cat "$PUBLIC"/log.*
     board_cells
     [[ $(cat "$PUBLIC"/log.* | jq -r .policy | sort -u) == "$policy" ]]

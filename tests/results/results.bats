@@ -31,7 +31,7 @@ results_under() {
 # but for those that begin with EXCEPTION.
 same_results() {
     local pattern="^(${2-none}) " status=0
-    finish "$1" 55000 >"$BATS_TEST_TMPDIR/seen" || status=$?
+    finish "$1" 200000 >"$BATS_TEST_TMPDIR/seen" || status=$?
     if ! diff <(grep -Ev "$pattern" "$PLAIN") <(grep -Ev "$pattern" "$BATS_TEST_TMPDIR/seen") \
         >"$BATS_TEST_TMPDIR/diff"; then
         echo "$1: other results than without the library (status $status):"
