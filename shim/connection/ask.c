@@ -24,19 +24,20 @@ static uint32_t unread(struct conn *c, int fd, const struct tcp_facts *tcp)
 
 /** After a read the policy resets: not where stdio, or another that calls no hook, has written.
  */
-static bool may_have_written(struct conn *c, const struct tcp_facts *tcp, enum last_op last)
-{
-    return c->policy->kind == POLICY_LAST_READ && (last == LAST_READ || last == LAST_EOF) &&
-           !tcp->unacked && atomic_load(&c->written) != (uint32_t)tcp->unique;
-}
-
-/** What the hooks saw, or, where they saw less than what went to and fro, unknown. */
-static enum last_op last_op(struct conn *c, const struct tcp_facts *tcp, uint32_t unread)
+static bool may_have_written(struct conn *c, const struct tcp_facts *tcp)
 {
     enum last_op last = conn_last(c);
+    if (c->policy->kind != POLICY_LAST_READ || (last != LAST_READ && last != LAST_EOF))
+        return false;
+    uint32_t acked = (uint32_t)tcp->acked - conn_is(c, CONN_CLIENT);
+    return !tcp->unacked && (int32_t)(acked - atomic_load(&c->written)) > 0;
+}
+
+/** What the hooks saw, or, where they saw nothing although bytes went to and fro, unknown. */
+static enum last_op last_op(enum last_op seen, const struct tcp_facts *tcp, uint32_t unread)
+{
     bool used = tcp->sent > 0 || tcp->received > unread;
-    bool unseen = (last == LAST_NONE && used) || may_have_written(c, tcp, last);
-    return unseen ? LAST_UNKNOWN : last;
+    return seen == LAST_NONE && used ? LAST_UNKNOWN : seen;
 }
 
 /** Where neither the hooks nor the kernel tell: clients read their answers. But not where one
@@ -61,12 +62,13 @@ void ask(struct conn *c, struct record *record, struct facts *facts)
     if (!policy_kinds[c->policy->kind].asks && !settings.asking)
         return assume(c, record);
     struct tcp_facts tcp = facts_ask(record->fd);
-    record->unread = counts_unread(c, conn_last(c)) ? unread(c, record->fd, &tcp) : 0;
+    enum last_op seen = may_have_written(c, &tcp) ? LAST_UNKNOWN : conn_last(c);
+    record->unread = counts_unread(c, seen) ? unread(c, record->fd, &tcp) : 0;
     record->unacked = settings.asking ? facts_unacked(record->fd, &tcp) : 0;
     record->established =
         tcp.established || (tcp.state == STATE_CLOSE && conn_is(c, CONN_SERVER));
     record->state = tcp.state;
-    record->last = last_op(c, &tcp, record->unread);
+    record->last = last_op(seen, &tcp, record->unread);
     if (record->established)
         birth_count(c);
     facts->state = tcp.state;

@@ -122,11 +122,13 @@ struct tcp_facts facts_ask(int fd)
         .established = was_established(&info),
         .unacked = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
         .sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes,
+        .acked = info.tcpi_bytes_acked,
         .received = info.tcpi_bytes_received,
         .sent_ms = info.tcpi_last_data_sent,
         .received_ms = info.tcpi_last_data_recv,
     };
-    tcp.unique = tcp.sent - info.tcpi_bytes_retrans;
+    if (tcp.state == STATE_FIN_WAIT2)
+        tcp.acked--; /* our FIN */
     if (tcp.received > 0 && fin_received(info.tcpi_state))
         tcp.received--;
     return tcp;

@@ -15,7 +15,7 @@ struct tcp_facts {
     bool established;  /* it once was */
     bool unacked;      /* data, or our FIN, that the peer has not acknowledged */
     uint64_t sent;     /* data bytes, those in our queue and retransmitted ones included */
-    uint64_t unique;   /* of these, but each byte once */
+    uint64_t acked;    /* data bytes, and the SYN of who has connected */
     uint64_t received; /* data bytes, unread ones included */
     uint32_t sent_ms, received_ms; /* ago: the last data, also sent again; by jiffies */
 };

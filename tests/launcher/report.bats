@@ -161,6 +161,16 @@ END
     [[ $(jq '.arms | length' "$BATS_TEST_TMPDIR/target") -eq 2 ]]
     report --json --output /dev/stdout "$BOARD"
     [[ $status -eq 0 && $(jq '.arms | length' <<<"$output") -eq 2 ]]
+    (echo before && "$START" report --json --output /dev/stdout "$BOARD" && echo after) >"$BATS_TEST_TMPDIR/file"
+    [[ $(sed '2d' "$BATS_TEST_TMPDIR/file") == $'before\nafter' ]]
+    [[ $(sed -n '2p' "$BATS_TEST_TMPDIR/file" | jq '.arms | length') -eq 2 ]]
+    ln -s new "$BATS_TEST_TMPDIR/dangling"
+    report --json --output "$BATS_TEST_TMPDIR/dangling" "$BOARD"
+    [[ $status -eq 0 && -L $BATS_TEST_TMPDIR/dangling && $(jq '.arms | length' "$BATS_TEST_TMPDIR/new") -eq 2 ]]
+    # a file that has no name any more; /dev/fd/5 is a link
+    run bash -c 'exec 5<>"$1" && rm "$1" && "$2" report --json --output /dev/fd/5 "$3" &&
+        jq ".arms | length" /dev/fd/5' sh "$BATS_TEST_TMPDIR/target" "$START" "$BOARD"
+    [[ $status -eq 0 && $output == 2 ]]
     report --json --output /dev/full "$BOARD"
     [[ $status -eq 1 && $stderr == 'notimewait: /dev/full: No space left on device' && -c /dev/full ]]
 }

@@ -104,6 +104,20 @@ logged() {
     done
 }
 
+# What a full queue of this host drops the kernel counts as sent, and sends as if it were new.
+@test "last operation: a read is a read where packets were dropped here before" {
+    ip link set lo mtu 1500
+    tc qdisc add dev lo root tbf rate 20mbit burst 4000 limit 8000 || skip 'no token bucket filter here'
+    serve "$PORT" accept readn:300000 write:50 readall close
+    logged last-read 127.0.0.1 write:300000 readn:50 close
+    tc -s qdisc show dev lo
+    tc qdisc del dev lo root
+    ip link set lo mtu 65536
+    run finish server
+    cat "$LOG"
+    [[ $(jq -c '[.last_op,.action,.reason]' "$LOG") == '["read","rst","read-last"]' ]]
+}
+
 @test "last operation: what is unknown is no read while input is unread or output unacked" {
     serve "$PORT" accept readn:10 write:50 readall
     logged last-read 127.0.0.1 write-raw:10 wait-unread:50 read-raw:10 close

@@ -116,19 +116,38 @@ static bool replace(struct data *data, enum form form, const char *output)
     return written;
 }
 
-/** A device or a pipe stays what it is, and a link leads where it did. */
-static bool write_output(struct data *data, const struct report_options *options)
+/** /dev/stdout: in a file, it may stand behind what others have written there. */
+static bool is_stdout(const struct stat *status)
+{
+    struct stat other;
+    return fstat(STDOUT_FILENO, &other) == 0 && other.st_dev == status->st_dev &&
+           other.st_ino == status->st_ino;
+}
+
+/** A device or a pipe stays what it is, and a link leads where it did, or to a new file. */
+static bool write_there(struct data *data, enum form form, const char *output)
 {
     struct stat status;
     char real[PATH_MAX];
-    const char *output = options->output;
     bool there = stat(output, &status) == 0;
-    bool written =
-        there && !S_ISREG(status.st_mode)
-            ? write_report(data, options->form, fopen(output, "we"))
-            : replace(data, options->form, there && realpath(output, real) ? real : output);
+    if (there && is_stdout(&status)) {
+        print_report(data, form, stdout);
+        return fflush(stdout) == 0 && !ferror(stdout);
+    }
+    if (there && !S_ISREG(status.st_mode))
+        return write_report(data, form, fopen(output, "we"));
+    if (realpath(output, real))
+        return replace(data, form, real);
+    if (lstat(output, &status) == 0) /* no name leads to its file */
+        return write_report(data, form, fopen(output, "we"));
+    return replace(data, form, output);
+}
+
+static bool write_output(struct data *data, const struct report_options *options)
+{
+    bool written = write_there(data, options->form, options->output);
     if (!written)
-        complain("%s: %s", output, strerror(errno));
+        complain("%s: %s", options->output, strerror(errno));
     return written;
 }
 
