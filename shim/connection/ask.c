@@ -22,8 +22,7 @@ static uint32_t unread(struct conn *c, int fd, const struct tcp_facts *tcp)
     return all || last == LAST_EOF ? 0 : facts_unread(fd);
 }
 
-/** After a read the policy resets: not where stdio, or another that calls no hook, has written.
- */
+/** A reset follows a read: not where stdio, or another that calls no hook, has written. */
 static bool may_have_written(struct conn *c, const struct tcp_facts *tcp)
 {
     enum last_op last = conn_last(c);

@@ -142,8 +142,7 @@ int hook_unshare(int flags)
     return r;
 }
 
-/** What the program asks for knows its own system calls, not ours: from here on we make none.
- */
+/** A filter of the program knows its system calls, not ours: from here on we make none. */
 #define PRCTL(name)                                                                            \
     int hook_##name(int option, unsigned long a, unsigned long b, unsigned long c,             \
                     unsigned long d)                                                           \

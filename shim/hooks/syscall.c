@@ -147,7 +147,7 @@ static bool seals(long number, long first, long second)
 {
     return (number == SYS_seccomp &&
             (first == SECCOMP_SET_MODE_STRICT || first == SECCOMP_SET_MODE_FILTER)) ||
-           (number == SYS_prctl && sealing((unsigned long)first, (unsigned long)second));
+           (number == SYS_prctl && sealing((unsigned)first, (unsigned long)second));
 }
 
 /** Whether it may limit the size of files. */
